@@ -1,0 +1,42 @@
+"""The built-in plugins, registered through the same hooks as everybody else's.
+
+Each component is a file of its own that defines ``COMPONENT`` (or ``COMPONENTS``); each kind's
+package lists its files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rbench import Architecture, ArchitectureFamily, Dataset, Initializer, Metric, Task, hookimpl
+from rbench_plugins import architectures, datasets, initializers, metrics, tasks
+
+
+@hookimpl
+def rbench_register_architectures() -> Iterable[Architecture | ArchitectureFamily]:
+    """See rbench.hookspecs."""
+    return architectures.COMPONENTS
+
+
+@hookimpl
+def rbench_register_initializers() -> Iterable[Initializer]:
+    """See rbench.hookspecs."""
+    return initializers.COMPONENTS
+
+
+@hookimpl
+def rbench_register_datasets() -> Iterable[Dataset]:
+    """See rbench.hookspecs."""
+    return datasets.COMPONENTS
+
+
+@hookimpl
+def rbench_register_tasks() -> Iterable[Task]:
+    """See rbench.hookspecs."""
+    return tasks.COMPONENTS
+
+
+@hookimpl
+def rbench_register_metrics() -> Iterable[Metric]:
+    """See rbench.hookspecs."""
+    return metrics.COMPONENTS

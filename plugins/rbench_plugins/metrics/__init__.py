@@ -1,0 +1,7 @@
+"""The built-in metrics, a file each."""
+
+from __future__ import annotations
+
+from rbench import Metric
+
+COMPONENTS: list[Metric] = []

@@ -1,0 +1,7 @@
+"""The built-in tasks, a file each."""
+
+from __future__ import annotations
+
+from rbench import Task
+
+COMPONENTS: list[Task] = []

@@ -1,0 +1,132 @@
+"""How images travel inside rbench: uint8 in memory where they fit, streamed where they do not.
+
+Everything a network is measured on is float32 in [0, 1]; normalisation is the task's, inside
+the network it evaluates, so that attacks and metrics see pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from PIL.Image import Image
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Batch:
+    """``images`` (B, C, H, W) float32 in [0, 1]; ``labels`` (B,) int64 or None."""
+
+    images: Tensor
+    labels: Tensor | None
+
+
+class Images(Protocol):
+    """A fixed, ordered set of images of one size."""
+
+    @property
+    def labels(self) -> Tensor | None:
+        """(N,) int64, or None."""
+
+    def __len__(self) -> int: ...
+
+    def batches(
+        self, batch_size: int, device: torch.device, indices: Tensor | None = None
+    ) -> Iterator[Batch]:
+        """The images in order, each once (or those of ``indices``, in that order)."""
+
+
+@dataclass
+class MemoryImages:
+    """Images in memory: ``pixels`` (N, C, H, W) uint8."""
+
+    pixels: Tensor
+    labels: Tensor | None = None
+    names: Sequence[str] = ()
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def to(self, device: torch.device) -> MemoryImages:
+        """The same images on ``device``."""
+        labels = None if self.labels is None else self.labels.to(device)
+        return MemoryImages(self.pixels.to(device), labels, self.names)
+
+    def batches(
+        self, batch_size: int, device: torch.device, indices: Tensor | None = None
+    ) -> Iterator[Batch]:
+        """See :class:`Images`."""
+        order = torch.arange(len(self)) if indices is None else indices.cpu()
+        for chosen in order.split(batch_size):
+            at = chosen.to(self.pixels.device)
+            labels = None if self.labels is None else self.labels[at].to(device)
+            yield Batch(self.pixels[at].to(device).float().div_(255), labels)
+
+
+@dataclass
+class FileImages:
+    """Images that are read when they are needed.
+
+    ``load(i)`` opens image i as RGB or grey PIL; ``prepare`` turns it into a (C, H, W) float32
+    tensor in [0, 1] of the evaluation size. Training reads ``load`` through timm's loader.
+    """
+
+    load: Callable[[int], Image]
+    prepare: Callable[[Image], Tensor]
+    targets: Sequence[int]
+    names: Sequence[str] = ()
+    workers: int = 2
+
+    @property
+    def labels(self) -> Tensor | None:
+        """(N,) int64."""
+        return torch.tensor(self.targets, dtype=torch.int64)
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return self.prepare(self.load(index)), self.targets[index]
+
+    def batches(
+        self, batch_size: int, device: torch.device, indices: Tensor | None = None
+    ) -> Iterator[Batch]:
+        """See :class:`Images`."""
+        subset = self if indices is None else torch.utils.data.Subset(self, indices.tolist())  # type: ignore[arg-type]
+        loader = torch.utils.data.DataLoader(
+            subset,  # type: ignore[arg-type]
+            batch_size=batch_size,
+            num_workers=self.workers,
+        )
+        for images, labels in loader:
+            yield Batch(images.to(device, non_blocking=True), labels.to(device, non_blocking=True))
+
+
+@dataclass(kw_only=True)
+class ImageData:
+    """An opened data set.
+
+    ``revision`` names the exact bytes (a checksum, or the publisher's version): two runs whose
+    revisions differ are never compared. ``hflip`` and ``crop_pad`` are the augmentation that
+    suits the set, which a recipe may ask for: probability of a flip, pixels of zero padding.
+    """
+
+    name: str
+    revision: str
+    in_chans: int
+    img_size: tuple[int, int]
+    train: MemoryImages | FileImages | None = None
+    test: MemoryImages | FileImages | None = None
+    class_names: list[str] = field(default_factory=list)
+    mean: tuple[float, ...] = (0.5,)
+    std: tuple[float, ...] = (0.5,)
+    hflip: float = 0.0
+    crop_pad: int = 0
+    skipped: list[str] = field(default_factory=list)
+
+    @property
+    def num_classes(self) -> int:
+        """0 where there are no labels."""
+        return len(self.class_names)

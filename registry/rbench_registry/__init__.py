@@ -1,0 +1,1 @@
+"""Declarations, no code: recipes, suites, what papers report, checksums."""

@@ -135,6 +135,13 @@ def test_delta_orthogonal_is_an_isometry(kernel: int) -> None:
     assert not outside.any()
 
 
+def test_delta_orthogonal_in_another_memory_format() -> None:
+    weight = torch.empty(32, 24, 3, 3).to(memory_format=torch.channels_last)
+    component = BY_NAME["delta_orthogonal"]
+    component.draw(weight, torch.Generator().manual_seed(0), component.options())
+    assert torch.equal(weight, draw("delta_orthogonal", (32, 24, 3, 3)))
+
+
 def test_delta_orthogonal_with_fewer_filters_than_inputs_has_orthogonal_rows() -> None:
     centre = draw("delta_orthogonal", (8, 24, 3, 3))[:, :, 1, 1]
     assert torch.allclose(centre @ centre.T, torch.eye(8), atol=1e-5)

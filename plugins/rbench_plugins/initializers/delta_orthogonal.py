@@ -30,16 +30,12 @@ def draw(weight: Tensor, generator: Generator, options: DeltaOrthogonalOptions) 
     centre = init.orthogonal_(weight.new_empty(weight.shape[:2]), options.gain, generator)
     with torch.no_grad():
         weight.zero_()
-        taps = weight.flatten(2)
-        taps[:, :, _middle(weight.shape[2:])] = centre
+        weight[_centre(weight.shape)] = centre
 
 
-def _middle(kernel: tuple[int, ...]) -> int:
-    """The flat index of the tap that a padding of kernel // 2 lays over the pixel itself."""
-    index = 0
-    for size in kernel:
-        index = index * size + size // 2
-    return index
+def _centre(shape: tuple[int, ...]) -> tuple[slice | int, ...]:
+    """The tap that a padding of kernel // 2 lays over the pixel itself."""
+    return (slice(None), slice(None), *(int(size) // 2 for size in shape[2:]))
 
 
 COMPONENT = Initializer(

@@ -3,5 +3,12 @@
 from __future__ import annotations
 
 from rbench import Metric
+from rbench_plugins.metrics import fgsm, filter_variance_entropy, loss, top1, top5
 
-COMPONENTS: list[Metric] = []
+COMPONENTS: list[Metric] = [
+    fgsm.COMPONENT,
+    filter_variance_entropy.COMPONENT,
+    loss.COMPONENT,
+    top1.COMPONENT,
+    top5.COMPONENT,
+]

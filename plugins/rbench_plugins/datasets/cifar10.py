@@ -1,0 +1,24 @@
+"""CIFAR-10: 60,000 32x32 colour images in ten classes (Krizhevsky 2009)."""
+
+from __future__ import annotations
+
+from rbench import DataContext, Dataset, ImageData, NoOptions
+from rbench_plugins.datasets.cifar import open_cifar
+
+MOMENTS = ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616))
+"""P2's normalisation (its public code; facts C18)."""
+
+
+def open_cifar10(context: DataContext, options: NoOptions) -> ImageData:
+    """50,000 training and 10,000 test images from ``cifar-10-batches-py/``."""
+    from torchvision.datasets import CIFAR10
+
+    return open_cifar(context, "cifar10", CIFAR10, MOMENTS)
+
+
+COMPONENT = Dataset(
+    name="cifar10",
+    summary="CIFAR-10, the publisher's Python batches (50,000 train, 10,000 test).",
+    open=open_cifar10,
+    recipe="lowres",
+)

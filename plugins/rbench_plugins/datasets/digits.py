@@ -1,0 +1,43 @@
+"""scikit-learn's digits: 1,797 scanned handwritten digits, 8x8, grey; no download.
+
+They are the test part of UCI's "Optical Recognition of Handwritten Digits" (Alpaydin & Kaynak).
+The split is fixed: the images sorted by class, the set's own order within a class; the first of
+every five is a test image. So there are 360 test and 1,437 training images, and every class is
+split 1 : 4 to within one image.
+"""
+
+from __future__ import annotations
+
+from rbench import DataContext, Dataset, ImageData, NoOptions
+from rbench_plugins.datasets.memory import in_memory, revision_of
+
+
+def open_digits(context: DataContext, options: NoOptions) -> ImageData:
+    """All digits in memory; grey values 0..16 become 0..255."""
+    import numpy as np
+    from sklearn.datasets import load_digits
+
+    values, labels = load_digits(return_X_y=True)
+    pixels = np.rint(values.reshape(-1, 1, 8, 8) * (255 / 16)).astype(np.uint8)
+    by_class = np.argsort(labels, kind="stable")
+    held_out = np.zeros(len(labels), dtype=bool)
+    held_out[by_class[::5]] = True
+    side = (context.img_size or (8, 8))[0]
+    return in_memory(
+        context,
+        "digits",
+        (pixels[~held_out], labels[~held_out]),
+        (pixels[held_out], labels[held_out]),
+        map(str, range(10)),
+        revision=revision_of([pixels.tobytes(), labels.astype(np.uint8).tobytes()]),
+        crop_pad=side // 8,
+    )
+
+
+COMPONENT = Dataset(
+    name="digits",
+    summary="1,797 scanned 8x8 digits that come with scikit-learn (1,437 train, 360 test).",
+    open=open_digits,
+    recipe="digits",
+    needs_data_dir=False,
+)

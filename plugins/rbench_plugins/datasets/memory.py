@@ -1,0 +1,148 @@
+"""From arrays of pixels to an opened data set: size, channels, moments, revision."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from rbench import DataContext, ImageData, MemoryImages, UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Labelled = tuple[Any, Any]
+"""Pixels (N, C, H, W) uint8 and labels (N,), numpy arrays."""
+
+
+def in_memory(
+    context: DataContext,
+    name: str,
+    train: Labelled,
+    test: Labelled,
+    class_names: Iterable[str],
+    *,
+    revision: str,
+    size: tuple[int, int] | None = None,
+    moments: tuple[tuple[float, ...], tuple[float, ...]] | None = None,
+    hflip: float = 0.0,
+    crop_pad: int = 0,
+) -> ImageData:
+    """The data set in the size and with the channels that ``context`` wants.
+
+    ``size`` is taken where the context names none, and None is the images' own. ``moments``
+    (mean and std per channel, of values in [0, 1]) are computed from the training images where
+    None is given, or where the channels are not those that they were given for.
+    """
+    import torch
+
+    names = list(class_names)
+    parts = []
+    for split, (array, labels) in (("train", train), ("test", test)):
+        pixels = torch.from_numpy(array)
+        targets = torch.as_tensor(labels, dtype=torch.int64)
+        if not len(pixels):
+            raise UserError(f"{name} has no {split} images")
+        if len(pixels) != len(targets):
+            raise UserError(
+                f"{name} is broken: {len(pixels)} {split} images, {len(targets)} labels"
+            )
+        if not 0 <= int(targets.min()) <= int(targets.max()) < len(names):
+            raise UserError(f"{name} is broken: a {split} label is not in 0..{len(names) - 1}")
+        fitted = resized(channelled(pixels, context.in_chans), context.img_size or size)
+        parts.append(MemoryImages(fitted.contiguous(), targets))
+    pixels = parts[0].pixels
+    channels = pixels.shape[1]
+    if moments is None or channels != train[0].shape[1]:
+        moments = moments_of(pixels)
+    return ImageData(
+        name=name,
+        revision=revision,
+        in_chans=channels,
+        img_size=(pixels.shape[2], pixels.shape[3]),
+        train=parts[0],
+        test=parts[1],
+        class_names=names,
+        mean=moments[0],
+        std=moments[1],
+        hflip=hflip,
+        crop_pad=crop_pad,
+    )
+
+
+def channelled(pixels: Tensor, in_chans: int | None) -> Tensor:
+    """``pixels`` (N, C, H, W) uint8 with ``in_chans`` channels: grey repeated, RGB weighted.
+
+    Grey is Pillow's ``L``, the luma of ITU-R 601-2.
+    """
+    import torch
+
+    channels = pixels.shape[1]
+    if in_chans is None or in_chans == channels:
+        return pixels
+    if channels == 1:
+        return pixels.expand(-1, in_chans, -1, -1)
+    if (channels, in_chans) == (3, 1):
+        weights = torch.tensor([19595, 38470, 7471], dtype=torch.int32).view(1, 3, 1, 1)
+        return torch.cat(
+            [
+                ((part.int() * weights).sum(1, keepdim=True) + 0x8000)
+                .bitwise_right_shift(16)
+                .byte()
+                for part in pixels.split(4096)
+            ]
+        )
+    raise UserError(f"images of {channels} channels cannot be made to have --in-chans {in_chans}")
+
+
+def resized(pixels: Tensor, size: tuple[int, int] | None) -> Tensor:
+    """``pixels`` (N, C, H, W) uint8 at ``size`` (height, width), by Pillow's bicubic filter."""
+    import numpy as np
+    import torch
+    from PIL import Image
+
+    if size is None or size == tuple(pixels.shape[2:]):
+        return pixels
+    answer = torch.empty(*pixels.shape[:2], *size, dtype=torch.uint8)
+    grey = pixels.shape[1] != 3
+    for image, out in zip(pixels.numpy(), answer.numpy(), strict=True):
+        planes = image if grey else image.transpose(1, 2, 0)[None]
+        for index, plane in enumerate(planes):
+            small = Image.fromarray(np.ascontiguousarray(plane))
+            large = np.asarray(small.resize((size[1], size[0]), Image.Resampling.BICUBIC))
+            if grey:
+                out[index] = large
+            else:
+                out[:] = large.transpose(2, 0, 1)
+    return answer
+
+
+def moments_of(pixels: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each channel of uint8 ``pixels``, as values in [0, 1].
+
+    Exact: from counts of the 256 levels. A channel without variation gets the deviation 1.
+    """
+    import torch
+
+    levels = torch.arange(256, dtype=torch.float64) / 255
+    means, stds = [], []
+    for channel in range(pixels.shape[1]):
+        counts = sum(
+            torch.bincount(part[:, channel].flatten(), minlength=256).double()
+            for part in pixels.split(4096)
+        )
+        assert isinstance(counts, torch.Tensor)
+        chances = counts / counts.sum()
+        mean = float(chances @ levels)
+        std = float((chances @ (levels - mean).square()).sqrt())
+        means.append(mean)
+        stds.append(std if std > 0 else 1.0)
+    return tuple(means), tuple(stds)
+
+
+def revision_of(parts: Iterable[bytes]) -> str:
+    """A revision that names exactly these bytes, in this order."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(hashlib.sha256(part).digest())
+    return f"sha256:{digest.hexdigest()[:32]}"

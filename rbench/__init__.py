@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rbench.contexts import BuildContext, DataContext, MetricContext, TaskContext
     from rbench.data import Batch, FileImages, ImageData, MemoryImages
     from rbench.errors import UnknownName, UserError
+    from rbench.fold import folded
     from rbench.freeze import SpatialFilter, SpatialModule, spatial_filters
     from rbench.hookspecs import hookimpl
     from rbench.outcomes import ClassificationOutcome, ImagesOutcome, Outcome
@@ -46,6 +47,7 @@ _WHERE = {
     "contexts": ("BuildContext", "DataContext", "MetricContext", "TaskContext"),
     "data": ("Batch", "FileImages", "ImageData", "MemoryImages"),
     "errors": ("UnknownName", "UserError"),
+    "fold": ("folded",),
     "freeze": ("SpatialFilter", "SpatialModule", "spatial_filters"),
     "hookspecs": ("hookimpl",),
     "outcomes": ("ClassificationOutcome", "ImagesOutcome", "Outcome"),
@@ -85,6 +87,7 @@ __all__ = [
     "UnknownName",
     "UserError",
     "derive",
+    "folded",
     "generator",
     "global_seed",
     "hookimpl",

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import torch
     from accelerate import Accelerator
     from PIL.Image import Image
-    from torch import nn
+    from torch import Tensor, nn
 
     from rbench.data import ImageData
     from rbench.recipe import Training
@@ -67,6 +67,16 @@ class BuildContext:
     seed: int = 0
     """The run's seed, for architectures that draw from streams of their own
     (:func:`rbench.seeds.generator`) instead of the global generator."""
+    freeze: tuple[str, ...] = ("none",)
+    """The policies by which the engine will freeze the network, for layers that can be run more
+    cheaply when their filters stay as drawn."""
+    training: Training | None = None
+    """The recipe by which it will be trained, if the task trains."""
+    draw: Callable[[Tensor, str], None] | None = None
+    """Where the run names an initializer: ``draw(weight, stream)`` fills a spatial filter
+    (c_out, c_in/groups, k, k) in place, by that law, from the stream of that name. The engine
+    draws plain convolutions itself; a layer that keeps or combines filters of its own calls
+    this in place of its own law."""
     note: Note = field(default=lambda text: None)
 
 

@@ -137,6 +137,8 @@ def _matches(network: nn.Module, policy: str) -> set[str]:
     if policy == "all":
         return set(names)
     if policy == "spatial":
+        if any(isinstance(module, SpatialModule) for module in network.modules()):
+            return spatial_parameters(network)  # maybe none: filters drawn but not kept
         return _need(spatial_parameters(network), "the network has no spatial convolution")
     if policy == "batchnorm":
         return set(names) - _norms_and_classifier(network)

@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
-from rbench import Architecture
+from rbench import Architecture, ArchitectureFamily
+from rbench_plugins.architectures import lc_timm, resnet14, resnet_cifar, resnet_lc
 
-COMPONENTS: list[Architecture] = []
+COMPONENTS: list[Architecture | ArchitectureFamily] = [
+    lc_timm.COMPONENT,
+    lc_timm.FAMILY,
+    resnet14.COMPONENT,
+    resnet_cifar.COMPONENT,
+    resnet_cifar.FAMILY,
+    resnet_lc.COMPONENT,
+    resnet_lc.FAMILY,
+]

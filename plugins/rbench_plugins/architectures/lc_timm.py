@@ -1,0 +1,74 @@
+"""Any timm model with LC-blocks for its spatial convolutions: ``lc_resnet18d`` (P2 Table 2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from rbench import Architecture, ArchitectureFamily, BuildContext, UserError
+from rbench_plugins.architectures.lc_options import LCOptions
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class LCModelOptions(LCOptions):
+    """LC-blocks, and the model that gets them."""
+
+    base: str = Field("resnet18d", description="timm model; lc_NAME means base=NAME")
+    base_kwargs: dict[str, bool | int | float | str | None] = Field(
+        {}, description="keyword arguments of timm.create_model"
+    )
+
+
+def build(context: BuildContext, options: LCModelOptions) -> nn.Module:
+    """timm's model under timm's own initialisation; LC-blocks draw PyTorch's default law."""
+    import timm
+
+    from rbench_plugins.layers.lc_make import LCMaker, put_lc_blocks
+
+    if context.pretrained:
+        raise UserError("--pretrained: published filters are no LC-blocks; leave it out")
+    if not timm.is_model(options.base):
+        raise UserError(f"base={options.base}: timm has no such model")
+    maker = LCMaker(options, context)
+    try:
+        network: nn.Module = timm.create_model(
+            options.base,
+            in_chans=context.in_chans,
+            num_classes=context.num_classes,
+            **options.base_kwargs,
+        )
+    except TypeError as error:
+        raise UserError(f"base_kwargs: {error}") from error
+    put_lc_blocks(network, maker)
+    return network
+
+
+SUMMARY = "a timm model whose spatial convolutions are LC-blocks (P2 Table 2)"
+COMPONENT = Architecture(name="lc", summary=SUMMARY, build=build, options=LCModelOptions)
+
+
+def member(name: str) -> Architecture | None:
+    """``lc_NAME`` for every NAME that looks like a timm model's; timm itself is asked later."""
+    base = name.removeprefix("lc_")
+    if base == name or not base.replace("_", "").isalnum() or not _known(base):
+        return None
+    return Architecture(
+        name=name, summary=SUMMARY, build=build, options=LCModelOptions, defaults={"base": base}
+    )
+
+
+def _known(base: str) -> bool:
+    import timm
+
+    return bool(timm.is_model(base))
+
+
+FAMILY = ArchitectureFamily(
+    name="lc_*",
+    summary="LC-blocks in any timm model: lc_resnet18d, lc_mobilenetv2_100",
+    names=lambda: ["lc_resnet18d"],
+    member=member,
+)

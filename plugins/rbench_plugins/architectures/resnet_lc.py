@@ -1,0 +1,65 @@
+"""ResNet-LC-D-WxE (P2 section 4): the CIFAR-ResNet with LC-blocks for spatial convolutions.
+
+``resnet_lc_20_16x128`` names depth, width and expansion; ``_k5`` at its end the kernel size.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from rbench import Architecture, ArchitectureFamily, BuildContext
+from rbench_plugins.architectures.cifar_options import CifarResNetOptions
+from rbench_plugins.architectures.lc_options import LCOptions
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class ResNetLCOptions(LCOptions, CifarResNetOptions):
+    """Shape of the network and execution of its LC-blocks."""
+
+
+def build(context: BuildContext, options: ResNetLCOptions) -> nn.Module:
+    """LC-blocks draw from streams of their own, the rest from the global generator."""
+    from rbench_plugins.layers.cifar_resnet import CifarResNet
+    from rbench_plugins.layers.lc_make import LCMaker
+
+    return CifarResNet(
+        options.depth,
+        options.width,
+        options.kernel_size,
+        options.shortcut,
+        context.in_chans,
+        context.num_classes,
+        LCMaker(options, context).make,
+    )
+
+
+SUMMARY = "CIFAR-ResNet whose spatial convolutions are LC-blocks (P2)"
+COMPONENT = Architecture(name="resnet_lc", summary=SUMMARY, build=build, options=ResNetLCOptions)
+_NAME = re.compile(r"resnet_lc_(\d{1,5})_(\d{1,5})(?:x(\d{1,8}))?(?:_k(\d{1,3}))?")
+
+
+def member(name: str) -> Architecture | None:
+    """``resnet_lc_D_W``, ``resnet_lc_D_WxE``, and either with ``_kK``."""
+    found = _NAME.fullmatch(name)
+    if found is None:
+        return None
+    depth, width, expansion, kernel = found.groups()
+    defaults = {"depth": int(depth), "width": int(width), "expansion": int(expansion or 1)}
+    return Architecture(
+        name=name,
+        summary=SUMMARY,
+        build=build,
+        options=ResNetLCOptions,
+        defaults=defaults | {"kernel_size": int(kernel or 3)},
+    )
+
+
+FAMILY = ArchitectureFamily(
+    name="resnet_lc_*",
+    summary="ResNet-LC by the paper's spelling: resnet_lc_20_16x128, resnet_lc_20_16x128_k5",
+    names=lambda: ["resnet_lc_20_16x128"],
+    member=member,
+)

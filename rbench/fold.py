@@ -1,0 +1,32 @@
+"""A network with every layer that amounts to a plainer one replaced by it, for deployment."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@runtime_checkable
+class Foldable(Protocol):
+    """What a layer implements that a plainer layer can stand for, such as an LC-block."""
+
+    training: bool
+
+    def folded(self) -> nn.Module:
+        """The plainer layer, with copies of the values; UserError where there is none."""
+
+
+def folded(network: nn.Module) -> nn.Module:
+    """A copy of ``network`` in which every :class:`Foldable` layer is its plainer form.
+
+    It computes the same up to rounding. A network without such layers comes back as a copy.
+    """
+    copied = copy.deepcopy(network)
+    for name, module in list(copied.named_modules()):
+        if name and isinstance(module, Foldable):
+            parent, _, leaf = name.rpartition(".")
+            setattr(copied.get_submodule(parent), leaf, module.folded().train(module.training))
+    return copied

@@ -1,0 +1,1 @@
+"""Records -> tables, pages and pictures: pure, deterministic, and without torch."""

@@ -1,0 +1,68 @@
+"""Short names for configurations: what the user wrote, plus what is needed to tell two apart."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from rbench.errors import printable
+
+if TYPE_CHECKING:
+    from rbench.leaderboard.tables import Entry
+
+LONGEST = 200
+
+
+def label(component: Any, given: Any = None) -> str:
+    """``name option=value ...`` of a component's identity and the options that were given."""
+    name = component.get("name", "") if isinstance(component, Mapping) else component or ""
+    options = given if isinstance(given, Mapping) else {}
+    parts = [str(name)] + [f"{key}={short(options[key])}" for key in sorted(options, key=str)]
+    return printable(" ".join(parts), LONGEST)
+
+
+def policy(freeze: Any) -> str:
+    """A freeze policy as one word; several are joined by a plus."""
+    if isinstance(freeze, list | tuple):
+        return printable("+".join(map(str, freeze)), LONGEST) or "none"
+    return printable(freeze or "none", LONGEST)
+
+
+def short(value: Any) -> str:
+    """An option's value in few characters."""
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, list | tuple):
+        return "/".join(short(part) for part in value)
+    return printable(value, 60)
+
+
+def tell_apart(entries: list[Entry]) -> None:
+    """Give entries that would look the same a note of what differs between them."""
+    groups: dict[tuple[str, str, str], list[Entry]] = defaultdict(list)
+    for entry in entries:
+        groups[entry.model, entry.init, entry.freeze].append(entry)
+    for group in groups.values():
+        if len(group) < 2:
+            continue
+        flat = [flatten(entry.first.identity) for entry in group]
+        keys = sorted({key for one in flat for key in one})
+        differing = [key for key in keys if len({repr(one.get(key)) for one in flat}) > 1]
+        for entry, one in zip(group, flat, strict=True):
+            parts = [f"{_shorter(key)}={short(one.get(key))}" for key in differing]
+            entry.note = printable(", ".join(parts), LONGEST)
+
+
+def flatten(content: Any, prefix: str = "") -> dict[str, Any]:
+    """Nested tables as one, keys joined by dots."""
+    if not isinstance(content, Mapping):
+        return {prefix: content}
+    flat: dict[str, Any] = {}
+    for key, value in content.items():
+        flat.update(flatten(value, f"{prefix}.{key}" if prefix else str(key)))
+    return flat
+
+
+def _shorter(key: str) -> str:
+    return key.replace(".options.", ".")

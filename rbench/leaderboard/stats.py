@@ -1,0 +1,115 @@
+"""Means, spreads and differences over seeds. Sums are exactly rounded, so order is no matter."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+CONFIDENCE = 0.95
+NOISE = "within the noise"
+ONE_SEED = "one seed: cannot tell"
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A metric over seeds. ``std`` has ddof 1; ``std`` and ``sem`` are None for one seed."""
+
+    n: int
+    mean: float
+    std: float | None
+    sem: float | None
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Mean of a minus mean of b with its 95 % confidence interval.
+
+    ``paired``: over the seeds that both have (Student); otherwise Welch's interval. ``n`` is the
+    number of pairs, or the smaller of the two samples. ``low``, ``high`` and ``p`` are None
+    where one of the samples has one value only.
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+    p: float | None
+    n: int
+    paired: bool
+    sem: float | None = None
+
+    @property
+    def telling(self) -> bool:
+        """Whether the interval excludes zero."""
+        return self.low is not None and self.high is not None and not self.low <= 0 <= self.high
+
+    def word(self, higher_is_better: bool | None) -> str:
+        """The difference in plain words."""
+        if self.low is None:
+            return ONE_SEED
+        if not self.telling:
+            return "no difference" if self.low == self.high == 0 else NOISE
+        if higher_is_better is None:
+            return "higher" if self.value > 0 else "lower"
+        return "better" if (self.value > 0) == higher_is_better else "worse"
+
+
+def summarise(values: Sequence[float]) -> Summary | None:
+    """Mean, std (ddof 1) and SEM; None for no value."""
+    n = len(values)
+    if not n:
+        return None
+    mean = math.fsum(values) / n
+    low, high = min(values), max(values)
+    if low == high:
+        mean = low
+    if n == 1:
+        return Summary(1, mean, None, None, low, high)
+    std = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n - 1))
+    return Summary(n, mean, std, std / math.sqrt(n), low, high)
+
+
+def difference(a: Mapping[int, float], b: Mapping[int, float]) -> Difference | None:
+    """Mean of ``a`` minus mean of ``b``, each a value by seed; None where one is empty.
+
+    Paired where both have the same seeds (two or more); Welch's test otherwise.
+    """
+    first, second = summarise(list(a.values())), summarise(list(b.values()))
+    if first is None or second is None:
+        return None
+    if set(a) == set(b) and len(a) > 1:
+        gaps = summarise([a[seed] - b[seed] for seed in sorted(a)])
+        assert gaps is not None
+        assert gaps.sem is not None
+        return _interval(gaps.mean, gaps.sem, gaps.n - 1, gaps.n, True)
+    value = first.mean - second.mean
+    if first.sem is None or second.sem is None:
+        return Difference(value, None, None, None, min(first.n, second.n), False)
+    sem = math.hypot(first.sem, second.sem)
+    freedom = float(first.n + second.n - 2)
+    if sem > 0:
+        one = (first.sem / sem) ** 4 / (first.n - 1)
+        two = (second.sem / sem) ** 4 / (second.n - 1)
+        freedom = 1 / (one + two)
+    return _interval(value, sem, freedom, min(first.n, second.n), False)
+
+
+def _interval(value: float, sem: float, freedom: float, n: int, paired: bool) -> Difference:
+    if sem == 0:
+        return Difference(value, value, value, 1.0 if value == 0 else 0.0, n, paired, 0.0)
+    half = t_quantile(freedom) * sem
+    from scipy.special import stdtr
+
+    p = float(2 * stdtr(freedom, -abs(value / sem)))
+    return Difference(value, value - half, value + half, p, n, paired, sem)
+
+
+@lru_cache(maxsize=4096)
+def t_quantile(freedom: float) -> float:
+    """Two-sided 95 % quantile of Student's t."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, 0.5 + CONFIDENCE / 2))

@@ -1,0 +1,255 @@
+"""Rows -> tables: one a protocol, ranked, each entry over its seeds and against its controls.
+
+Pure: the result depends on the set of rows, not on their order.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from rbench.leaderboard.labels import label, policy, tell_apart
+from rbench.leaderboard.rows import Row, Value, canonical, distinct
+from rbench.leaderboard.stats import Difference, Summary, difference, summarise
+
+CONTROLS = ("learnable", "baseline")
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """Says which network is another's baseline: ``model`` is a regular expression for names.
+
+    ``becomes`` is the baseline's name, with groups filled in (``\\1``), such as
+    ``resnet_lc_(\\d+)_(\\d+)x\\d+`` and ``resnet_lc_\\1_\\2x1``.
+    """
+
+    model: str
+    becomes: str
+
+    def of(self, name: str) -> str | None:
+        """The name of the baseline of ``name``, or None."""
+        found = re.fullmatch(self.model, name)
+        return found.expand(self.becomes) if found else None
+
+
+@dataclass(frozen=True)
+class MetricColumn:
+    """A metric of a table."""
+
+    name: str
+    unit: str
+    higher_is_better: bool | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """An entry against one of its controls, in one metric."""
+
+    control: str
+    entry: Entry
+    difference: Difference
+
+
+@dataclass(eq=False)
+class Entry:
+    """One configuration over its seeds."""
+
+    cell: str
+    model: str
+    init: str
+    freeze: str
+    rows: list[Row]
+    failed: list[Row]
+    values: dict[str, dict[int, float]]
+    summaries: dict[str, Summary]
+    rank: int | None = None
+    note: str = ""
+    controls: dict[str, Entry] = field(default_factory=dict)
+
+    @property
+    def first(self) -> Row:
+        """The row of the smallest seed."""
+        return (self.rows or self.failed)[0]
+
+    @property
+    def comparable(self) -> bool:
+        """Whether all its records may be ranked."""
+        return all(row.comparable for row in self.rows)
+
+    def against(self, control: str, metric: str) -> Comparison | None:
+        """The difference to a control, where both have the metric."""
+        other = self.controls.get(control)
+        if other is None or metric not in self.values or metric not in other.values:
+            return None
+        gap = difference(self.values[metric], other.values[metric])
+        return Comparison(control, other, gap) if gap else None
+
+
+@dataclass(eq=False)
+class Table:
+    """One protocol: only what can be compared."""
+
+    protocol: str
+    name: str
+    metrics: list[MetricColumn]
+    primary: MetricColumn | None
+    entries: list[Entry]
+
+    @cached_property
+    def slug(self) -> str:
+        """A file name: readable, unique by the protocol's digest."""
+        text = re.sub(r"[^a-z0-9]+", "-", self.name.lower()).strip("-")[:60].strip("-")
+        tail = re.sub(r"[^A-Za-z0-9]", "", self.protocol)[:12]
+        return "-".join(part for part in (text, tail) if part) or "unnamed"
+
+    @cached_property
+    def records(self) -> int:
+        """Records behind the table, failed ones not counted."""
+        return sum(len(entry.rows) for entry in self.entries)
+
+    @cached_property
+    def failed(self) -> list[Row]:
+        """Failed and interrupted records."""
+        return [row for entry in self.entries for row in entry.failed]
+
+    @cached_property
+    def sides(self) -> list[list[Entry]]:
+        """Entries that differ in their freeze policy only, those with one policy left out."""
+        groups: dict[str, list[Entry]] = defaultdict(list)
+        for entry in self.entries:
+            if entry.rows:
+                groups[_but_freeze(entry.first.identity)].append(entry)
+        return [group for group in groups.values() if len(group) > 1]
+
+
+def make_tables(rows: Iterable[Row], baselines: Sequence[Baseline] = ()) -> list[Table]:
+    """All tables, ordered by name; within one, ranked by its primary metric."""
+    protocols: dict[str, list[Row]] = defaultdict(list)
+    for row in distinct(rows):
+        protocols[row.protocol or row.protocol_name].append(row)
+    found = [
+        _table(protocol, min(row.protocol_name for row in members), members, baselines)
+        for protocol, members in protocols.items()
+    ]
+    return sorted(found, key=lambda table: (table.name, table.protocol))
+
+
+def _table(protocol: str, name: str, rows: list[Row], baselines: Sequence[Baseline]) -> Table:
+    cells: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        cells[row.cell].append(row)
+    entries = [_entry(cell, members) for cell, members in sorted(cells.items())]
+    tell_apart(entries)
+    metrics = _metrics(entries)
+    primary = _primary(metrics, entries)
+    _find_controls(entries, baselines)
+    return Table(protocol, name, metrics, primary, _ranked(entries, primary))
+
+
+def _entry(cell: str, rows: list[Row]) -> Entry:
+    done = [row for row in rows if row.status == "done"]
+    failed = [row for row in rows if row.status != "done"]
+    values: dict[str, dict[int, float]] = defaultdict(dict)
+    for row in done:
+        for metric in row.metrics:
+            if metric.value is not None:
+                values[metric.name].setdefault(row.seed, metric.value)
+    summaries = {
+        name: summary
+        for name, by_seed in values.items()
+        if (summary := summarise(list(by_seed.values())))
+    }
+    first = rows[0]
+    return Entry(
+        cell=cell,
+        model=label(first.identity.get("model"), first.given.get("model_kwargs")),
+        init=label(first.identity.get("init"), first.given.get("init_kwargs")) or "default",
+        freeze=policy(first.identity.get("freeze")),
+        rows=done,
+        failed=failed,
+        values=dict(values),
+        summaries=summaries,
+    )
+
+
+def _metrics(entries: list[Entry]) -> list[MetricColumn]:
+    """Metrics in the order in which records hold them, the same for any order of records."""
+    places: dict[str, list[int]] = defaultdict(list)
+    kinds: dict[str, Counter[tuple[str, bool | None]]] = defaultdict(Counter)
+    for entry in entries:
+        for row in entry.rows:
+            for place, metric in enumerate(row.metrics):
+                places[metric.name].append(place)
+                kinds[metric.name][_kind(metric)] += 1
+    ordered = sorted(places, key=lambda name: (min(places[name]), name))
+    columns = []
+    for name in ordered:
+        unit, better = min(kinds[name], key=lambda kind: (-kinds[name][kind], str(kind)))
+        columns.append(MetricColumn(name, unit, better))
+    return columns
+
+
+def _kind(metric: Value) -> tuple[str, bool | None]:
+    return metric.unit, metric.higher_is_better
+
+
+def _primary(metrics: list[MetricColumn], entries: list[Entry]) -> MetricColumn | None:
+    """The first metric with a direction, of those that most entries have."""
+    able = [metric for metric in metrics if metric.higher_is_better is not None]
+    if not able:
+        return None
+    have = {m.name: sum(m.name in entry.summaries for entry in entries) for m in able}
+    most = max(have.values())
+    return next(metric for metric in able if 2 * have[metric.name] >= most)
+
+
+def _ranked(entries: list[Entry], primary: MetricColumn | None) -> list[Entry]:
+    def key(entry: Entry) -> tuple[Any, ...]:
+        summary = entry.summaries.get(primary.name) if primary else None
+        value = 0.0
+        if primary and summary:
+            value = -summary.mean if primary.higher_is_better else summary.mean
+        ranked = entry.comparable and summary is not None
+        return (not ranked, not entry.comparable, summary is None, value, *_name(entry))
+
+    entries = sorted(entries, key=key)
+    previous: tuple[float, int] | None = None
+    for place, entry in enumerate(entries, 1):
+        summary = entry.summaries.get(primary.name) if primary else None
+        if summary is None or not entry.comparable:
+            continue
+        same = previous is not None and previous[0] == summary.mean
+        entry.rank = previous[1] if same and previous else place
+        previous = (summary.mean, entry.rank)
+    return entries
+
+
+def _name(entry: Entry) -> tuple[str, str, str, str]:
+    return entry.model, entry.init, entry.freeze, entry.cell
+
+
+def _find_controls(entries: list[Entry], baselines: Sequence[Baseline]) -> None:
+    learnable: dict[str, Entry] = {}
+    by_model: dict[tuple[str, str], Entry] = {}
+    for entry in sorted(entries, key=_name):
+        if entry.freeze == "none" and entry.rows:
+            learnable[_but_freeze(entry.first.identity)] = entry
+            by_model.setdefault((entry.model, entry.init), entry)
+    for entry in entries:
+        twin = learnable.get(_but_freeze(entry.first.identity))
+        if twin is not None and twin is not entry:
+            entry.controls["learnable"] = twin
+        for baseline in baselines:
+            name = baseline.of(entry.model)
+            other = by_model.get((name, entry.init)) if name else None
+            if other is not None and other is not entry:
+                entry.controls["baseline"] = other
+                break
+
+
+def _but_freeze(identity: Mapping[str, Any]) -> str:
+    return canonical({k: v for k, v in identity.items() if k != "freeze"})

@@ -62,7 +62,7 @@ class Catalog:
         return sorted(names)
 
     def architecture(self, name: str) -> Architecture:
-        """The architecture of that name: a registered one, else the first family's that knows it."""
+        """The architecture of that name: a registered one, else a family's member."""
         found = self._by_name.get(("architecture", name))
         if isinstance(found, Architecture):
             return found

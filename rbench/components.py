@@ -102,6 +102,10 @@ class Dataset:
     recipe: str | None = None
     """The recipe that a training task takes where the user names none."""
     needs_data_dir: bool = True
+    identity: Callable[[DataContext, Any], str] | None = None
+    """``identity(context, options)`` names the files' content cheaply and without torch, such as
+    a digest of names and sizes, where the set's name does not already say which images it has.
+    It is part of a run's digest."""
     revision: int = 1
 
 

@@ -27,7 +27,8 @@ Note = Callable[[str], None]
 class Progress(Protocol):
     """Where a long job says how far it is; ``text`` is a short live figure such as a loss."""
 
-    def __call__(self, phase: str, done: int, total: int, text: str = "") -> None: ...
+    def __call__(self, phase: str, done: int, total: int, text: str = "") -> None:
+        """Report ``done`` of ``total`` units of ``phase``."""
 
 
 def silent(phase: str, done: int, total: int, text: str = "") -> None:

@@ -1,0 +1,75 @@
+"""Declarations that packages ship: recipes, suites and what papers report, as TOML files.
+
+A package takes part by naming itself under the entry-point group ``rbench.registry``; its
+folders ``recipes/``, ``suites/`` and ``papers/`` are read. Nothing in it is executed.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from importlib.metadata import entry_points
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from rbench.errors import UnknownName, UserError, printable
+
+GROUP = "rbench.registry"
+Table = dict[str, Any]
+
+
+def names(folder: str) -> list[str]:
+    """The names of all declarations in ``folder``, sorted."""
+    return sorted(name for name, _ in _files(folder))
+
+
+def read(folder: str, name: str) -> Table:
+    """The declaration ``name`` of ``folder``; UnknownName where there is none."""
+    for found, text in _files(folder):
+        if found == name:
+            return parse(text, f"{folder}/{name}.toml")
+    raise UnknownName(folder.removesuffix("s"), name, names(folder))
+
+
+def read_file(path: Path) -> Table:
+    """A declaration from a file of the user's."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"cannot read {path}: it is not UTF-8 text") from error
+    return parse(text, str(path))
+
+
+def find(folder: str, name_or_path: str) -> Table:
+    """A declaration by its registered name, or from a ``.toml`` file where a path is given."""
+    if name_or_path.endswith(".toml"):
+        return {"name": Path(name_or_path).stem, **read_file(Path(name_or_path))}
+    return {"name": name_or_path, **read(folder, name_or_path)}
+
+
+def parse(text: str, where: str) -> Table:
+    """TOML, or one line that says what is wrong with it."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{where} is not valid TOML: {printable(error)}") from error
+
+
+@cache
+def _packages() -> tuple[str, ...]:
+    return tuple(sorted({point.value for point in entry_points(group=GROUP)}))
+
+
+def _files(folder: str) -> Iterator[tuple[str, str]]:
+    for package in _packages():
+        try:
+            entries = list((files(package) / folder).iterdir())
+        except (ModuleNotFoundError, FileNotFoundError, NotADirectoryError):
+            continue
+        for entry in entries:
+            if entry.name.endswith(".toml"):
+                yield entry.name.removesuffix(".toml"), entry.read_text(encoding="utf-8")

@@ -27,10 +27,14 @@ if TYPE_CHECKING:
     from rbench.fold import folded
     from rbench.freeze import SpatialFilter, SpatialModule, spatial_filters
     from rbench.hookspecs import hookimpl
+    from rbench.loaders import training_batches
     from rbench.outcomes import ClassificationOutcome, ImagesOutcome, Outcome
+    from rbench.prediction import predict
+    from rbench.recipe import Training
     from rbench.record import MetricValue, Record
     from rbench.seeds import derive, generator, global_seed
     from rbench.spec import RunSpec, SuiteSpec
+    from rbench.training import train
 
 _WHERE = {
     "api": ("load", "run"),
@@ -50,10 +54,14 @@ _WHERE = {
     "fold": ("folded",),
     "freeze": ("SpatialFilter", "SpatialModule", "spatial_filters"),
     "hookspecs": ("hookimpl",),
+    "loaders": ("training_batches",),
     "outcomes": ("ClassificationOutcome", "ImagesOutcome", "Outcome"),
+    "prediction": ("predict",),
+    "recipe": ("Training",),
     "record": ("MetricValue", "Record"),
     "seeds": ("derive", "generator", "global_seed"),
     "spec": ("RunSpec", "SuiteSpec"),
+    "training": ("train",),
 }
 _MODULE_OF = {name: module for module, names in _WHERE.items() for name in names}
 
@@ -84,6 +92,7 @@ __all__ = [
     "SuiteSpec",
     "Task",
     "TaskContext",
+    "Training",
     "UnknownName",
     "UserError",
     "derive",
@@ -92,8 +101,11 @@ __all__ = [
     "global_seed",
     "hookimpl",
     "load",
+    "predict",
     "run",
     "spatial_filters",
+    "train",
+    "training_batches",
 ]
 
 

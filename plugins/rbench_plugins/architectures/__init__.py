@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rbench import Architecture, ArchitectureFamily
-from rbench_plugins.architectures import lc_timm, resnet14, resnet_cifar, resnet_lc
+from rbench_plugins.architectures import lc_timm, resnet14, resnet_cifar, resnet_lc, timm_models
 
 COMPONENTS: list[Architecture | ArchitectureFamily] = [
     lc_timm.COMPONENT,
@@ -13,4 +13,5 @@ COMPONENTS: list[Architecture | ArchitectureFamily] = [
     resnet_cifar.FAMILY,
     resnet_lc.COMPONENT,
     resnet_lc.FAMILY,
+    timm_models.COMPONENT,
 ]

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from rbench import Task
+from rbench_plugins.tasks import classification
 
-COMPONENTS: list[Task] = []
+COMPONENTS: list[Task] = [classification.COMPONENT]

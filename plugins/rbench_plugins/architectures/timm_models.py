@@ -1,0 +1,91 @@
+"""Every model of timm under its own name, with the papers' low-resolution form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import ConfigDict, Field
+
+from rbench import Architecture, ArchitectureFamily, Options, UserError
+from rbench_plugins.architectures.timm_names import timm_names
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from rbench import BuildContext
+
+LOW_RESOLUTION = 64
+"""Images smaller than this, in pixels, get the low-resolution stem where there is one."""
+
+
+class TimmOptions(Options):
+    """``low_res`` is rbench's; everything else goes to timm's constructor as it is."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow")
+    low_res: bool | None = Field(
+        None, description="3x3 stem of stride 1, for small images; none: below 64 pixels"
+    )
+    stem_pool: bool = Field(
+        True, description="keep the 3x3/2 max pool after the low-resolution stem (P2's code does)"
+    )
+
+
+def build(name: str, context: BuildContext, options: TimmOptions) -> nn.Module:
+    """timm's model for the context's channels and classes, on random or published weights."""
+    import timm
+
+    kwargs: dict[str, Any] = dict(options.model_extra or {})
+    try:
+        network = timm.create_model(
+            name,
+            pretrained=context.pretrained,
+            num_classes=context.num_classes,
+            in_chans=context.in_chans,
+            **{**_size(name, context), **kwargs},
+        )
+    except (TypeError, RuntimeError, OSError, AssertionError) as error:
+        message = " ".join(str(error).split())
+        raise UserError(f"timm cannot build {name} with these options: {message}") from error
+    small = min(context.img_size) < LOW_RESOLUTION
+    if options.low_res or (options.low_res is None and small):
+        from rbench_plugins.layers.low_resolution import low_resolution
+
+        if low_resolution(network, keep_pool=options.stem_pool):
+            context.note(f"{name} in its low-resolution form: stem 3x3 of stride 1")
+        elif options.low_res:
+            raise UserError(f"rbench knows no low-resolution form of {name}")
+    return network
+
+
+def _size(name: str, context: BuildContext) -> dict[str, Any]:
+    """``img_size`` for the models whose weights depend on it, such as ViTs."""
+    import timm
+
+    config = timm.get_pretrained_cfg(name, allow_unregistered=True)
+    return {"img_size": context.img_size} if config and config.fixed_input_size else {}
+
+
+def member(name: str) -> Architecture | None:
+    """timm's model ``name``, with or without the tag of its weights (``resnet50.a1_in1k``)."""
+    if name.split(".")[0] not in timm_names():
+        return None
+    return Architecture(
+        name=name,
+        summary="A model of timm; options are passed to its constructor.",
+        build=lambda context, options: build(name, context, options),
+        options=TimmOptions,
+    )
+
+
+def names() -> Iterable[str]:
+    """All names, without weight tags."""
+    return timm_names()
+
+
+COMPONENT = ArchitectureFamily(
+    name="timm",
+    summary="Every model of timm by its timm name (resnet50, mobilenetv2_100, convnext_tiny).",
+    names=names,
+    member=member,
+)

@@ -1,0 +1,41 @@
+"""The form that P2's code gives off-the-shelf networks on 32-pixel images (facts C14).
+
+The stem becomes one 3x3 convolution of stride 1; ResNets keep their 3x3/2 max pool unless told
+otherwise.
+"""
+
+from __future__ import annotations
+
+from torch import nn
+
+
+def low_resolution(network: nn.Module, *, keep_pool: bool = True) -> bool:
+    """Replace the stem in place; False where the network has none that is known here.
+
+    Known are timm's ResNet family (``conv1``) and its MobileNet/EfficientNet family
+    (``conv_stem``). The new filters are drawn as timm draws them: He normal over fan-out.
+    """
+    for name in ("conv1", "conv_stem"):
+        stem = getattr(network, name, None)
+        if isinstance(stem, nn.Conv2d):
+            setattr(network, name, _small(stem))
+            break
+        if isinstance(stem, nn.Sequential) and isinstance(stem[0], nn.Conv2d):
+            # The deep stem of the "d" ResNets: only its first convolution strides.
+            stem[0] = _small(stem[0])
+            break
+    else:
+        return False
+    if not keep_pool and hasattr(network, "maxpool"):
+        network.maxpool = nn.Identity()
+    return True
+
+
+def _small(stem: nn.Conv2d) -> nn.Conv2d:
+    conv = nn.Conv2d(
+        stem.in_channels, stem.out_channels, 3, stride=1, padding=1, bias=stem.bias is not None
+    )
+    nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
+    if conv.bias is not None:
+        nn.init.zeros_(conv.bias)
+    return conv

@@ -1,0 +1,33 @@
+"""Arguments in, text out: the only place that prints or exits.
+
+Importing this loads neither torch nor pandas; each command imports what it needs when it runs.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from rbench.cli.app import app
+from rbench.cli.arguments import spread
+from rbench.errors import UserError
+
+INTERRUPTED = 130
+
+
+def main() -> None:
+    """The ``rbench`` command. Exit codes: 0 done, 1 a cell failed, 2 the input was wrong."""
+    try:
+        app(args=spread(sys.argv[1:]), prog_name="rbench")
+    except UserError as error:
+        print(f"rbench: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("rbench: interrupted", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of our output (head, less) has gone; that is no failure.
+        sys.stderr.close()
+        sys.exit(0)
+
+
+__all__ = ["app", "main"]

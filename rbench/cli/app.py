@@ -1,0 +1,23 @@
+"""The command line's commands, one file each."""
+
+from __future__ import annotations
+
+import typer
+
+from rbench.cli import catalog, doctor, run, sweep, verify
+
+app = typer.Typer(
+    name="rbench",
+    help="How much of a vision network has to be learned?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("run")(run.command)
+app.command("sweep")(sweep.command)
+app.command("list")(catalog.list_command)
+app.command("show")(catalog.show_command)
+app.command("plugins")(catalog.plugins_command)
+app.command("verify")(verify.command)
+app.command("doctor")(doctor.command)

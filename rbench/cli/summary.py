@@ -1,0 +1,76 @@
+"""The short table at the end of a run."""
+
+from __future__ import annotations
+
+import statistics
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from rbench.cells import Cell
+from rbench.record import MetricValue, Record
+
+
+def show(cells: list[Cell], output: Path) -> None:
+    """Print what learned, what was frozen, the numbers and the seconds; and what to type next."""
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    for cell in cells:
+        if cell.record.status != "done":
+            error = cell.record.error
+            console.print(
+                f"{cell.record.status}: {error.kind}: {error.message}" if error else "failed"
+            )
+            console.print(f"record: {cell.path}")
+    done = [cell for cell in cells if cell.record.status == "done"]
+    if not done:
+        return
+    first = done[0].record
+    table = Table(title=f"{title(first)}  ({first.protocol_name})", title_justify="left")
+    table.add_column("what")
+    table.add_column("value", justify="right")
+    table.add_column("over")
+    if first.freeze is not None:
+        learn, frozen = first.freeze.learnable, first.freeze.frozen
+        total = learn.count + frozen.count
+        for label, part in (("learnable", learn), ("frozen", frozen)):
+            share = f"{100 * part.count / total:.1f} % of the parameters" if total else ""
+            table.add_row(
+                f"{label} parameters", f"{part.count:,}", f"{len(part.names)} tensors, {share}"
+            )
+    for value in first.metrics:
+        table.add_row(value.name, *_number(value, [cell.record for cell in done]))
+    for phase in first.timing:
+        rate = f"{phase.images_per_second:,.0f} images/s" if phase.images_per_second else ""
+        table.add_row(f"{phase.name} seconds", f"{phase.seconds:.1f}", rate)
+    console.print(table)
+    for cell in done:
+        console.print(f"record: {cell.path}")
+        for artifact in cell.record.artifacts:
+            console.print(f"picture: {cell.path.parent / artifact.file}")
+    console.print(f"next: rbench leaderboard {output}   or: rbench verify {done[0].path}")
+
+
+def title(record: Record) -> str:
+    """The model and what of it was frozen."""
+    policies = record.spec.get("freeze", ["none"])
+    assert isinstance(policies, list)
+    frozen = ", ".join(map(str, policies))
+    return f"{record.spec['model']}, frozen: {frozen}"
+
+
+def _number(value: MetricValue, records: list[Record]) -> tuple[str, str]:
+    numbers = [
+        other.value
+        for record in records
+        for other in record.metrics
+        if other.name == value.name and other.value is not None
+    ]
+    unit = f" {value.unit}" if value.unit else ""
+    if not numbers:
+        return "not finite", ""
+    if len(numbers) == 1:
+        spread = f" ± {value.uncertainty:.2g}" if value.uncertainty is not None else ""
+        return f"{numbers[0]:.4g}{spread}{unit}", f"n = {value.n}"
+    mean, std = statistics.fmean(numbers), statistics.stdev(numbers)
+    return f"{mean:.4g} ± {std:.2g}{unit}", f"{len(numbers)} seeds, std"

@@ -1,0 +1,287 @@
+"""Spec -> record: the only place that knows the order of things.
+
+data -> network (built, drawn, frozen) -> task -> metrics -> record. A run that fails leaves a
+record that says so.
+"""
+
+from __future__ import annotations
+
+import math
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+
+from rbench import environment
+from rbench.build import Built, build, state_sha256
+from rbench.contexts import Artifacts, Clock, MetricContext, Progress, TaskContext, silent
+from rbench.errors import UserError, printable
+from rbench.freeze import fingerprint
+from rbench.record import DataReport, Failure, MetricValue, Phase, Record
+from rbench.resolve import Resolved, data_context
+from rbench.seeds import derive
+
+if TYPE_CHECKING:
+    from rbench.data import ImageData
+    from rbench.outcomes import Outcome
+    from rbench.plugins import Plugins
+
+
+class FrozenWeightsMoved(RuntimeError):
+    """A tensor that was frozen is not what it was."""
+
+
+@dataclass
+class Execution:
+    """How to run, as against what: none of this can change a number."""
+
+    folder: Path | None = None
+    """Where pictures and checkpoints go; None keeps no file."""
+    progress: Progress = silent
+    say: Callable[[str], None] = field(default=lambda text: None)
+    plugins: Plugins | None = None
+    command: str = ""
+    save_weights: bool = False
+    checkpoint_every: int | None = None
+
+
+def execute(resolved: Resolved, execution: Execution | None = None) -> Record:
+    """Run one cell. UserError before anything was computed; afterwards failures are records.
+
+    KeyboardInterrupt is a record too: status ``interrupted``.
+    """
+    execution = execution or Execution()
+    record = Record(
+        digest=resolved.digest,
+        spec=resolved.spec.model_dump(mode="json", exclude_defaults=True),
+        resolved=resolved.identity,
+        protocol=resolved.protocol,
+        protocol_name=resolved.protocol_name,
+        comparable=resolved.spec.limit is None,
+        seed=resolved.spec.seed,
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        plugins=environment.plugin_versions(execution.plugins) if execution.plugins else {},
+        git_commit=environment.git_commit(),
+        command=execution.command,
+    )
+
+    def note(text: str) -> None:
+        if text not in record.notes:
+            record.notes.append(text)
+            execution.say(text)
+
+    clock, start = Clock(), perf_counter()
+    try:
+        accelerator = make_accelerator(resolved)
+        record.environment = environment.describe(accelerator, precision(resolved))
+        with clock.phase("data"):
+            data, data_notes = open_data(resolved)
+        for text in data_notes:
+            note(text)
+        record.data = _describe(data)
+        with clock.phase("build"):
+            built = build(resolved, data, note)
+        record.freeze, record.network_sha256 = built.freeze, built.sha256
+        artifacts = Artifacts(
+            execution.folder / resolved.slug
+            if execution.folder is not None and accelerator.is_main_process
+            else None
+        )
+        _track_memory(accelerator)
+        outcome = _task(resolved, execution, accelerator, built, data, artifacts, clock, note)
+        built.network.cpu()
+        record.history = {k: [_finite(v) for v in vs] for k, vs in outcome.history.items()}
+        record.details = outcome.details
+        record.result_sha256 = state_sha256(built.network)
+        _check_frozen(built)
+        built.freeze.sha256_after = built.freeze.frozen.sha256
+        built.network.to(accelerator.device)
+        record.metrics = _measure(resolved, execution, accelerator, outcome, artifacts, clock, note)
+        record.artifacts = artifacts.files
+        if execution.save_weights and artifacts.folder is not None:
+            _save_weights(built, artifacts.folder)
+        record.peak_memory_bytes = _peak_memory(accelerator)
+    except UserError:
+        raise
+    except KeyboardInterrupt:
+        record.status = "interrupted"
+        record.error = Failure(kind="KeyboardInterrupt", message="interrupted by the user")
+    except Exception as error:
+        record.status = "failed"
+        record.error = Failure(
+            kind=type(error).__name__,
+            message=printable(error, 500),
+            traceback=traceback.format_exc(),
+        )
+    record.seconds = round(perf_counter() - start, 3)
+    record.timing = [_rate(phase) for phase in clock.phases.values()]
+    return record
+
+
+def make_accelerator(resolved: Resolved) -> Accelerator:
+    """Accelerate for this run. Its state is a singleton with one precision: put off the last."""
+    AcceleratorState._reset_state()
+    mixed = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}[precision(resolved)]
+    torch.use_deterministic_algorithms(resolved.spec.deterministic)
+    if resolved.device.startswith("cuda:"):
+        torch.cuda.set_device(resolved.device)
+    return Accelerator(mixed_precision=mixed, cpu=resolved.device == "cpu")
+
+
+def precision(resolved: Resolved) -> str:
+    """The precision of training: float32, bfloat16 or float16."""
+    training = resolved.training
+    return training.amp_dtype if training is not None and training.amp else "float32"
+
+
+def open_data(resolved: Resolved) -> tuple[ImageData, list[str]]:
+    """Open the run's data; several seeds in one process share what was opened last."""
+    return _open_data(_DataKey(resolved))
+
+
+class _DataKey:
+    """Equal for runs that read the same data in the same form."""
+
+    def __init__(self, resolved: Resolved) -> None:
+        self.resolved = resolved
+        spec = resolved.spec
+        self.key = repr(
+            (resolved.identity["dataset"], spec.data_dir, spec.skip_bad, resolved.task.labels)
+        )
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _DataKey) and other.key == self.key
+
+
+@lru_cache(maxsize=2)
+def _open_data(key: _DataKey) -> tuple[ImageData, list[str]]:
+    notes: list[str] = []
+    resolved = key.resolved
+    context = replace(data_context(resolved.spec, resolved.task), note=notes.append)
+    return resolved.dataset.open(context, resolved.dataset_options), notes
+
+
+def _task(
+    resolved: Resolved,
+    execution: Execution,
+    accelerator: Accelerator,
+    built: Built,
+    data: ImageData,
+    artifacts: Artifacts,
+    clock: Clock,
+    note: Callable[[str], None],
+) -> Outcome:
+    context = TaskContext(
+        network=built.network,
+        data=data,
+        training=resolved.training,
+        seed=resolved.spec.seed,
+        accelerator=accelerator,
+        workers=resolved.spec.workers,
+        limit=resolved.spec.limit,
+        clock=clock,
+        progress=execution.progress,
+        note=note,
+        artifacts=artifacts,
+        checkpoint_every=execution.checkpoint_every,
+    )
+    outcome = resolved.task.run(context, resolved.task_options)
+    outcome.network.eval()
+    return outcome
+
+
+def _measure(
+    resolved: Resolved,
+    execution: Execution,
+    accelerator: Accelerator,
+    outcome: Outcome,
+    artifacts: Artifacts,
+    clock: Clock,
+    note: Callable[[str], None],
+) -> list[MetricValue]:
+    values: list[MetricValue] = []
+    for metric in resolved.metrics:
+        name = metric.component.name
+        context = MetricContext(
+            seed=derive(resolved.spec.seed, "metric", name),
+            device=accelerator.device,
+            accelerator=accelerator,
+            clock=clock,
+            progress=execution.progress,
+            note=note,
+            artifacts=artifacts,
+        )
+        with clock.phase(name):
+            for value in metric.component.measure(outcome, context, metric.options):
+                if value.value is not None and not math.isfinite(value.value):
+                    note(f"{value.name} is {value.value}")
+                    value.value = None
+                values.append(value)
+    return values
+
+
+def _check_frozen(built: Built) -> None:
+    names = set(built.freeze.frozen.names)
+    now = fingerprint({n: p for n, p in built.network.named_parameters() if n in names})
+    if now != built.freeze.frozen.sha256:
+        raise FrozenWeightsMoved("frozen tensors changed during the task")
+
+
+def _save_weights(built: Built, folder: Path) -> None:
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {
+        name: tensor.contiguous().clone() for name, tensor in built.network.state_dict().items()
+    }
+    save_file(state, folder / "weights.safetensors")
+
+
+def _describe(data: ImageData) -> DataReport:
+    return DataReport(
+        name=data.name,
+        revision=data.revision,
+        train_images=None if data.train is None else len(data.train),
+        test_images=None if data.test is None else len(data.test),
+        num_classes=data.num_classes,
+        in_chans=data.in_chans,
+        img_size=data.img_size,
+        skipped=data.skipped,
+    )
+
+
+def _track_memory(accelerator: Accelerator) -> None:
+    if accelerator.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(accelerator.device)
+
+
+def _peak_memory(accelerator: Accelerator) -> int | None:
+    """Bytes: of the GPU in this run; on the CPU of the process so far."""
+    if accelerator.device.type == "cuda":
+        return torch.cuda.max_memory_allocated(accelerator.device)
+    try:
+        import resource
+    except ImportError:
+        return None
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _rate(phase: Phase) -> Phase:
+    seconds = round(phase.seconds, 4)
+    rate = round(phase.images / phase.seconds, 1) if phase.images and phase.seconds else None
+    return Phase(name=phase.name, seconds=seconds, images=phase.images, images_per_second=rate)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

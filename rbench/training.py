@@ -1,0 +1,184 @@
+"""The one training loop, on Accelerate. It reads top to bottom.
+
+A task gives a module, batches and a loss; what comes back is the history. Nothing here knows
+what a classifier is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from rbench.data import Batch
+from rbench.errors import UserError
+from rbench.recipe import Training
+from rbench.seeds import derive, global_seed
+
+if TYPE_CHECKING:
+    from rbench.contexts import TaskContext
+    from rbench.loaders import TrainingBatches
+
+Loss = Callable[[nn.Module, Batch], Tensor]
+"""(module, batch) -> scalar mean loss of the batch."""
+
+
+class Diverged(RuntimeError):
+    """The loss is no longer a finite number."""
+
+
+def train(
+    module: nn.Module,
+    batches: TrainingBatches,
+    loss: Loss,
+    context: TaskContext,
+    after_epoch: Callable[[nn.Module, int], float | None] | None = None,
+) -> dict[str, list[float]]:
+    """Train ``module`` in place by ``context.training``; return ``train_loss`` per epoch.
+
+    Only parameters that require a gradient are given to the optimiser, so that neither a step
+    nor weight decay touches what is frozen. ``after_epoch(module, epoch)`` may return a score,
+    which goes into the history as ``test_top1`` and decides under ``keep = "best"``. Raises
+    Diverged when the mean loss of an epoch is not finite.
+    """
+    training = context.training
+    assert training is not None
+    accelerator = context.accelerator
+    if not any(parameter.requires_grad for parameter in module.parameters()):
+        context.note("nothing learns: training was passed over")
+        return {}
+    module.train()
+    if training.sync_bn and accelerator.num_processes > 1:
+        module = nn.SyncBatchNorm.convert_sync_batchnorm(module)
+    if training.channels_last:
+        module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = make_optimizer(module, training)
+    scheduler = make_scheduler(optimizer, training, len(batches))
+    runner, optimizer = accelerator.prepare(module, optimizer)
+    if training.torchcompile:
+        runner = torch.compile(runner)
+
+    history: dict[str, list[float]] = {"train_loss": []}
+    best: tuple[float, dict[str, Tensor]] | None = None
+    step, steps = 0, len(batches) * training.epochs
+    with global_seed(context.seed, "training"):
+        for epoch in range(training.epochs):
+            runner.train()
+            total = torch.zeros((), device=context.device)
+            for batch in batches.epoch(epoch):
+                torch.manual_seed(derive(context.seed, "step", step, accelerator.process_index))
+                scheduler.step_update(step)
+                total += _step(runner, optimizer, loss, batch, training, accelerator)
+                step += 1
+                context.progress("train", step, steps)
+            mean = accelerator.reduce(total, "mean").item() / len(batches)
+            history["train_loss"].append(mean)
+            if not math.isfinite(mean):
+                raise Diverged(f"the training loss of epoch {epoch + 1} is {mean}")
+            if after_epoch is not None:
+                score = after_epoch(module, epoch)
+                if score is not None:
+                    history.setdefault("test_top1", []).append(score)
+                    if training.keep == "best" and (best is None or score > best[0]):
+                        state = {k: v.detach().clone() for k, v in module.state_dict().items()}
+                        best = score, state
+            context.progress("train", step, steps, f"loss {mean:.3f}")
+    # Take off Accelerate's autocast wrapper: what is measured is measured in float32.
+    accelerator.unwrap_model(runner, keep_fp32_wrapper=False, keep_torch_compile=False)
+    accelerator.free_memory()
+    if best is not None:
+        module.load_state_dict(best[1])
+    return history
+
+
+def _step(
+    runner: nn.Module,
+    optimizer: Any,
+    loss: Loss,
+    batch: Batch,
+    training: Training,
+    accelerator: Any,
+) -> Tensor:
+    parts = _micro_batches(batch, training.grad_accum_steps)
+    total = torch.zeros((), device=batch.images.device)
+    for part in parts:
+        if training.channels_last:
+            images = part.images.contiguous(memory_format=torch.channels_last)
+            part = Batch(images, part.labels)
+        value = loss(runner, part) / len(parts)
+        accelerator.backward(value)
+        total += value.detach()
+    if training.clip_grad is not None:
+        accelerator.clip_grad_norm_(runner.parameters(), training.clip_grad)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    return total
+
+
+def _micro_batches(batch: Batch, parts: int) -> list[Batch]:
+    if parts == 1:
+        return [batch]
+    if len(batch.images) % parts:
+        raise UserError(f"--grad-accum-steps {parts} does not divide {len(batch.images)} images")
+    images = batch.images.chunk(parts)
+    labels = [None] * parts if batch.labels is None else batch.labels.chunk(parts)
+    return [Batch(i, t) for i, t in zip(images, labels, strict=True)]
+
+
+def make_optimizer(module: nn.Module, training: Training) -> torch.optim.Optimizer:
+    """timm's optimiser over the parameters that learn."""
+    from timm.optim import create_optimizer_v2, list_optimizers
+
+    if training.opt.lower() not in list_optimizers():
+        from rbench.errors import UnknownName
+
+        raise UnknownName("optimiser", training.opt, list_optimizers())
+    extra: dict[str, Any] = {}
+    if training.opt_eps is not None:
+        extra["eps"] = training.opt_eps
+    if training.opt_betas is not None:
+        extra["betas"] = training.opt_betas
+    try:
+        return create_optimizer_v2(
+            module,
+            opt=training.opt,
+            lr=training.lr,
+            weight_decay=training.weight_decay,
+            momentum=training.momentum,
+            filter_bias_and_bn=training.filter_bias_and_bn,
+            **extra,
+        )
+    except (TypeError, ModuleNotFoundError) as error:
+        raise UserError(f"--opt {training.opt}: {error}") from error
+
+
+def make_scheduler(optimizer: torch.optim.Optimizer, training: Training, steps: int) -> Any:
+    """timm's schedule, updated at every step."""
+    from timm.scheduler import create_scheduler_v2
+
+    if training.sched == "none":
+        return _Constant()
+    scheduler, _ = create_scheduler_v2(
+        optimizer,
+        sched=training.sched,
+        num_epochs=training.epochs,
+        warmup_epochs=training.warmup_epochs,
+        warmup_lr=training.warmup_lr,
+        warmup_prefix=False,
+        min_lr=training.min_lr,
+        decay_milestones=list(training.decay_milestones),
+        decay_epochs=training.decay_epochs,
+        decay_rate=training.decay_rate,
+        cooldown_epochs=0,
+        step_on_epochs=False,
+        updates_per_epoch=steps,
+    )
+    return scheduler
+
+
+class _Constant:
+    def step_update(self, step: int) -> None:
+        """The rate stays."""

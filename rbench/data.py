@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from PIL.Image import Image
@@ -94,9 +94,11 @@ class FileImages:
         self, batch_size: int, device: torch.device, indices: Tensor | None = None
     ) -> Iterator[Batch]:
         """See :class:`Images`."""
-        subset = self if indices is None else torch.utils.data.Subset(self, indices.tolist())  # type: ignore[arg-type]
-        loader = torch.utils.data.DataLoader(
-            subset,  # type: ignore[arg-type]
+        subset: Any = self
+        if indices is not None:
+            subset = torch.utils.data.Subset(subset, indices.tolist())
+        loader: Any = torch.utils.data.DataLoader(
+            subset,
             batch_size=batch_size,
             num_workers=self.workers,
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -66,7 +66,7 @@ def spatial_filters(network: nn.Module) -> Iterator[SpatialFilter]:
             covered.add(f"{name}.")
             yield SpatialFilter(name, module.combined_weight())
         elif is_spatial(module):
-            yield SpatialFilter(name, module.weight)  # type: ignore[arg-type]
+            yield SpatialFilter(name, module.weight)
 
 
 def spatial_parameters(network: nn.Module) -> set[str]:
@@ -112,22 +112,18 @@ def report(network: nn.Module, policies: list[str]) -> FreezeReport:
     )
 
 
-def fingerprint(tensors: dict[str, Tensor]) -> str | None:
+def fingerprint(tensors: Mapping[str, Tensor]) -> str | None:
     """SHA-256 of names, dtypes, shapes and bytes; None for no tensor."""
     if not tensors:
         return None
+    import torch
+
     digest = hashlib.sha256()
     for name in sorted(tensors):
         tensor = tensors[name].detach().cpu().contiguous()
         digest.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)};".encode())
-        digest.update(tensor.reshape(-1).view(dtype=_bytes()).numpy().tobytes())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
-
-
-def _bytes() -> object:
-    import torch
-
-    return torch.uint8
 
 
 def _matches(network: nn.Module, policy: str) -> set[str]:
@@ -171,12 +167,12 @@ def _norms_and_classifier(network: nn.Module) -> set[str]:
     from torch import nn
     from torch.nn.modules.batchnorm import _NormBase
 
-    norms = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
+    norms: tuple[type[nn.Module], ...] = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
     get_classifier = getattr(network, "get_classifier", None)
     classifier = get_classifier() if callable(get_classifier) else None
     return {
         f"{prefix}.{name}" if prefix else name
         for prefix, module in network.named_modules()
-        if isinstance(module, norms) or module is classifier
+        if isinstance(module, norms) or (classifier is not None and module is classifier)
         for name, _ in module.named_parameters()
     }

@@ -200,7 +200,7 @@ class StreamedBatches:
         ]
         loader = torch.utils.data.DataLoader(
             self.dataset,
-            batch_sampler=keys,  # type: ignore[arg-type]
+            batch_sampler=keys,
             num_workers=self.workers,
             pin_memory=self.device.type == "cuda",
             generator=generator(derive(self.order.seed, "workers"), epoch),

@@ -138,7 +138,7 @@ def _checked(component: object, hook: str, types: tuple[type[object], ...]) -> C
     if not isinstance(component, types):
         wanted = " or ".join(kind.__name__ for kind in types)
         raise TypeError(f"{hook} returned {type(component).__name__}, not {wanted}")
-    assert isinstance(component, Component)  # type: ignore[redundant-cast]
+    assert isinstance(component, Component)
     if (
         not component.name
         or not component.name.isprintable()

@@ -54,7 +54,7 @@ def train(
     if training.sync_bn and accelerator.num_processes > 1:
         module = nn.SyncBatchNorm.convert_sync_batchnorm(module)
     if training.channels_last:
-        module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        module = module.to(memory_format=torch.channels_last)
     optimizer = make_optimizer(module, training)
     scheduler = make_scheduler(optimizer, training, len(batches))
     runner, optimizer = accelerator.prepare(module, optimizer)

@@ -5,8 +5,12 @@ from __future__ import annotations
 import sys
 from time import monotonic
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from rbench.errors import printable
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
 
 
 class Reporter:
@@ -15,7 +19,7 @@ class Reporter:
     def __init__(self, *, quiet: bool = False) -> None:
         self.quiet = quiet
         self.live = not quiet and sys.stderr.isatty()
-        self.bars: dict[str, int] = {}
+        self.bars: dict[str, TaskID] = {}
         self.said = 0.0
         self.prefix = ""
         if self.live:
@@ -74,8 +78,9 @@ class Reporter:
                 self.bars[phase] = self.view.add_task(
                     f"{self.prefix} {phase}".strip(), total=total, text=""
                 )
-            extra = {"text": text} if text else {}
-            self.view.update(self.bars[phase], completed=done, total=total, **extra)
+            self.view.update(self.bars[phase], completed=done, total=total)
+            if text:
+                self.view.update(self.bars[phase], text=text)
             return
         now = monotonic()
         if text or done == total or now - self.said > 10:

@@ -11,6 +11,9 @@ from torch import Tensor, nn
 class Normalized(nn.Module):
     """``network((x - mean) / std)`` for images x (B, C, H, W) in [0, 1]."""
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, network: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__()
         self.network = network

@@ -45,11 +45,14 @@ def run(context: TaskContext, options: ClassificationOptions) -> ClassificationO
             limit=context.limit,
         )
 
+        labels = test.labels
+        assert labels is not None
+
         def score(module: nn.Module, epoch: int) -> float | None:
             if training.keep == "last":
                 return None
             logits = predict(module, test, accelerator)
-            return float((logits.argmax(1) == test.labels.cpu()).double().mean() * 100)
+            return float((logits.argmax(1) == labels.cpu()).double().mean() * 100)
 
         images = len(batches) * training.batch_size * training.epochs
         with context.clock.phase("train", images):

@@ -5,11 +5,15 @@ from __future__ import annotations
 import statistics
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from rbench.cells import Cell
 from rbench.record import MetricValue, Record
+
+BRIEF = 0.5
+"""Phases shorter than this, in seconds, are in the record only."""
 
 
 def show(cells: list[Cell], output: Path) -> None:
@@ -26,21 +30,24 @@ def show(cells: list[Cell], output: Path) -> None:
     if not done:
         return
     first = done[0].record
-    table = Table(title=f"{title(first)}  ({first.protocol_name})", title_justify="left")
-    table.add_column("what")
+    console.print(f"{title(first)} ({first.protocol_name})")
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("what", overflow="fold")
     table.add_column("value", justify="right")
-    table.add_column("over")
+    table.add_column("over", overflow="fold")
     if first.freeze is not None:
         learn, frozen = first.freeze.learnable, first.freeze.frozen
         total = learn.count + frozen.count
         for label, part in (("learnable", learn), ("frozen", frozen)):
-            share = f"{100 * part.count / total:.1f} % of the parameters" if total else ""
+            share = f"{100 * part.count / total:.1f} %" if total else ""
             table.add_row(
                 f"{label} parameters", f"{part.count:,}", f"{len(part.names)} tensors, {share}"
             )
     for value in first.metrics:
         table.add_row(value.name, *_number(value, [cell.record for cell in done]))
     for phase in first.timing:
+        if phase.seconds < BRIEF:
+            continue
         rate = f"{phase.images_per_second:,.0f} images/s" if phase.images_per_second else ""
         table.add_row(f"{phase.name} seconds", f"{phase.seconds:.1f}", rate)
     console.print(table)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rbench import DataContext, ImageData
+from rbench import DataContext
 from rbench_plugins.datasets.memory import in_memory
 from rbench_plugins.datasets.published import data_dir, fetch, require
+
+if TYPE_CHECKING:
+    from rbench import ImageData
 
 Moments = tuple[tuple[float, ...], tuple[float, ...]]
 

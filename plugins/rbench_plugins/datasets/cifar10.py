@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from rbench import DataContext, Dataset, ImageData, NoOptions
+from typing import TYPE_CHECKING
+
+from rbench import DataContext, Dataset, NoOptions
 from rbench_plugins.datasets.cifar import open_cifar
+
+if TYPE_CHECKING:
+    from rbench import ImageData
 
 MOMENTS = ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616))
 """P2's normalisation (its public code; facts C18)."""

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from rbench import DataContext, Dataset, ImageData, NoOptions
+from typing import TYPE_CHECKING
+
+from rbench import DataContext, Dataset, NoOptions
 from rbench_plugins.datasets.cifar import open_cifar
+
+if TYPE_CHECKING:
+    from rbench import ImageData
 
 
 def open_cifar100(context: DataContext, options: NoOptions) -> ImageData:

@@ -8,8 +8,13 @@ split 1 : 4 to within one image.
 
 from __future__ import annotations
 
-from rbench import DataContext, Dataset, ImageData, NoOptions
+from typing import TYPE_CHECKING
+
+from rbench import DataContext, Dataset, NoOptions
 from rbench_plugins.datasets.memory import in_memory, revision_of
+
+if TYPE_CHECKING:
+    from rbench import ImageData
 
 
 def open_digits(context: DataContext, options: NoOptions) -> ImageData:

@@ -7,13 +7,16 @@ import math
 import struct
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from rbench import DataContext, Dataset, ImageData, Options, UserError
+from rbench import DataContext, Dataset, Options, UserError
 from rbench_plugins.datasets.memory import in_memory, revision_of
 from rbench_plugins.datasets.published import data_dir, fetch, require
+
+if TYPE_CHECKING:
+    from rbench import ImageData
 
 MOMENTS = ((0.2860,), (0.3530,))
 """P2's normalisation (its public code; facts C18)."""

@@ -6,10 +6,12 @@ import hashlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from rbench import DataContext, ImageData, MemoryImages, UserError
+from rbench import DataContext, UserError
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from rbench import ImageData
 
 Labelled = tuple[Any, Any]
 """Pixels (N, C, H, W) uint8 and labels (N,), numpy arrays."""
@@ -35,6 +37,8 @@ def in_memory(
     None is given, or where the channels are not those that they were given for.
     """
     import torch
+
+    from rbench import ImageData, MemoryImages
 
     names = list(class_names)
     parts = []

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from rbench import DataContext, Dataset, ImageData, NoOptions
+from typing import TYPE_CHECKING
+
+from rbench import DataContext, Dataset, NoOptions
 from rbench_plugins.datasets.memory import in_memory
 from rbench_plugins.datasets.published import data_dir, fetch, require
+
+if TYPE_CHECKING:
+    from rbench import ImageData
 
 MOMENTS = ((0.4377, 0.4438, 0.4728), (0.1980, 0.2010, 0.1970))
 """P2's normalisation (its public code; facts C18)."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from rbench import Metric
-from rbench_plugins.metrics import fgsm, filter_variance_entropy, loss, top1, top5
+from rbench_plugins.metrics import fgsm, filter_variance_entropy, loss, theory, top1, top5
 
 COMPONENTS: list[Metric] = [
     fgsm.COMPONENT,
     filter_variance_entropy.COMPONENT,
     loss.COMPONENT,
+    theory.COMPONENT,
     top1.COMPONENT,
     top5.COMPONENT,
 ]

@@ -1,0 +1,111 @@
+"""The random CNN of Definition 1: rectified random convolutions, scaled, then the mean."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, TypeAlias
+
+import torch
+from torch import Generator, Tensor, nn
+
+from rbench_plugins.initializers import laplace, logistic, normal, uniform
+
+Law: TypeAlias = Literal["normal", "uniform", "laplace", "logistic"]
+
+
+class Scale(nn.Module):
+    """Multiply by a constant."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """(B, C, H, W) -> the same shape."""
+        return maps * self.factor
+
+    def extra_repr(self) -> str:
+        """The factor."""
+        return f"{self.factor:.6g}"
+
+
+class ZeroInsertion(nn.Module):
+    """Each pixel goes to the top left of a block of zeros (proof of Theorem 4)."""
+
+    def __init__(self, factor: int = 2) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C, factor H, factor W)."""
+        batch, channels, height, width = maps.shape
+        out = maps.new_zeros(batch, channels, height * self.factor, width * self.factor)
+        out[..., :: self.factor, :: self.factor] = maps
+        return out
+
+
+class ChannelMean(nn.Module):
+    """The last layer of Definition 1: the mean over the channels."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, 1, H, W)."""
+        return maps.mean(1, keepdim=True)
+
+
+class RandomCNN(nn.Module):
+    """``layers`` in order, a convolution's filters drawn from ``law`` with ``std``.
+
+    Maps images (B, C, H, W) in [0, 1] to f, (B, 1, H', W'). ``draws`` says how many networks a
+    statement on the law of f should be measured on; this is the first of them.
+    """
+
+    def __init__(self, layers: list[nn.Module], law: Law, std: float, draws: int = 1) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(*layers)
+        self.law, self.std, self.draws = law, std, draws
+        self._sums = list[float]()
+
+    def forward(self, images: Tensor) -> Tensor:
+        """See the class."""
+        return self.layers(images)
+
+    def redraw(self, generator: Generator) -> None:
+        """Draw every filter, and bias where there is one, anew from ``generator``."""
+        for module in self.layers:
+            if isinstance(module, nn.Conv2d):
+                draw(module.weight, generator, self.law, self.std)
+                if module.bias is not None:
+                    draw(module.bias, generator, self.law, self.std)
+        self._sums = self._weight_sums()
+
+    @property
+    def as_drawn(self) -> bool:
+        """Whether the filters are still those of the last :meth:`redraw`."""
+        return self._sums == self._weight_sums()
+
+    def _weight_sums(self) -> list[float]:
+        return [float(parameter.detach().cpu().sum()) for parameter in self.parameters()]
+
+
+@torch.no_grad()
+def draw(weight: Tensor, generator: Generator, law: Law, std: float) -> None:
+    """Fill ``weight`` with independent numbers of mean 0 and standard deviation ``std``.
+
+    Drawn on the CPU and moved, so that devices agree.
+    """
+    host = torch.empty(weight.shape, dtype=weight.dtype)
+    if law == "normal":
+        normal.draw(host, generator, normal.NormalOptions(mean=0.0, std=std))
+    elif law == "uniform":
+        half = std * math.sqrt(3)
+        uniform.draw(host, generator, uniform.UniformOptions(low=-half, high=half))
+    elif law == "laplace":
+        scale = std / math.sqrt(2)
+        laplace.draw(host, generator, laplace.LaplaceOptions(loc=0.0, scale=scale))
+    else:
+        scale = std * math.sqrt(3) / math.pi
+        logistic.draw(host, generator, logistic.LogisticOptions(loc=0.0, scale=scale))
+    weight.copy_(host)
+
+
+__all__ = ["ChannelMean", "Law", "RandomCNN", "Scale", "ZeroInsertion", "draw"]

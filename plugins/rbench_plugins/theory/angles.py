@@ -1,0 +1,61 @@
+"""Angles between images, and small statistics on them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from rbench import UserError
+
+
+def angle(a: Tensor, b: Tensor) -> Tensor:
+    """Radians in [0, pi] between ``a`` and ``b``, taken over the last two axes, in float64.
+
+    By 2 atan2(|u - v|, |u + v|) of the unit vectors: arccos loses half the digits where the
+    angle is small. UserError if either is zero everywhere.
+    """
+    u, v = _unit(a), _unit(b)
+    difference, total = (u - v).norm(dim=-1), (u + v).norm(dim=-1)
+    return 2 * difference.atan2(total)
+
+
+def _unit(image: Tensor) -> Tensor:
+    flat = image.double().flatten(-2)
+    length = flat.norm(dim=-1, keepdim=True)
+    if not bool((length > 0).all()):
+        raise UserError("an image that is zero everywhere has no angle")
+    return flat / length
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A confidence interval."""
+
+    low: float
+    high: float
+
+
+def wilson(hits: float, n: int, z: float = 1.959963984540054) -> Interval:
+    """Wilson's score interval of a rate of ``hits`` in ``n``; 95 % by default."""
+    if n < 1:
+        raise UserError("a rate needs at least one observation")
+    centre = (hits + z * z / 2) / (n + z * z)
+    half = z / (n + z * z) * math.sqrt(hits * (n - hits) / n + z * z / 4)
+    low = 0.0 if hits == 0 else max(0.0, centre - half)
+    return Interval(low=low, high=1.0 if hits == n else min(1.0, centre + half))
+
+
+def log_log_slope(x: list[float], y: list[float]) -> float:
+    """Least-squares slope of log y against log x; -0.5 is a fall with 1/sqrt(x)."""
+    if len(x) != len(y) or len(set(x)) < 2:
+        raise UserError("a slope needs at least two widths")
+    u, v = [math.log(value) for value in x], [math.log(value) for value in y]
+    mu, mv = sum(u) / len(u), sum(v) / len(v)
+    return sum((a - mu) * (b - mv) for a, b in zip(u, v, strict=True)) / sum(
+        (a - mu) ** 2 for a in u
+    )
+
+
+__all__ = ["Interval", "angle", "log_log_slope", "wilson"]

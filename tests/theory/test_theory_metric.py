@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+import torch
+from rbench_plugins.architectures.random_cnn import RandomCNNOptions, build
+from rbench_plugins.metrics.theory import COMPONENT, TheoryOptions
+from rbench_plugins.theory.angles import angle
+from rbench_plugins.theory.bounds import two_layer_bound
+from rbench_plugins.theory.l2_limit import l2_limit, squared_norms
+from rbench_plugins.theory.reading import read_stack
+from torch import Tensor, nn
+
+from rbench import BuildContext, ImagesOutcome, MetricContext, MetricValue, UserError
+
+
+@dataclass
+class Measured:
+    values: dict[str, MetricValue]
+    notes: list[str]
+
+    def number(self, name: str) -> float:
+        value = self.values[name].value
+        assert value is not None
+        return value
+
+    def details(self, name: str) -> dict[str, Any]:
+        return cast("dict[str, Any]", self.values[name].details)
+
+
+@dataclass
+class Run:
+    images: Tensor
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def of(self, network: nn.Module, seed: int = 0) -> Measured:
+        notes: list[str] = []
+        context = MetricContext(
+            seed=seed,
+            device=torch.device("cpu"),
+            accelerator=cast("Any", None),
+            note=notes.append,
+        )
+        names = [f"image {i}" for i in range(len(self.images))]
+        outcome = ImagesOutcome(
+            network=network, inputs=self.images, outputs=self.images, names=names
+        )
+        found = COMPONENT.measure(outcome, context, TheoryOptions.model_validate(self.options))
+        return Measured({value.name: value for value in found}, notes)
+
+
+def random_cnn(seed: int = 0, **options: object) -> nn.Module:
+    context = BuildContext(seed=seed)
+    return build(context, RandomCNNOptions.model_validate(options)).eval()
+
+
+@pytest.fixture(scope="module")
+def images(cat: Tensor) -> Tensor:
+    return torch.stack([cat, cat.flip(-1) ** 2]).float()
+
+
+def test_one_network_by_hand(images: Tensor) -> None:
+    network = random_cnn(width=32)
+    got = Run(images).of(network)
+    stack = read_stack(network, images[:1])
+    f = network(images).detach().double()[:, 0]
+    limits = torch.stack([l2_limit(stack, image).image for image in images])
+    sines = angle(f, limits).sin()
+    x = squared_norms(images).sqrt()
+    assert got.number("theory_sin") == pytest.approx(float(sines.mean()), rel=1e-9)
+    assert got.number("theory_sin_rms") == pytest.approx(float(sines.square().mean().sqrt()))
+    assert got.number("theory_bound") == pytest.approx(two_layer_bound(32, 0.05))
+    assert got.number("theory_tightness") == pytest.approx(
+        float((two_layer_bound(32, 0.05) / sines).mean())
+    )
+    assert got.number("theory_input_to_limit") == pytest.approx(
+        float(angle(x, limits).rad2deg().mean())
+    )
+    assert got.number("theory_input_to_output") == pytest.approx(
+        float(angle(x, f).rad2deg().mean())
+    )
+    assert got.number("theory_violations") == 0
+    assert got.number("theory_input_to_limit_violations") == 0
+    assert got.number("theory_input_to_limit") < got.number("theory_input_to_limit_bound")
+    norms = f.norm(dim=(1, 2)) / limits.norm(dim=(1, 2))
+    assert got.number("theory_norm_ratio") == pytest.approx(float(norms.mean()))
+    assert got.notes == []
+    assert all("assumption" not in (value.details or {}) for value in got.values.values())
+    assert got.values["theory_sin"].uncertainty is None
+
+
+def test_draws_give_rates_and_the_prediction_fits(images: Tensor) -> None:
+    got = Run(images).of(random_cnn(width=64, draws=400))
+    rates = got.details("theory_violations")["by_delta"]
+    assert [r["delta"] for r in rates] == [0.01, 0.05, 0.1, 0.2, 0.5, 0.9]
+    assert all(r["rate"] == 0 and 0 < r["high"] < 0.01 for r in rates)
+    ratio = got.values["theory_prediction_over_measurement"]
+    assert ratio.value is not None
+    assert ratio.uncertainty is not None
+    assert ratio.uncertainty < 0.05
+    assert abs(ratio.value - 1) < 0.05 + 3 * ratio.uncertainty
+    assert got.values["theory_sin"].n == 800
+    assert len(got.details("theory_sin")["per_network"]) == 400
+    again = Run(images).of(random_cnn(width=64, draws=400))
+    assert again.number("theory_sin") == got.number("theory_sin")
+
+
+def test_rates_count(images: Tensor) -> None:
+    """A bound below what is measured is violated: delta near 1 with filters that all agree."""
+    network = random_cnn(width=64, draws=1)
+    first = network.layers[0].weight  # type: ignore[union-attr, index]
+    with torch.no_grad():
+        first.copy_(torch.zeros_like(first))
+        first[:, :, 0, 0] = torch.linspace(-1, 1, 64)[:, None]  # one tap: far from any limit
+    edges = images * 0
+    edges[:, :, ::4, ::4] = 1
+    got = Run(edges, {"deltas": [0.5], "delta": 0.95}).of(network)
+    assert got.number("theory_violations") == 1.0
+    assert got.details("theory_violations")["at"]["low"] == pytest.approx(0.2065, abs=1e-3)
+
+
+def test_average_pools_take_the_recursion(images: Tensor) -> None:
+    got = Run(images).of(random_cnn(depth=4, width=256, pools=[1], upsamplings=[2], pool="average"))
+    forced = Run(images, {"limit": "l2"}).of(
+        random_cnn(depth=4, width=256, pools=[1], upsamplings=[2], pool="average")
+    )
+    assert "assumption" not in (got.values["theory_sin"].details or {})
+    assert got.number("theory_sin") < forced.number("theory_sin")
+    assert any("Theorem 4 has l2 pooling, not average" in note for note in forced.notes)
+    assert any("no first-order prediction" in note for note in got.notes)
+    assert "theory_prediction_over_measurement" not in got.values
+    assert any("silent on the limit" in a for a in got.details("theory_bound")["assumption"])
+
+
+@pytest.mark.parametrize(
+    ("options", "value", "says"),
+    [
+        ({"bias": True}, "theory_sin", "no biases"),
+        ({"slope": 0.2}, "theory_bound", "not leaky ReLU"),
+        ({"law": "laplace"}, "theory_predicted_sin_rms", "not isotropic"),
+        ({"law": "uniform"}, "theory_input_to_limit_bound", "not isotropic"),
+        ({"depth": 3}, "theory_bound", "windows overlap"),
+        ({"depth": 3, "pools": [1], "pool": "max"}, "theory_sin", "not max"),
+    ],
+)
+def test_broken_assumptions_are_marked(
+    images: Tensor, options: dict[str, object], value: str, says: str
+) -> None:
+    got = Run(images).of(random_cnn(width=64, **options))
+    assert math.isfinite(got.number(value))
+    assert any(says in assumption for assumption in got.details(value)["assumption"])
+    assert any(says in note for note in got.notes)
+
+
+def test_disjoint_windows_mark_nothing_but_miss_the_input(images: Tensor) -> None:
+    got = Run(images).of(random_cnn(depth=3, kernel=2, stride=2))
+    assert "assumption" not in got.details("theory_bound")
+    assert "theory_input_to_limit" not in got.values
+    assert any("needs one size" in note for note in got.notes)
+
+
+def test_negative_pixels_and_large_images(images: Tensor) -> None:
+    got = Run(images - 0.5).of(random_cnn())
+    assert any("negative" in note for note in got.notes)
+    assert "theory_input_to_limit_bound" not in got.values
+    large = torch.rand(1, 3, 80, 80)
+    got = Run(large).of(random_cnn())
+    assert any("64x64 is the most" in note for note in got.notes)
+    assert "theory_input_to_limit" in got.values
+    with pytest.raises(UserError, match="64x64 is the most"):
+        Run(large).of(random_cnn(depth=3, pools=[1], pool="average"))
+
+
+def test_foreign_filters_cannot_be_drawn_again(images: Tensor) -> None:
+    network = random_cnn(draws=2)
+    with torch.no_grad():
+        network.layers[0].weight.mul_(2)  # type: ignore[union-attr, operator, index]
+    with pytest.raises(UserError, match="law="):
+        Run(images).of(network)
+
+
+def test_float32_is_harmless(images: Tensor) -> None:
+    """The sine of the angle moves by less than 1e-6 between a float32 and a float64 network."""
+    network = random_cnn(depth=5, width=128)
+    single = Run(images).of(network)
+    double = Run(images).of(copy.deepcopy(network).double())
+    assert abs(single.number("theory_sin") - double.number("theory_sin")) < 1e-6
+    assert single.number("theory_sin") > 1e-3
+
+
+def test_bad_options() -> None:
+    with pytest.raises(ValueError, match="each delta"):
+        TheoryOptions.model_validate({"deltas": [0.5, 1.0]})

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from rbench.contexts import BuildContext, Note
 from rbench.errors import UserError, printable
-from rbench.freeze import fingerprint, freeze, is_spatial
+from rbench.freeze import SpatialModule, fingerprint, freeze, is_spatial
 from rbench.record import FreezeReport
 from rbench.seeds import generator, global_seed
 
@@ -44,47 +44,60 @@ def build(resolved: Resolved, data: ImageData, note: Note) -> Built:
                 f"of {data.name}"
             )
         classes = spec.num_classes
+    law = Law(resolved) if resolved.initializer is not None else None
     context = BuildContext(
         in_chans=data.in_chans,
         img_size=data.img_size,
         num_classes=classes,
         pretrained=spec.pretrained,
         seed=spec.seed,
+        freeze=spec.freeze,
+        training=resolved.training,
+        draw=law,
         note=note,
     )
     with global_seed(spec.seed, "weights"):
         network = resolved.architecture.build(context, resolved.model_options)
     if not isinstance(network, nn.Module):
         raise UserError(f"the model {spec.model} built a {type(network).__name__}, not a network")
-    if resolved.initializer is not None:
-        draw(network, resolved)
+    if law is not None:
+        draw(network, law)
     if spec.initial_checkpoint is not None:
         load_weights(network, Path(spec.initial_checkpoint).expanduser())
-    frozen = freeze(network, spec.freeze)
-    prepare = getattr(network, "prepare_training", None)
-    if callable(prepare):
-        # Layers whose execution depends on what learns and how, such as LC-blocks.
-        prepare(frozen, resolved.training)
-        frozen = freeze(network, spec.freeze)
-    return Built(network, frozen, state_sha256(network))
+    return Built(network, freeze(network, spec.freeze), state_sha256(network))
 
 
-def draw(network: nn.Module, resolved: Resolved) -> None:
-    """Draw convolution weights by the run's initializer, each from a stream of its own."""
-    assert resolved.initializer is not None
-    spec, drawn = resolved.spec, 0
+class Law:
+    """The run's initializer: fills a weight in place from the stream of a name."""
+
+    def __init__(self, resolved: Resolved) -> None:
+        assert resolved.initializer is not None
+        self.initializer, self.options = resolved.initializer, resolved.init_options
+        self.spec, self.drawn = resolved.spec, 0
+
+    def __call__(self, weight: Tensor, stream: str) -> None:
+        """Draw ``weight``; the same stream and shape give the same numbers in any run."""
+        with torch.no_grad():
+            self.initializer.draw(weight, generator(self.spec.seed, "init", stream), self.options)
+        self.drawn += 1
+
+
+def draw(network: nn.Module, law: Law) -> None:
+    """Draw the convolutions that the spec names; those of a SpatialModule have drawn already."""
+    own: set[str] = set()
     for name, module in network.named_modules():
+        if isinstance(module, SpatialModule):
+            own.add(f"{name}.")
         convolution = isinstance(module, nn.modules.conv._ConvNd)
-        if not convolution or (spec.init_scope == "spatial" and not is_spatial(module)):
+        if not convolution or (law.spec.init_scope == "spatial" and not is_spatial(module)):
+            continue
+        if any(name.startswith(prefix) for prefix in own):
             continue
         weight = module.weight
-        assert isinstance(weight, torch.Tensor)
-        with torch.no_grad():
-            resolved.initializer.draw(
-                weight, generator(spec.seed, "init", f"{name}.weight"), resolved.init_options
-            )
-        drawn += 1
-    if not drawn:
+        assert isinstance(weight, Tensor)
+        law(weight, f"{name}.weight")
+    if not law.drawn:
+        spec = law.spec
         raise UserError(f"--init {spec.init}: {spec.model} has no {spec.init_scope} convolution")
 
 

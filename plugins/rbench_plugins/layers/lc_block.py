@@ -74,6 +74,15 @@ class LCBlock(nn.Module):
         rows = spatial.view(g, -1, self.shape.taps)
         return (coefficients @ rows).view(self.shape.weight)
 
+    def drawn_filters(self, at_most: int) -> Tensor:
+        """The first filters of R, flattened: (n, d) with n <= ``at_most``."""
+        return self.spatial.detach().reshape(-1, self.shape.taps)[:at_most]
+
+    def gram_matrix(self) -> Tensor:
+        """R^T R of each group, (groups, d, d), float64."""
+        rows = self.spatial.detach().double().reshape(self.shape.groups, -1, self.shape.taps)
+        return rows.transpose(1, 2) @ rows
+
     def folded(self) -> nn.Conv2d:
         """The plain convolution that computes the same; UserError if an operation sits between."""
         if self.between != "none":

@@ -108,18 +108,25 @@ class Sums:
     gram: Tensor
 
 
-def add_up(shape: ConvShape, expansion: int, source: Source, gram: bool = True) -> Sums:
-    """W = P R and G = R^T R over all slices, float32, added up in float64.
+def add_up(
+    shape: ConvShape,
+    expansion: int,
+    source: Source,
+    gram: bool = True,
+    products: torch.dtype = torch.float32,
+) -> Sums:
+    """W = P R, float32, and G = R^T R, float64, added up in float64 over all slices.
 
-    Memory and result do not depend on the expansion. With ``gram`` False, G is left empty.
+    ``products`` is the precision in which some slices are multiplied before they are added; of
+    the filters' rank, float32 says nothing beyond its rounding. Memory and result do not depend on the expansion. With ``gram`` False, G is left empty.
     """
     g, m, d = shape.groups, shape.per_group, shape.taps
     combined = torch.zeros(g, m, d, dtype=torch.float64)
     total = torch.zeros(g, d, d, dtype=torch.float64) if gram else torch.empty(0)
     for part in slices(shape, expansion, source):
-        rows = part.filters.transpose(0, 1).reshape(g, -1, d)
-        weights = part.coefficients.permute(1, 2, 0, 3).reshape(g, m, -1)
+        rows = part.filters.transpose(0, 1).reshape(g, -1, d).to(products)
+        weights = part.coefficients.permute(1, 2, 0, 3).reshape(g, m, -1).to(products)
         combined += weights @ rows
         if gram:
             total += rows.transpose(1, 2) @ rows
-    return Sums(combined.float().view(shape.weight), total.float())
+    return Sums(combined.float().view(shape.weight), total)

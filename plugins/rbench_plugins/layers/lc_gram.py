@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from rbench_plugins.layers.gradient import map_gradient
 from rbench_plugins.layers.lc_block import plain
-from rbench_plugins.layers.lc_draw import Source, add_up
+from rbench_plugins.layers.lc_draw import Source, add_up, slices
 from rbench_plugins.layers.lc_shape import ConvShape
 
 
@@ -54,8 +54,9 @@ class LCGram(nn.Module):
     ) -> None:
         super().__init__()
         self.shape, self.expansion, self.expected = shape, expansion, expected
+        self.source = source
         sums = add_up(shape, expansion, source, gram=not expected)
-        gram = torch.tensor(expected_gram(shape, expansion)) if expected else sums.gram
+        gram = torch.tensor(expected_gram(shape, expansion)) if expected else sums.gram.float()
         self.weight = nn.Parameter(sums.combined)
         self.bias = nn.Parameter(torch.zeros(shape.c_out)) if shape.bias else None
         self.register_buffer("gram", gram, persistent=False)
@@ -71,6 +72,21 @@ class LCGram(nn.Module):
     def combined_weight(self) -> Tensor:
         """W."""
         return self.weight
+
+    def drawn_filters(self, at_most: int) -> Tensor:
+        """The first filters of R, drawn again and flattened: (n, d) with n <= ``at_most``."""
+        rows: list[Tensor] = []
+        found = 0
+        for part in slices(self.shape, self.expansion, self.source):
+            rows.append(part.filters.reshape(-1, self.shape.taps))
+            found += len(rows[-1])
+            if found >= at_most:
+                break
+        return torch.cat(rows)[:at_most]
+
+    def gram_matrix(self) -> Tensor:
+        """R^T R of each group, (groups, d, d), float64, of the filters drawn again."""
+        return add_up(self.shape, self.expansion, self.source, products=torch.float64).gram
 
     def folded(self) -> nn.Conv2d:
         """The plain convolution that computes the same."""

@@ -178,7 +178,6 @@ def test_cost_of_each_execution() -> None:
     assert flops["gram"] == flops["folded"] == reference
     assert flops["unfolded"] > 12 * reference
     memory = {e: v["saved_for_backward"].value or 0 for e, v in found.items()}
-    assert memory["gram"] == plain["saved_for_backward"].value
     assert memory["unfolded"] > 4 * memory["gram"]
 
 

@@ -118,7 +118,8 @@ def add_up(
     """W = P R, float32, and G = R^T R, float64, added up in float64 over all slices.
 
     ``products`` is the precision in which some slices are multiplied before they are added; of
-    the filters' rank, float32 says nothing beyond its rounding. Memory and result do not depend on the expansion. With ``gram`` False, G is left empty.
+    the filters' rank, float32 says nothing beyond its rounding. Memory does not depend on the
+    expansion. With ``gram`` False, G is left empty.
     """
     g, m, d = shape.groups, shape.per_group, shape.taps
     combined = torch.zeros(g, m, d, dtype=torch.float64)

@@ -11,6 +11,7 @@ from synthetic_records import hostile, record
 
 from rbench.errors import UserError
 from rbench.plot import Item, draw, figures, items
+from rbench.plot.axes import _lines
 from rbench.plot.declaration import Figure
 from rbench.plot.pixels import picture_file
 from rbench.plot.points import points, selected, series
@@ -65,6 +66,31 @@ def test_a_difference_pairs_the_seeds() -> None:
     line = points(declared, chosen, everything)
     assert [(p.x, p.centre, p.error) for p in line] == [(1, 0, 0), (8, 3, 0), (64, 6, 0)]
     assert not notes
+
+
+def test_a_curve_takes_several_columns_and_fits_a_slope() -> None:
+    records = [
+        record("m", "none", seed, {"a": 8 * e**-0.5, "b": 2.0 * e}, {"expansion": e})
+        for e in (1, 4, 64)
+        for seed in range(2)
+    ]
+    both = figure(x="model.expansion", y=["a", "b"], fit=True, labels={"a": "measured"})
+    lines = _lines(both, found(records), [])
+    assert [line.label for line in lines] == ["measured, slope -0.500", "b, slope 1.000"]
+    assert [(line.hue, line.dash) for line in lines] == [(0, 0), (1, 0)]
+    assert [p.centre for p in lines[0].points] == [8, 4, 1]
+    by_freeze = figure(x="model.expansion", y=["top1", "top1"], series="freeze", xscale="log")
+    assert [(line.hue, line.dash) for line in _lines(by_freeze, found(grid()), [])] == [
+        (0, 0),
+        (0, 1),
+        (1, 0),
+        (1, 1),
+    ]
+    assert draw(both, found(records)).content
+    one = figure(x="model.expansion", y="a", fit=True, where={"model.expansion": 4})
+    assert _lines(one, selected(one, found(records))[0], [])[0].label == ""
+    with pytest.raises(UserError, match="names no column"):
+        figure(x="seed", y=[])
 
 
 def test_two_configurations_on_one_point_are_refused() -> None:

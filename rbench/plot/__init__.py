@@ -47,7 +47,9 @@ series and panel but have these values instead, seed by seed where both have the
 **Kinds**
 
 - ``curve``: mean of y over seeds against x with error bars; ``slope = -0.5`` adds a guide line of
-  that slope on log scales. x may be text, then in the order of ``xorder`` or of appearance.
+  that slope on log scales, ``fit = true`` writes each line's least-squares slope of log y on
+  log x into the legend. y may be a list of columns: a dash each, or a colour each where there
+  is one series. x may be text, then in the order of ``xorder`` or of appearance.
 - ``bars``: the same as grouped bars.
 - ``scatter``: one point a record.
 - ``history``: y is ``history.<name>`` (or a list of them: one line style each), drawn against its

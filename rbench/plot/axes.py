@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rbench.leaderboard.stats import summarise
@@ -60,21 +61,20 @@ def legend(figure: Figure, picture: Canvas, all_axes: Sequence[Axes]) -> None:
 
 
 def _marks(figure: Figure, axes: Axes, members: Sequence[Item], everything: Sequence[Item]) -> bool:
-    lines = [(label, points(figure, found, everything)) for label, found in series(figure, members)]
-    lines = [(label, line) for label, line in lines if line]
+    lines = _lines(figure, members, everything)
     if not lines:
         return False
-    xs = {p.x for _, line in lines for p in line} | {x for r in figure.reported for x in r.x}
+    xs = {p.x for line in lines for p in line.points} | {x for r in figure.reported for x in r.x}
     texts = [x for x in xs if not isinstance(x, int | float)]
     places: dict[Any, Any] = {x: x for x in xs}
     if figure.kind == "bars" or texts:
         places = {x: i for i, x in enumerate(sorted(xs, key=lambda x: rank(x, figure.xorder)))}
         _ticks(figure, axes, list(places))
     bars = 0.8 / len(lines)
-    for place, (label, line) in enumerate(lines):
-        x = [places[p.x] for p in line]
-        y, error = [p.centre for p in line], [p.error for p in line]
-        name = words(label) or None
+    for place, line in enumerate(lines):
+        x = [places[p.x] for p in line.points]
+        y, error = [p.centre for p in line.points], [p.error for p in line.points]
+        name = words(line.label) or None
         if figure.kind == "bars":
             shifted = [v + bars * (place + 0.5) - 0.4 for v in x]
             bar_error = error if any(error) else None
@@ -92,13 +92,14 @@ def _marks(figure: Figure, axes: Axes, members: Sequence[Item], everything: Sequ
                 x,
                 y,
                 error if any(error) else None,
-                color=colour(place),
+                color=colour(line.hue),
                 label=name,
-                marker=marker(place),
+                marker=marker(line.hue),
+                linestyle=DASHES[line.dash % len(DASHES)],
                 elinewidth=0.8,
             )
     if figure.slope is not None and not texts:
-        _slope(axes, lines[0][1], figure.slope)
+        _slope(axes, lines[0].points, figure.slope)
     for place, points_of in enumerate(figure.reported):
         x = [places[value] for value in points_of.x]
         axes.errorbar(
@@ -115,6 +116,46 @@ def _marks(figure: Figure, axes: Axes, members: Sequence[Item], everything: Sequ
             elinewidth=0.8,
         )
     return True
+
+
+@dataclass(frozen=True)
+class _Line:
+    label: str
+    points: list[Point]
+    hue: int
+    dash: int = 0
+
+
+def _lines(figure: Figure, members: Sequence[Item], everything: Sequence[Item]) -> list[_Line]:
+    """A line for each series and each y. Several y: a dash each, or a colour for want of series."""
+    groups, found = series(figure, members), list[_Line]()
+    for place, (label, chosen) in enumerate(groups):
+        for column, y in enumerate(figure.ys):
+            line = points(figure.model_copy(update={"y": y}), chosen, everything)
+            if not line:
+                continue
+            parts = [label] if label else []
+            if len(figure.ys) > 1:
+                parts.append(figure.word(y))
+            if figure.fit and (slope := _fitted(line)) is not None:
+                parts.append(f"slope {slope:.3f}")
+            several = len(groups) > 1
+            hue, dash = (place, column) if several else (column, 0)
+            found.append(_Line(", ".join(parts), line, hue, dash))
+    return found
+
+
+def _fitted(line: Sequence[Point]) -> float | None:
+    """The least-squares slope of log y on log x; None for fewer than two positive points."""
+    logs = [
+        (math.log(p.x), math.log(p.centre))
+        for p in line
+        if isinstance(p.x, int | float) and p.x > 0 and p.centre > 0
+    ]
+    if len({x for x, _ in logs}) < 2:
+        return None
+    x, y = (math.fsum(pair[i] for pair in logs) / len(logs) for i in (0, 1))
+    return math.fsum((a - x) * (b - y) for a, b in logs) / math.fsum((a - x) ** 2 for a, _ in logs)
 
 
 def _scatter(figure: Figure, axes: Axes, members: Sequence[Item]) -> bool:
@@ -136,7 +177,7 @@ def _scatter(figure: Figure, axes: Axes, members: Sequence[Item]) -> bool:
 
 
 def _history(figure: Figure, axes: Axes, members: Sequence[Item]) -> bool:
-    names = [figure.y] if isinstance(figure.y, str) else list(figure.y or [])
+    names = figure.ys
     drawn = False
     for place, (label, found) in enumerate(series(figure, members)):
         for dash, name in zip(DASHES * len(names), names, strict=False):
@@ -232,7 +273,7 @@ def _reference(
         where = dict(reference.where)
         if figure.panel and figure.panel not in where and members:
             where[figure.panel] = members[0].get(figure.panel)
-        column = str(figure.y)
+        column = figure.ys[0]
         values = [
             float(v)
             for i in everything
@@ -277,7 +318,7 @@ def _scales(figure: Figure, axes: Axes, members: Sequence[Item]) -> None:
 
 
 def _names(figure: Figure, axes: Axes, members: Sequence[Item]) -> None:
-    y = figure.y if isinstance(figure.y, str) else (figure.y or [""])[0]
+    y = next(iter(figure.ys), "")
     xlabel = figure.xlabel if figure.xlabel is not None else _named(figure.x or "", members)
     ylabel = figure.ylabel if figure.ylabel is not None else _named(y, members)
     axes.set_xlabel(words(xlabel))

@@ -75,6 +75,7 @@ class Figure(Options):
     width: Literal["column", "page"] = "column"
     height: float | None = Field(None, gt=0, le=20, description="inches")
     slope: float | None = None
+    fit: bool = False
     smooth: int = Field(1, ge=1)
     rows: str | None = None
     columns: str | None = None
@@ -98,9 +99,16 @@ class Figure(Options):
         for field in needed.get(self.kind, ()):
             if getattr(self, field) is None:
                 raise ValueError(f"a {self.kind} needs {field}")
-        if self.kind not in ("history",) and isinstance(self.y, list):
-            raise ValueError("only a history takes a list of y")
+        if self.kind not in ("history", "curve") and isinstance(self.y, list):
+            raise ValueError("only a curve and a history take a list of y")
+        if isinstance(self.y, list) and not self.y:
+            raise ValueError("y names no column")
         return self
+
+    @property
+    def ys(self) -> list[str]:
+        """The columns of y, none for a figure without."""
+        return [self.y] if isinstance(self.y, str) else list(self.y or [])
 
     @property
     def series_columns(self) -> list[str]:

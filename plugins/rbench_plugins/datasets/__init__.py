@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from rbench import Dataset
-from rbench_plugins.datasets import cifar10, cifar100, digits, fashion_mnist, svhn
+from rbench_plugins.datasets import (
+    cifar10,
+    cifar100,
+    digits,
+    fashion_mnist,
+    image_folder,
+    imagenet,
+    svhn,
+)
 
 COMPONENTS: list[Dataset] = [
     cifar10.COMPONENT,
     cifar100.COMPONENT,
     digits.COMPONENT,
     fashion_mnist.COMPONENT,
+    image_folder.COMPONENT,
+    imagenet.COMPONENT,
     svhn.COMPONENT,
 ]

@@ -1,0 +1,148 @@
+"""Any folder of images: ``train/<class>/<image>`` and ``test/`` or ``val/`` likewise."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from rbench import DataContext, Dataset, Options
+from rbench_plugins.datasets.folders import (
+    MOST_HASHED,
+    Split,
+    fits,
+    load,
+    revision_by_size,
+    stream,
+    two_splits,
+)
+from rbench_plugins.datasets.memory import moments_of
+from rbench_plugins.datasets.published import data_dir
+
+if TYPE_CHECKING:
+    from rbench import ImageData
+
+IMAGENET_MOMENTS = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+HELD_OUT = ("test", "val", "valid", "validation")
+
+
+class FolderOptions(Options):
+    """Options of ``image_folder``."""
+
+    hflip: float = Field(0.5, ge=0, le=1, description="flip probability that suits the images")
+    crop_pad: int | None = Field(
+        None, ge=0, description="padding of random crops that suits them; none: an eighth of a side"
+    )
+    stream: bool | None = Field(
+        None, description="read images when needed; none: where they take 2 GiB or more"
+    )
+    crop_pct: float = Field(
+        0.875, gt=0, le=1, description="centre crop of streamed images in evaluation"
+    )
+
+
+def open_folder(context: DataContext, options: FolderOptions) -> ImageData:
+    """The two splits, classes in the order of their sorted names.
+
+    In memory, images are cropped to the shape of ``--img-size`` and resized to it; without it
+    they must all have one size. Revision: a hash of all names and contents, and of names and
+    sizes only where the files have over 1 GiB or are streamed.
+    """
+    root = data_dir(context, "image_folder")
+    train, test, classes = two_splits(root, HELD_OUT)
+    size = context.img_size
+    if options.stream is None and size is None:
+        from rbench_plugins.datasets.reading import open_image
+
+        first = open_image(train.paths[0])
+        guess = (first.height, first.width)
+    else:
+        guess = size or (224, 224)
+    streamed = options.stream
+    if streamed is None:
+        streamed = not fits((train, test), guess, context.in_chans or 3)
+    if streamed:
+        return streamed_data(context, "image_folder", (train, test), classes, options.crop_pct)
+    return _in_memory(context, train, test, classes, options)
+
+
+def identity(context: DataContext, options: FolderOptions) -> str:
+    """A digest of the names and sizes of all images."""
+    train, test, _ = two_splits(data_dir(context, "image_folder"), HELD_OUT)
+    return revision_by_size((train, test))
+
+
+def streamed_data(
+    context: DataContext,
+    name: str,
+    splits: tuple[Split, Split],
+    classes: list[str],
+    crop_pct: float,
+) -> ImageData:
+    """``splits`` read when needed, at 224 pixels where no size is asked for."""
+    from rbench import ImageData
+
+    size, channels = context.img_size or (224, 224), context.in_chans or 3
+    if context.img_size is None:
+        context.note(f"{name} is streamed at 224 pixels; --img-size chooses another size")
+    if context.skip_bad:
+        context.note("--skip-bad has no effect on streamed images")
+    mean, std = IMAGENET_MOMENTS
+    train, test = (stream(split, size, channels, crop_pct) for split in splits)
+    return ImageData(
+        name=name,
+        revision=revision_by_size(splits),
+        in_chans=channels,
+        img_size=size,
+        train=train,
+        test=test,
+        class_names=classes,
+        mean=mean if channels == 3 else (sum(mean) / 3,) * channels,
+        std=std if channels == 3 else (sum(std) / 3,) * channels,
+        hflip=0.5,
+    )
+
+
+def _in_memory(
+    context: DataContext, train: Split, test: Split, classes: list[str], options: FolderOptions
+) -> ImageData:
+    from rbench import ImageData
+
+    images, skipped, hashes = load(train, context, context.img_size)
+    size = (images.pixels.shape[2], images.pixels.shape[3])
+    held_out, more_skipped, more_hashes = load(test, context, size)
+    skipped += more_skipped
+    if skipped:
+        context.note(f"{len(skipped)} images cannot be read and were left out: {skipped[0]} ...")
+    if sum(train.sizes) + sum(test.sizes) < MOST_HASHED:
+        digest = hashlib.sha256(b"\n".join(hashes + more_hashes)).hexdigest()
+        revision = f"sha256:{digest[:32]}"
+    else:
+        revision = revision_by_size((train, test))
+        context.note("the data's revision is of names and sizes only: there is over 1 GiB")
+    mean, std = moments_of(images.pixels)
+    return ImageData(
+        name="image_folder",
+        revision=revision,
+        in_chans=images.pixels.shape[1],
+        img_size=size,
+        train=images,
+        test=held_out,
+        class_names=classes,
+        mean=mean,
+        std=std,
+        hflip=options.hflip,
+        crop_pad=min(size) // 8 if options.crop_pad is None else options.crop_pad,
+        skipped=skipped,
+    )
+
+
+COMPONENT = Dataset(
+    name="image_folder",
+    summary="Your own images: train/<class>/ and test/<class>/ or val/<class>/.",
+    open=open_folder,
+    options=FolderOptions,
+    identity=identity,
+    recipe="lowres",
+)

@@ -1,0 +1,49 @@
+"""ImageNet-1k (ILSVRC 2012) as everybody unpacks it: ``train/<wnid>/`` and ``val/<wnid>/``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from rbench import DataContext, Dataset, Options, UserError
+from rbench_plugins.datasets.folders import two_splits
+from rbench_plugins.datasets.image_folder import streamed_data
+from rbench_plugins.datasets.published import data_dir
+
+if TYPE_CHECKING:
+    from rbench import ImageData
+
+
+class ImageNetOptions(Options):
+    """Options of ``imagenet``."""
+
+    crop_pct: float = Field(
+        0.95, gt=0, le=1, description="centre crop in evaluation (ResNet strikes back: 0.95)"
+    )
+
+
+def open_imagenet(context: DataContext, options: ImageNetOptions) -> ImageData:
+    """Both splits, streamed, 224 pixels unless told otherwise; a thousand classes or an error."""
+    root = data_dir(context, "imagenet")
+    if context.download:
+        raise UserError(
+            "imagenet cannot be downloaded without an account; unpack image-net.org's archives "
+            "into train/<wnid>/ and val/<wnid>/"
+        )
+    train, test, classes = two_splits(root, ("val", "validation"))
+    if len(classes) != 1000:
+        raise UserError(
+            f"{root} has {len(classes)} classes, ImageNet has 1000; for a part of it use "
+            "--dataset image_folder"
+        )
+    return streamed_data(context, "imagenet", (train, test), classes, options.crop_pct)
+
+
+COMPONENT = Dataset(
+    name="imagenet",
+    summary="ImageNet-1k in class folders, streamed (1,281,167 train, 50,000 val).",
+    open=open_imagenet,
+    options=ImageNetOptions,
+    recipe="a2",
+)

@@ -1,0 +1,321 @@
+"""image_folder and imagenet on small folders of real photos."""
+
+from __future__ import annotations
+
+import pickle
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from rbench_plugins.datasets import folders, image_folder, imagenet
+from skimage.data import astronaut, coffee
+
+from rbench import DataContext, Dataset, FileImages, ImageData, MemoryImages, UserError
+
+
+def write(path: Path, source: np.ndarray, corner: int, size: tuple[int, int] = (12, 16)) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    crop = source[corner : corner + size[0], corner : corner + size[1]]
+    Image.fromarray(crop).save(path)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Classes ``ant`` and ``bee``, 3 + 2 training and 1 + 1 test images, 12 x 16 pixels."""
+    for split, counts in (("train", (3, 2)), ("test", (1, 1))):
+        for name, source, count in zip(
+            ("ant", "bee"), (astronaut(), coffee()), counts, strict=True
+        ):
+            for index in range(count):
+                corner = 20 * index + (100 if split == "test" else 0)
+                write(tmp_path / split / name / f"{index}.png", source, corner)
+    return tmp_path
+
+
+def opened(
+    root: Path | None, component: Dataset = image_folder.COMPONENT, **given: Any
+) -> ImageData:
+    context = {"data_dir": root}
+    for key in ("img_size", "in_chans", "skip_bad", "note", "download"):
+        if key in given:
+            context[key] = given.pop(key)
+    return component.open(
+        DataContext(**context),  # type: ignore[arg-type]
+        cast(Any, component.options(**given)),
+    )
+
+
+def memory(images: object) -> MemoryImages:
+    assert isinstance(images, MemoryImages)
+    return images
+
+
+def files(images: object) -> FileImages:
+    assert isinstance(images, FileImages)
+    return images
+
+
+def test_pixels_labels_names_and_moments(root: Path) -> None:
+    data = opened(root)
+    train = memory(data.train)
+    assert data.class_names == ["ant", "bee"]
+    assert train.labels is not None
+    assert train.labels.tolist() == [0, 0, 0, 1, 1]
+    assert list(train.names) == [
+        f"train/{n}.png" for n in ("ant/0", "ant/1", "ant/2", "bee/0", "bee/1")
+    ]
+    expected = np.asarray(Image.open(root / "train" / "ant" / "1.png"))
+    assert (train.pixels[1].permute(1, 2, 0).numpy() == expected).all()
+    assert (data.img_size, data.in_chans, len(memory(data.test))) == ((12, 16), 3, 2)
+    values = train.pixels.double() / 255
+    assert data.mean == pytest.approx(values.mean((0, 2, 3)).tolist())
+    assert data.std == pytest.approx(values.std((0, 2, 3), correction=0).tolist())
+    assert (data.hflip, data.crop_pad) == (0.5, 1)
+
+
+def test_val_and_nested_and_foreign_files(root: Path) -> None:
+    reference = opened(root)
+    (root / "test").rename(root / "val")
+    nested = root / "train" / "ant" / "images"
+    nested.mkdir()
+    (root / "train" / "ant" / "2.png").rename(nested / "2.png")
+    for stranger in ("labels.txt", ".hidden.png", "Thumbs.db"):
+        (root / "train" / "ant" / stranger).write_text("no image")
+    (root / "train" / ".cache").mkdir()
+    again = opened(root)
+    assert torch.equal(memory(again.train).pixels, memory(reference.train).pixels)
+    assert again.class_names == ["ant", "bee"]
+
+
+def test_unlabelled_test_folder_gives_way_to_val(root: Path) -> None:
+    shutil.copytree(root / "test", root / "val")
+    shutil.rmtree(root / "test")
+    write(root / "test" / "unlabelled.png", coffee(), 0)
+    assert list(memory(opened(root).test).names) == ["val/ant/0.png", "val/bee/0.png"]
+
+
+def test_resized_and_grey(root: Path) -> None:
+    data = opened(root, img_size=(6, 8), in_chans=1)
+    image = Image.open(root / "train" / "bee" / "0.png").convert("L")
+    expected = np.asarray(image.resize((8, 6), Image.Resampling.BICUBIC, reducing_gap=3.0))
+    assert (memory(data.train).pixels[3, 0].numpy() == expected).all()
+    assert (data.in_chans, len(data.mean)) == (1, 1)
+
+
+def test_revision_names_the_bytes_that_are_used(root: Path) -> None:
+    first = opened(root)
+    assert first.revision == opened(root, img_size=(6, 8)).revision
+    (root / "train" / "ant" / "notes.txt").write_text("changes nothing")
+    assert opened(root).revision == first.revision
+    (root / "test" / "bee" / "0.png").rename(root / "test" / "bee" / "9.png")
+    renamed = opened(root).revision
+    write(root / "test" / "bee" / "9.png", coffee(), 101)
+    assert len({first.revision, renamed, opened(root).revision}) == 3
+    assert first.revision.startswith("sha256:")
+
+
+def test_identity_sees_files_come_and_grow(root: Path) -> None:
+    def identity() -> str:
+        return image_folder.identity(DataContext(data_dir=root), image_folder.FolderOptions())
+
+    first = identity()
+    assert identity() == first
+    write(root / "train" / "ant" / "7.png", astronaut(), 9)
+    more = identity()
+    with (root / "train" / "ant" / "7.png").open("ab") as file:
+        file.write(b"\0")
+    assert len({first, more, identity()}) == 3
+
+
+def test_over_a_gigabyte_the_revision_is_of_names_and_sizes_and_says_so(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes: list[str] = []
+    monkeypatch.setattr(image_folder, "MOST_HASHED", 100)
+    assert opened(root, note=notes.append).revision.startswith("names+sizes:")
+    assert notes == ["the data's revision is of names and sizes only: there is over 1 GiB"]
+
+
+def test_large_files_are_decoded_by_threads_to_the_same_pixels(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reference = opened(root)
+    monkeypatch.setattr(folders, "LARGE_FILE", 1)
+    again = opened(root)
+    assert torch.equal(memory(again.train).pixels, memory(reference.train).pixels)
+    assert again.revision == reference.revision
+
+
+def test_streamed_where_asked_or_too_large(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    notes: list[str] = []
+    train = files(opened(root, stream=True, note=notes.append).train)
+    assert notes == ["image_folder is streamed at 224 pixels; --img-size chooses another size"]
+    assert train.targets == [0, 0, 0, 1, 1]
+    monkeypatch.setattr(folders, "MOST_IN_MEMORY", 3 * 12 * 16 * 7)
+    data = opened(root, img_size=(12, 16))
+    assert data.revision.startswith("names+sizes:")
+    assert isinstance(data.train, FileImages)
+    monkeypatch.setattr(folders, "MOST_IN_MEMORY", 3 * 12 * 16 * 7 + 1)
+    assert isinstance(opened(root).train, MemoryImages)
+
+
+def test_streamed_images_are_evaluated_as_timm_does(root: Path) -> None:
+    from timm.data import create_transform
+
+    data = opened(root, stream=True, img_size=(8, 8), crop_pct=0.8)
+    images = files(data.test)
+    assert images.workers > 0
+    images.workers = 0
+    (batch,) = images.batches(4, torch.device("cpu"))
+    transform = create_transform((3, 8, 8), crop_pct=0.8, interpolation="bicubic", mean=0, std=1)
+    expected = transform(Image.open(root / "test" / "bee" / "0.png").convert("RGB"))
+    assert torch.equal(batch.images[1], expected)
+    assert batch.labels is not None
+    assert batch.labels.tolist() == [0, 1]
+    assert (data.mean, data.img_size) == ((0.485, 0.456, 0.406), (8, 8))
+
+
+def test_streamed_images_can_go_to_worker_processes(root: Path) -> None:
+    images = files(opened(root, stream=True, img_size=(8, 8), in_chans=1).train)
+    copy = pickle.loads(pickle.dumps(images))
+    image, label = copy[4]
+    assert (image.shape, label) == ((1, 8, 8), 1)
+    assert torch.equal(image, images[4][0])
+
+
+def test_global_random_state_stays(root: Path) -> None:
+    before, numpy = torch.get_rng_state(), np.random.get_state()[1].copy()
+    opened(root)
+    opened(root, stream=True, img_size=(8, 8))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert (np.random.get_state()[1] == numpy).all()
+
+
+def _one_more_class(root: Path) -> None:
+    write(root / "train" / "cow" / "0.png", coffee(), 0)
+
+
+def _no_train(root: Path) -> None:
+    (root / "train").rename(root / "training")
+
+
+def _no_test(root: Path) -> None:
+    shutil.rmtree(root / "test")
+
+
+def _empty_class(root: Path) -> None:
+    (root / "test" / "ant" / "0.png").unlink()
+
+
+def _empty_train(root: Path) -> None:
+    shutil.rmtree(root / "train")
+    (root / "train").mkdir()
+
+
+def _flat_test(root: Path) -> None:
+    shutil.rmtree(root / "test")
+    write(root / "test" / "0.png", coffee(), 0)
+
+
+def _other_size(root: Path) -> None:
+    write(root / "train" / "bee" / "1.png", coffee(), 0, (9, 7))
+
+
+def _truncated(root: Path) -> None:
+    path = root / "train" / "bee" / "1.png"
+    path.write_bytes(path.read_bytes()[:200])
+
+
+def _text(root: Path) -> None:
+    (root / "test" / "ant" / "0.png").write_text("no image at all")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "complaint"),
+    [
+        (_one_more_class, r"train/ has 3 classes and test/ has 2: only train/ has cow$"),
+        (_no_train, r"has no folder train/ \(there is test, training\)$"),
+        (_no_test, r"has no folder test/ or val/ or valid/ or validation/ beside train/$"),
+        (_empty_class, r"the class folder .*test/ant holds no image$"),
+        (_empty_train, r"train is empty; expected train/<class>/<image>$"),
+        (_flat_test, r"test has no class folders; expected test/<class>/<image>$"),
+        (_other_size, r"different sizes: .*bee/1.png is 7x9, those before it are 16x12; .*--img-s"),
+        (_truncated, r"bee/1.png.* \(--skip-bad goes on without it\)$"),
+        (_text, r"ant/0.png is not an image \(--skip-bad"),
+    ],
+)
+def test_bad_input_is_one_clear_line(
+    root: Path, spoil: Callable[[Path], None], complaint: str
+) -> None:
+    spoil(root)
+    with pytest.raises(UserError, match=complaint) as error:
+        opened(root)
+    assert "\n" not in str(error.value)
+
+
+def test_empty_and_missing_folder(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"has no folder train/ \(there is nothing\)"):
+        opened(tmp_path)
+    with pytest.raises(UserError, match="does not exist"):
+        opened(tmp_path / "missing")
+    with pytest.raises(UserError, match="the data set image_folder needs --data-dir"):
+        opened(None)
+
+
+def test_skip_bad_goes_on_and_says_so(root: Path) -> None:
+    _truncated(root)
+    notes: list[str] = []
+    data = opened(root, skip_bad=True, note=notes.append)
+    assert len(memory(data.train)) == 4
+    assert list(memory(data.train).names)[-1] == "train/bee/0.png"
+    assert len(data.skipped) == 1
+    assert "bee/1.png" in data.skipped[0]
+    assert notes[0].startswith("1 images cannot be read and were left out")
+
+
+def test_nothing_but_bad_images(root: Path) -> None:
+    for path in (root / "test").rglob("*.png"):
+        path.write_text("no image")
+    with pytest.raises(UserError, match="test has no image that can be read"):
+        opened(root, skip_bad=True)
+
+
+def test_other_sizes_are_cropped_and_resized_to_img_size(root: Path) -> None:
+    _other_size(root)
+    assert memory(opened(root, img_size=(8, 8)).train).pixels.shape == (5, 3, 8, 8)
+
+
+@pytest.fixture(scope="module")
+def thousand(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("imagenet")
+    write(root / "photo.jpeg", coffee(), 0, (40, 60))
+    for split in ("train", "val"):
+        for index in range(1000):
+            folder = root / split / f"n{index:08d}"
+            folder.mkdir(parents=True)
+            (folder / "x.JPEG").hardlink_to(root / "photo.jpeg")
+    return root
+
+
+def test_imagenet_is_streamed_in_the_order_of_its_wnids(thousand: Path) -> None:
+    data = opened(thousand, imagenet.COMPONENT)
+    assert (data.num_classes, data.img_size, data.in_chans) == (1000, (224, 224), 3)
+    assert data.class_names[3] == "n00000003"
+    test = files(data.test)
+    image, label = test[999]
+    assert (image.shape, label) == ((3, 224, 224), 999)
+    assert 0 <= image.min() <= image.max() <= 1
+    assert data.mean == (0.485, 0.456, 0.406)
+
+
+def test_imagenet_wants_a_thousand_classes_and_no_download(root: Path, thousand: Path) -> None:
+    (root / "test").rename(root / "val")
+    with pytest.raises(UserError, match=r"has 2 classes, ImageNet has 1000; .*image_folder"):
+        opened(root, imagenet.COMPONENT)
+    with pytest.raises(UserError, match="cannot be downloaded"):
+        opened(thousand, imagenet.COMPONENT, download=True)

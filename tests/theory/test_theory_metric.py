@@ -3,19 +3,24 @@ from __future__ import annotations
 import copy
 import math
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from rbench_plugins.architectures.random_cnn import RandomCNNOptions, build
 from rbench_plugins.metrics.theory import COMPONENT, TheoryOptions
 from rbench_plugins.theory.angles import angle
 from rbench_plugins.theory.bounds import two_layer_bound
 from rbench_plugins.theory.l2_limit import l2_limit, squared_norms
+from rbench_plugins.theory.pictures import stretch
 from rbench_plugins.theory.reading import read_stack
 from torch import Tensor, nn
 
 from rbench import BuildContext, ImagesOutcome, MetricContext, MetricValue, UserError
+from rbench.contexts import Artifacts
 
 
 @dataclass
@@ -36,6 +41,7 @@ class Measured:
 class Run:
     images: Tensor
     options: dict[str, Any] = field(default_factory=dict)
+    artifacts: Artifacts = field(default_factory=lambda: Artifacts(None))
 
     def of(self, network: nn.Module, seed: int = 0) -> Measured:
         notes: list[str] = []
@@ -44,6 +50,7 @@ class Run:
             device=torch.device("cpu"),
             accelerator=cast("Any", None),
             note=notes.append,
+            artifacts=self.artifacts,
         )
         names = [f"image {i}" for i in range(len(self.images))]
         outcome = ImagesOutcome(
@@ -195,3 +202,20 @@ def test_float32_is_harmless(images: Tensor) -> None:
 def test_bad_options() -> None:
     with pytest.raises(ValueError, match="each delta"):
         TheoryOptions.model_validate({"deltas": [0.5, 1.0]})
+
+
+def test_picture_shows_image_limit_and_output(images: Tensor, tmp_path: Path) -> None:
+    artifacts = Artifacts(tmp_path / "run")
+    Run(images, {"pictures": 1}, artifacts).of(random_cnn(width=4096))
+    (kept,) = artifacts.files
+    assert kept.file == "run/theory.png"
+    assert kept.caption.endswith("f: image 0")
+    with Image.open(tmp_path / kept.file) as picture:
+        sheet = np.asarray(picture, dtype=float)
+    assert sheet.shape == (100, 300)
+    image, limit, output = (sheet[2:98:6, at : at + 96 : 6] for at in (2, 102, 202))
+    x = squared_norms(images[0]).sqrt().numpy()
+    assert np.abs(image / 255 - (x - x.min()) / (x.max() - x.min())).max() < 0.003
+    assert np.corrcoef(limit.ravel(), output.ravel())[0, 1] > 0.99
+    assert np.corrcoef(limit.ravel(), image.ravel())[0, 1] < 0.99
+    assert not stretch(torch.ones(1, 2, 2)).any()

@@ -23,6 +23,8 @@ class TheoryOptions(Options):
         "with average pools and no others, else l2",
     )
 
+    pictures: int = Field(4, ge=0, le=64, description="images shown beside f* and f")
+
     @field_validator("deltas")
     @classmethod
     def _probabilities(cls, values: tuple[float, ...]) -> tuple[float, ...]:

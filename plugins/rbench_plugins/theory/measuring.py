@@ -40,12 +40,13 @@ class Angles:
     """Of some networks on some images: radians, (networks, images) float64.
 
     ``to_input`` is None where output and image differ in size; ``norms`` (images,) is |f| / |f*|
-    of the first network.
+    of the first network and ``outputs`` (images, H', W') its f.
     """
 
     to_limit: Tensor
     to_input: Tensor | None
     norms: Tensor
+    outputs: Tensor
 
 
 def uses_recursion(stack: Stack, kind: LimitKind) -> bool:
@@ -108,7 +109,7 @@ def measure(
     inputs = squared_norms(images).sqrt()
     scales = torch.tensor([theory.limit.k for theory in theories], dtype=torch.float64)
     to_limit, to_input = list[Tensor](), list[Tensor]()
-    norms: Tensor | None = None
+    first: Tensor | None = None
     for network in drawn:
         parameter = next(network.parameters())
         f = torch.cat(
@@ -117,13 +118,14 @@ def measure(
                 for part in images.split(batch_size)
             ]
         )
-        if norms is None:
-            norms = f.norm(dim=(-2, -1)) / (scales * limits.norm(dim=(-2, -1)))
+        first = f if first is None else first
         to_limit.append(angle(f, limits))
         if f.shape == inputs.shape:
             to_input.append(angle(f, inputs))
-    assert norms is not None
-    return Angles(torch.stack(to_limit), torch.stack(to_input) if to_input else None, norms)
+    assert first is not None
+    norms = first.norm(dim=(-2, -1)) / (scales * limits.norm(dim=(-2, -1)))
+    inputs_too = torch.stack(to_input) if to_input else None
+    return Angles(torch.stack(to_limit), inputs_too, norms, first)
 
 
 __all__ = [

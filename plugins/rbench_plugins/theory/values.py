@@ -13,6 +13,7 @@ from torch import Tensor
 from rbench import ImagesOutcome, MetricContext, MetricValue
 from rbench_plugins.theory import assumptions
 from rbench_plugins.theory.angles import wilson
+from rbench_plugins.theory.l2_limit import squared_norms
 from rbench_plugins.theory.measuring import (
     Angles,
     ImageTheory,
@@ -21,6 +22,7 @@ from rbench_plugins.theory.measuring import (
     networks,
     uses_recursion,
 )
+from rbench_plugins.theory.pictures import beside
 from rbench_plugins.theory.reading import read_stack
 from rbench_plugins.theory.stack import Stack
 
@@ -73,6 +75,7 @@ def values(
     batch = max(1, min(context.batch_size, 2**26 // pixels))
     angles = measure(networks(network, context.seed), images, theories, batch)
     found = Found(stack, recursion, theories, angles, options)
+    _picture(found, images, context)
     result = [*_distance(found), *_bound(found), *_prediction(found), *_input(found)]
     for value in result:
         broken = cast("dict[str, Any]", value.details or {}).get("assumption", [])
@@ -91,6 +94,16 @@ def once(note: Callable[[str], None]) -> Callable[[str], None]:
             note(text)
 
     return say
+
+
+def _picture(found: Found, images: Tensor, context: MetricContext) -> None:
+    some = slice(found.options.pictures)
+    if found.options.pictures == 0:
+        return
+    limits = torch.stack([theory.limit.z for theory in found.theories[some]])
+    sheet = beside(squared_norms(images[some]).sqrt(), limits, found.angles.outputs[some])
+    names = ", ".join(theory.name for theory in found.theories[some])
+    context.artifacts.save("theory.png", sheet, f"image, limit f*, output f: {names}")
 
 
 def _distance(found: Found) -> list[MetricValue]:

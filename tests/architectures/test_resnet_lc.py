@@ -299,7 +299,7 @@ def test_models_that_lc_blocks_do_not_fit_are_refused(network: nn.Module, messag
 def test_unknown_bases_are_refused() -> None:
     with pytest.raises(UserError, match="no such model"):
         build(lc_timm.COMPONENT, base="no_such")
-    with pytest.raises(UserError, match="base_kwargs"):
+    with pytest.raises(UserError, match="no_such"):
         build(lc_timm.COMPONENT, base="test_resnet", base_kwargs={"no_such": 1})
 
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from rbench import Architecture, ArchitectureFamily, BuildContext, UserError
+from rbench_plugins.architectures import timm_models
 from rbench_plugins.architectures.lc_options import LCOptions
+from rbench_plugins.architectures.timm_models import TimmOptions
 
 if TYPE_CHECKING:
     from torch import nn
@@ -18,30 +20,20 @@ class LCModelOptions(LCOptions):
 
     base: str = Field("resnet18d", description="timm model; lc_NAME means base=NAME")
     base_kwargs: dict[str, bool | int | float | str | None] = Field(
-        {}, description="keyword arguments of timm.create_model"
+        {}, description="options of the base: low_res, stem_pool, timm.create_model's keywords"
     )
 
 
 def build(context: BuildContext, options: LCModelOptions) -> nn.Module:
     """timm's model under timm's own initialisation; LC-blocks draw PyTorch's default law."""
-    import timm
-
     from rbench_plugins.layers.lc_make import LCMaker, put_lc_blocks
 
     if context.pretrained:
         raise UserError("--pretrained: published filters are no LC-blocks; leave it out")
-    if not timm.is_model(options.base):
+    if timm_models.member(options.base) is None:
         raise UserError(f"base={options.base}: timm has no such model")
     maker = LCMaker(options, context)
-    try:
-        network: nn.Module = timm.create_model(
-            options.base,
-            in_chans=context.in_chans,
-            num_classes=context.num_classes,
-            **options.base_kwargs,
-        )
-    except TypeError as error:
-        raise UserError(f"base_kwargs: {error}") from error
+    network = timm_models.build(options.base, context, TimmOptions(**options.base_kwargs))
     put_lc_blocks(network, maker)
     return network
 
@@ -51,19 +43,13 @@ COMPONENT = Architecture(name="lc", summary=SUMMARY, build=build, options=LCMode
 
 
 def member(name: str) -> Architecture | None:
-    """``lc_NAME`` for every NAME that looks like a timm model's; timm itself is asked later."""
+    """``lc_NAME`` for every NAME of a timm model."""
     base = name.removeprefix("lc_")
-    if base == name or not base.replace("_", "").isalnum() or not _known(base):
+    if base == name or timm_models.member(base) is None:
         return None
     return Architecture(
         name=name, summary=SUMMARY, build=build, options=LCModelOptions, defaults={"base": base}
     )
-
-
-def _known(base: str) -> bool:
-    import timm
-
-    return bool(timm.is_model(base))
 
 
 FAMILY = ArchitectureFamily(

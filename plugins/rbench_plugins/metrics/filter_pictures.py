@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from pydantic import Field, JsonValue
+from pydantic import Field
 
 from rbench import Metric, MetricContext, MetricValue, Options, Outcome, UserError, spatial_filters
 
@@ -20,12 +20,12 @@ class PictureOptions(Options):
     """Options of ``filter_pictures``."""
 
     layer: str = Field("first", description="first, last, or a layer's name")
-    at_most: int = Field(64, ge=1, le=4096, description="kernels to draw")
+    at_most: int = Field(48, ge=1, le=4096, description="kernels to draw")
     scale: int = Field(8, ge=1, le=64, description="pixels a tap")
 
 
 def measure(outcome: Outcome, context: MetricContext, options: PictureOptions) -> list[MetricValue]:
-    """Save the picture; the value is the number of kernels in it, ``details`` their taps."""
+    """Save the picture; the value is the number of kernels in it."""
     filters = list(spatial_filters(outcome.network))
     if not filters:
         context.note(f"{NAME}: the network has no spatial filter")
@@ -37,16 +37,13 @@ def measure(outcome: Outcome, context: MetricContext, options: PictureOptions) -
     kernels = found.weight.detach().float().cpu().flatten(0, 1)[: options.at_most]
     caption = f"{len(kernels)} combined kernels of {found.name}, each over its largest magnitude"
     context.artifacts.save(f"filters-{found.name}.png", draw(kernels, options.scale), caption)
-    taps: list[JsonValue] = [
-        [[round(v, 5) for v in row] for row in kernel] for kernel in kernels.tolist()
-    ]
     return [
         MetricValue(
             name=f"{NAME}@{found.name}",
             value=float(len(kernels)),
             unit="kernels",
             n=len(kernels),
-            details={"layer": found.name, "kernels": taps},
+            details={"layer": found.name},
         )
     ]
 

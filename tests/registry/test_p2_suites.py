@@ -1,0 +1,88 @@
+"""The suites of P2: each expands to cells whose model, options and metrics are known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rbench import registry
+from rbench.catalog import Catalog
+from rbench.plot import figures
+from rbench.spec import RunSpec, parse
+from rbench.sweep import load_suite
+
+NAMES = [name for name in registry.names("suites") if name.startswith("p2_")]
+TABLES_AND_FIGURES = (
+    *(f"fig{n}" for n in ("1a", "1b", "4", "5", "6a", "6b", "7", "8a", "8b", "9", "10", "11")),
+    *("table1", "table2", "table3"),
+)
+
+
+@pytest.fixture(scope="module")
+def catalog() -> Catalog:
+    return Catalog.from_environment()
+
+
+def test_every_table_and_figure_has_its_suite_and_a_reduced_one() -> None:
+    for item in (*TABLES_AND_FIGURES, "step_size"):
+        assert f"p2_{item}" in NAMES
+        assert f"p2_{item}_reduced" in NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_cells_and_figures_are_valid(name: str, catalog: Catalog) -> None:
+    suite = load_suite(name)
+    cells = suite.cells()
+    assert cells
+    assert suite.protocol == ("reduced" if name.endswith("_reduced") else suite.protocol)
+    assert (suite.protocol == "paper") == (name.removeprefix("p2_") in TABLES_AND_FIGURES)
+    assert figures(suite.figure, name)
+    for spec in cells:
+        architecture = catalog.architecture(spec.model)
+        parse(architecture.options, {**architecture.defaults, **spec.model_kwargs}, name)
+        assert spec.dataset is not None
+        catalog.dataset(spec.dataset)
+        for metric in spec.metrics or ():
+            catalog.metric(metric)
+        assert spec.recipe in registry.names("recipes")
+
+
+def models(cells: list[RunSpec]) -> set[str]:
+    return {cell.model_dump_json(exclude={"seed"}) for cell in cells}
+
+
+def test_figures_of_the_same_networks_share_their_cells() -> None:
+    def cells(name: str) -> set[str]:
+        return models(load_suite(name).cells())
+
+    assert cells("p2_fig5") == cells("p2_fig4")
+    assert cells("p2_fig10") == cells("p2_fig11") == cells("p2_fig8a")
+    assert cells("p2_fig9") < cells("p2_fig8a")
+    assert cells("p2_table1_reduced") < cells("p2_fig4_reduced")
+
+
+def test_the_grid_of_figure_4() -> None:
+    cells = load_suite("p2_fig4").cells()
+    assert len(cells) == 4 * (2 + 2 * 9)
+    assert {cell.seed for cell in cells} == {0, 1, 2, 3}
+    assert {cell.recipe for cell in cells} == {"lowres"}
+
+
+def test_a_cell_of_each_low_resolution_suite_resolves(catalog: Catalog, tmp_path: Path) -> None:
+    from PIL import Image
+
+    from rbench.resolve import resolve
+
+    for split in ("train", "test"):
+        for label in "ab":
+            folder = tmp_path / split / label
+            folder.mkdir(parents=True)
+            Image.new("RGB", (32, 32)).save(folder / "0.png")
+    for name in NAMES:
+        suite = load_suite(name)
+        overrides = {"data_dir": str(tmp_path), "device": "cpu", "dataset": "image_folder"}
+        resolved = resolve(suite.cells(overrides)[-1], catalog)
+        assert resolved.training is not None
+        if suite.protocol == "paper" and resolved.recipe == "lowres":
+            assert (resolved.training.epochs, resolved.training.lr) == (75, 0.01)

@@ -262,7 +262,14 @@ def test_gram_is_refused_where_it_is_not_exact(
 
 
 def test_lc_blocks_in_a_timm_model() -> None:
-    network = build(lc_timm.COMPONENT, SPATIAL, base="test_resnet", expansion=2, execution="folded")
+    network = build(
+        lc_timm.COMPONENT,
+        SPATIAL,
+        base="test_resnet",
+        base_kwargs={"low_res": False},
+        expansion=2,
+        execution="folded",
+    )
     for name, parameter in network.named_parameters():
         assert parameter.requires_grad == (parameter.ndim != 4 or parameter.shape[-1] == 1), name
     blocks = [m for m in network.modules() if isinstance(m, LCBlock | LCGram)]

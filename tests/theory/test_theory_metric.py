@@ -131,9 +131,11 @@ def test_rates_count(images: Tensor) -> None:
 
 
 def test_average_pools_take_the_recursion(images: Tensor) -> None:
-    got = Run(images).of(random_cnn(depth=4, width=256, pools=[1], upsamplings=[2], pool="average"))
+    got = Run(images).of(
+        random_cnn(depth=4, width=1024, draws=4, pools=[1], upsamplings=[2], pool="average")
+    )
     forced = Run(images, {"limit": "l2"}).of(
-        random_cnn(depth=4, width=256, pools=[1], upsamplings=[2], pool="average")
+        random_cnn(depth=4, width=1024, draws=4, pools=[1], upsamplings=[2], pool="average")
     )
     assert "assumption" not in (got.values["theory_sin"].details or {})
     assert got.number("theory_sin") < forced.number("theory_sin")

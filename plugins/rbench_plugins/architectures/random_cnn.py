@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
 
-from rbench import Architecture, BuildContext, Options, UserError, generator
+from rbench import Architecture, BuildContext, Options, UserError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -100,9 +100,7 @@ def build(context: BuildContext, options: RandomCNNOptions) -> nn.Module:
             layers.append(ZeroInsertion(options.pool_size))
         channels = width
     layers.append(ChannelMean())
-    network = RandomCNN(layers, options.law, options.std, options.draws)
-    network.redraw(generator(context.seed, "random_cnn"))
-    return network
+    return RandomCNN(layers, options.law, options.std, context.seed, options.draws)
 
 
 def _pool(options: RandomCNNOptions) -> nn.Module:

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 import torch
 from torch import Generator, Tensor, nn
 
+from rbench import generator
 from rbench_plugins.initializers import laplace, logistic, normal, uniform
 
 Law: TypeAlias = Literal["normal", "uniform", "laplace", "logistic"]
@@ -59,23 +60,26 @@ class RandomCNN(nn.Module):
     statement on the law of f should be measured on; this is the first of them.
     """
 
-    def __init__(self, layers: list[nn.Module], law: Law, std: float, draws: int = 1) -> None:
+    def __init__(
+        self, layers: list[nn.Module], law: Law, std: float, seed: int, draws: int = 1
+    ) -> None:
         super().__init__()
         self.layers = nn.Sequential(*layers)
-        self.law, self.std, self.draws = law, std, draws
-        self._sums = list[float]()
+        self.law, self.std, self.seed, self.draws = law, std, seed, draws
+        self.redraw(0)
 
     def forward(self, images: Tensor) -> Tensor:
         """See the class."""
         return self.layers(images)
 
-    def redraw(self, generator: Generator) -> None:
-        """Draw every filter, and bias where there is one, anew from ``generator``."""
+    def redraw(self, network: int) -> None:
+        """Make this the network of that number: 0 is the one that was built."""
+        stream = generator(self.seed, "random_cnn", network)
         for module in self.layers:
             if isinstance(module, nn.Conv2d):
-                draw(module.weight, generator, self.law, self.std)
+                draw(module.weight, stream, self.law, self.std)
                 if module.bias is not None:
-                    draw(module.bias, generator, self.law, self.std)
+                    draw(module.bias, stream, self.law, self.std)
         self._sums = self._weight_sums()
 
     @property

@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from rbench import UserError, generator
+from rbench import UserError
 from rbench_plugins.layers.random_cnn import RandomCNN
 from rbench_plugins.theory import bounds, covariance_limit, prediction
 from rbench_plugins.theory.angles import angle
@@ -77,7 +77,7 @@ def image_theory(
     )
 
 
-def networks(first: nn.Module, seed: int) -> Iterator[nn.Module]:
+def networks(first: nn.Module) -> Iterator[nn.Module]:
     """``first`` and, where it is a random_cnn with ``draws``, so many networks of its law."""
     yield first
     draws = getattr(first, "draws", 1)
@@ -91,7 +91,7 @@ def networks(first: nn.Module, seed: int) -> Iterator[nn.Module]:
         )
     other = copy.deepcopy(first)
     for draw in range(1, draws):
-        other.redraw(generator(seed, "random_cnn", draw))
+        other.redraw(draw)
         yield other
 
 

@@ -73,7 +73,7 @@ def values(
         theories.append(image_theory(stack, image, name, options.limit, note))
     pixels = images.shape[-2] * images.shape[-1] * max(conv.width for conv in stack.convs)
     batch = max(1, min(context.batch_size, 2**26 // pixels))
-    angles = measure(networks(network, context.seed), images, theories, batch)
+    angles = measure(networks(network), images, theories, batch)
     found = Found(stack, recursion, theories, angles, options)
     _picture(found, images, context)
     result = [*_distance(found), *_bound(found), *_prediction(found), *_input(found)]

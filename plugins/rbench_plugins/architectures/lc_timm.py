@@ -33,7 +33,9 @@ def build(context: BuildContext, options: LCModelOptions) -> nn.Module:
     if timm_models.member(options.base) is None:
         raise UserError(f"base={options.base}: timm has no such model")
     maker = LCMaker(options, context)
-    network = timm_models.build(options.base, context, TimmOptions(**options.base_kwargs))
+    network = timm_models.build(
+        options.base, context, TimmOptions.model_validate(options.base_kwargs)
+    )
     put_lc_blocks(network, maker)
     return network
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from rbench.cli import catalog, doctor, run, sweep, verify
+from rbench.cli import catalog, compare, doctor, leaderboard, plot, run, sweep, verify
 
 app = typer.Typer(
     name="rbench",
@@ -19,5 +19,8 @@ app.command("sweep")(sweep.command)
 app.command("list")(catalog.list_command)
 app.command("show")(catalog.show_command)
 app.command("plugins")(catalog.plugins_command)
+app.command("leaderboard")(leaderboard.command)
+app.command("compare")(compare.command)
+app.command("plot")(plot.command)
 app.command("verify")(verify.command)
 app.command("doctor")(doctor.command)

@@ -45,12 +45,20 @@ def spread(words: list[str]) -> list[str]:
 def table(flag: str, words: list[str] | None) -> dict[str, Any]:
     """``["depth=1", "init.std=0.1"]`` as nested tables; values are Python or JSON literals."""
     fields: dict[str, Any] = {}
+    for key, value in assignments(flag, words).items():
+        assign(fields, key, value)
+    return fields
+
+
+def assignments(flag: str, words: list[str] | None) -> dict[str, Any]:
+    """``["training.epochs=5"]`` as values by their dotted names."""
+    found: dict[str, Any] = {}
     for word in words or []:
         key, equals, value = word.partition("=")
         if not equals or not key:
             raise UserError(f"{flag} '{printable(word)}': expected name=value")
-        assign(fields, key, literal(value))
-    return fields
+        found[key] = literal(value)
+    return found
 
 
 def literal(text: str) -> Any:

@@ -35,6 +35,8 @@ def short(value: Any) -> str:
         return f"{value:g}"
     if isinstance(value, list | tuple):
         return "/".join(short(part) for part in value)
+    if isinstance(value, Mapping):
+        return printable(label(value, value.get("options")), 60)
     return printable(value, 60)
 
 

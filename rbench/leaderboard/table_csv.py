@@ -125,8 +125,9 @@ def _of_metric(entry: Entry, metric: MetricColumn) -> dict[str, Any]:
         if comparison := entry.against(control, metric.name):
             gap, name = comparison.difference, f"vs_{control}"
             line[name] = gap.value
-            line[f"{name}_low"], line[f"{name}_high"] = gap.low, gap.high
-            line[f"{name}_p"] = gap.p
+            # Ten digits: what stands behind them differs between versions of scipy.
+            for part, value in (("low", gap.low), ("high", gap.high), ("p", gap.p)):
+                line[f"{name}_{part}"] = None if value is None else float(f"{value:.10g}")
             line[f"{name}_test"] = "paired" if gap.paired else "Welch"
             line[f"{name}_verdict"] = gap.word(metric.higher_is_better)
     return line

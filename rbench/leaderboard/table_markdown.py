@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from rbench.leaderboard.stats import Difference, difference
 from rbench.leaderboard.tables import Entry, MetricColumn, Table
@@ -53,13 +53,8 @@ def side_by_side(table: Table) -> str:
             cells.append(
                 mean_and_spread(found.summaries.get(metric.name), metric.unit) if found else "–"
             )
-        gaps = [
-            (name, gap)
-            for name in policies
-            if (gap := _gap(by_policy.get(name), by_policy.get("none"), metric))
-        ]
-        cells.append("; ".join(gap_text(gap, metric.unit) for _, gap in gaps) or "–")
-        cells.append("; ".join(gap.word(metric.higher_is_better) for _, gap in gaps) or "–")
+        gaps, said = gap_cells(by_policy, policies, metric)
+        cells += [gaps, "; ".join(said) or "–"]
         lines.append(_line(cells))
     return "\n".join(lines) + "\n"
 
@@ -81,7 +76,7 @@ def leader(table: Table) -> str:
         return text + "."
     word = gap.word(metric.higher_is_better)
     tail = word if word != "better" else "beyond the noise"
-    return f"{text}, {gap_text(gap, metric.unit)} from {full_name(second)}: {tail}."
+    return f"{text}, {gap_text(gap, metric.unit)} ahead of {full_name(second)}: {tail}."
 
 
 def full_name(entry: Entry) -> str:
@@ -106,6 +101,19 @@ def gap_text(gap: Difference, unit: str = "") -> str:
     if gap.low is None:
         return text
     return f"{text} [{number(gap.low, places)}, {number(gap.high, places)}]"
+
+
+def gap_cells(
+    by_policy: Mapping[str, Entry], policies: Sequence[str], metric: MetricColumn
+) -> tuple[str, list[str]]:
+    """The gaps of the frozen forms to the learnable one as text, and a word for each."""
+    gaps = [
+        gap
+        for name in policies
+        if (gap := _gap(by_policy.get(name), by_policy.get("none"), metric))
+    ]
+    texts = "; ".join(gap_text(gap, metric.unit) for gap in gaps) or "–"
+    return texts, [gap.word(metric.higher_is_better) for gap in gaps]
 
 
 def _gap(a: Entry | None, b: Entry | None, metric: MetricColumn) -> Difference | None:

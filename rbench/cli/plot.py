@@ -1,0 +1,50 @@
+"""``rbench plot``: a suite's declared figures, from records alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def command(
+    suite: Annotated[str, typer.Argument(help="a suite's name, or a .toml file")],
+    records: Annotated[Path, typer.Option("--records", help="folder of records")] = Path("results"),
+    output: Annotated[Path, typer.Option("--output", help="folder of figures")] = Path("figures"),
+    extension: Annotated[
+        str | None, typer.Option("--format", help="svg, png or pdf; none: what suits the figure")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="fields that the sweep replaced, such as training.epochs=5"),
+    ] = None,
+) -> None:
+    """Draw every figure that a suite declares, from the records under --records.
+
+    Writes one file a figure and index.json, which rbench leaderboard reads. A figure without
+    records is named and passed over; exit code 1 if none could be drawn.
+    """
+    from rbench.cli.arguments import assignments
+    from rbench.compare import reported_value
+    from rbench.errors import UserError
+    from rbench.plot import draw, figures
+    from rbench.plot.suites import suite_items, update_index
+    from rbench.record import write_atomically
+    from rbench.suites import read_suite
+
+    declared = read_suite(suite)
+    wanted = figures(declared.figure, f"suite {declared.name}")
+    if not wanted:
+        raise UserError(f"the suite {declared.name} declares no figure")
+    found = suite_items(declared, records, assignments("--set", settings))
+    drawn = [draw(figure, found, extension, reported_value) for figure in wanted]
+    for one in drawn:
+        if one.content is not None:
+            write_atomically(output / one.file, one.content)
+        notes = "".join(f"; {note}" for note in one.notes)
+        typer.echo(f"{one.file}: {one.records} records{notes}", err=True)
+    made = [one for one in drawn if one.content is not None]
+    if made:
+        update_index(output, declared.name, drawn)
+    raise typer.Exit(0 if made else 1)

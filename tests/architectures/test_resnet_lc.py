@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 from pydantic import ValidationError
 from rbench_plugins.architectures import lc_timm, resnet14, resnet_cifar, resnet_lc
 from rbench_plugins.architectures.lc_options import LCOptions
+from rbench_plugins.layers.cifar_resnet import CifarResNet
 from rbench_plugins.layers.lc_block import LCBlock
 from rbench_plugins.layers.lc_gram import LCGram, expected_gram
 from rbench_plugins.layers.lc_make import LCMaker, put_lc_blocks
@@ -160,6 +162,21 @@ def test_a_trained_network_folds_into_the_plain_one(execution: str) -> None:
     torch.testing.assert_close(plain(x), logits, atol=1e-5, rtol=0)
     torch.testing.assert_close(baseline.eval()(x), logits, atol=1e-5, rtol=0)
     assert torch.equal(plain(x).argmax(1), logits.argmax(1))
+
+
+def test_a_folded_network_travels_as_a_timm_folder(tmp_path: Path) -> None:
+    import timm
+    from timm.models import save_for_hf
+
+    network = build(resnet_lc.COMPONENT, SPATIAL, depth=8, width=4, expansion=8, kernel_size=5)
+    x = torch.rand(4, 3, 16, 16, generator=generator(1, "x"))
+    logits = network.eval()(x)
+    plain = folded(network)
+    assert isinstance(plain, CifarResNet)
+    save_for_hf(plain.timm_form(), tmp_path, safe_serialization=True)
+    opened = timm.create_model(f"local-dir:{tmp_path}", pretrained=True).eval()
+    torch.testing.assert_close(opened(x), logits, atol=1e-5, rtol=0)
+    assert {p.suffix for p in tmp_path.iterdir()} == {".json", ".safetensors"}
 
 
 def test_scaled_gradient_of_the_step_size_control() -> None:

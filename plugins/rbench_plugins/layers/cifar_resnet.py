@@ -82,6 +82,14 @@ class CifarResNet(nn.Module):
     ) -> None:
         super().__init__()
         assert depth % 6 == 2, depth
+        self.shape_args = {
+            "depth": depth,
+            "width": width,
+            "kernel_size": kernel_size,
+            "shortcut": shortcut,
+            "in_chans": in_chans,
+            "num_classes": num_classes,
+        }
         self.num_classes, self.num_features = num_classes, 4 * width
         self.conv1 = make(_shape(in_chans, width, kernel_size), "conv1")
         self.bn1 = nn.BatchNorm2d(width)
@@ -107,9 +115,27 @@ class CifarResNet(nn.Module):
         logits: Tensor = self.fc(self.forward_features(images).mean(dim=(2, 3)))
         return logits
 
+    def timm_form(self) -> nn.Module:
+        """See :func:`timm_form`; only for a network of plain convolutions."""
+        return timm_form(self)
+
     def get_classifier(self) -> nn.Module:
         """As timm's models name it."""
         return self.fc
+
+
+def timm_form(network: CifarResNet) -> nn.Module:
+    """The folded ``network`` as timm builds it, ready for ``timm.models.save_for_hf``.
+
+    The folder opens where :mod:`rbench_plugins.layers.timm_entry` has been imported.
+    """
+    import timm
+
+    import rbench_plugins.layers.timm_entry  # noqa: F401  registers the name
+
+    model: nn.Module = timm.create_model("rbench_resnet_cifar", **network.shape_args)
+    model.load_state_dict(network.state_dict())
+    return model.train(network.training)
 
 
 def _shape(c_in: int, c_out: int, kernel: int, stride: int = 1) -> ConvShape:

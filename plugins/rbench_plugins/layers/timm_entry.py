@@ -35,7 +35,7 @@ default_cfgs = generate_default_cfgs(
 )
 
 
-@register_model
+@register_model  # type: ignore[untyped-decorator]
 def rbench_resnet_cifar(pretrained: bool = False, **kwargs: Any) -> nn.Module:
     """``depth``, ``width``, ``kernel_size``, ``shortcut``, ``in_chans``, ``num_classes``."""
     model: nn.Module = build_model_with_cfg(

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from rbench.record import MetricValue, Record
     from rbench.seeds import derive, generator, global_seed
     from rbench.spec import RunSpec, SuiteSpec
-    from rbench.training import train
+    from rbench.training import Diverged, train
 
 _WHERE = {
     "api": ("load", "run"),
@@ -61,7 +61,7 @@ _WHERE = {
     "record": ("MetricValue", "Record"),
     "seeds": ("derive", "generator", "global_seed"),
     "spec": ("RunSpec", "SuiteSpec"),
-    "training": ("train",),
+    "training": ("Diverged", "train"),
 }
 _MODULE_OF = {name: module for module, names in _WHERE.items() for name in names}
 
@@ -74,6 +74,7 @@ __all__ = [
     "ClassificationOutcome",
     "DataContext",
     "Dataset",
+    "Diverged",
     "FileImages",
     "ImageData",
     "ImagesOutcome",

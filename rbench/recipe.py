@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from rbench.components import Options
 
@@ -57,3 +57,11 @@ class Training(Options):
         "last", description="which epoch's weights are measured; best: highest test top-1"
     )
     drop_path: float | None = Field(None, ge=0, lt=1, description="timm models' drop_path_rate")
+
+    @model_validator(mode="after")
+    def _warm_up_ends(self) -> Training:
+        if self.warmup_epochs >= self.epochs:
+            raise ValueError(
+                f"warmup_epochs = {self.warmup_epochs:g} leaves nothing of epochs = {self.epochs}"
+            )
+        return self

@@ -138,5 +138,5 @@ def complaint(error: ValidationError, model: type[BaseModel]) -> str:
         return f"unknown option '{printable(name)}'{suggest(name, model.model_fields)}"
     if first["type"] == "missing":
         return f"'{name}' is missing"
-    given = printable(repr(first["input"]), 60)
-    return printable(f"{name} = {given}: {first['msg'].removeprefix('Value error, ')}", 300)
+    message = printable(first["msg"].removeprefix("Value error, "), 300)
+    return f"{name} = {printable(repr(first['input']), 60)}: {message}" if name else message

@@ -1,2 +1,48 @@
+"""Shared by all tests: one thread each (CI runs two at a time) and small, quick runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command did."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
 # A distribution of its own: tests/test_testing.py and CI run its tests where it is installed.
 collect_ignore = ["example_plugin"]
+
+Rbench = Callable[..., Done]
+
+
+@pytest.fixture
+def rbench(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Rbench:
+    """The real command line with its exit code, in this process and in an empty folder."""
+
+    def run(*words: str) -> Done:
+        from rbench.cli import main
+
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr("sys.argv", ["rbench", *words])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        code = ended.value.code
+        return Done(code if isinstance(code, int) else 0, said.out, said.err)
+
+    return run

@@ -22,7 +22,7 @@ class ClassificationOptions(Options):
 
 def run(context: TaskContext, options: ClassificationOptions) -> ClassificationOutcome:
     """Train by the recipe (or not), then classify every test image once in float32."""
-    from rbench import MemoryImages, predict, train, training_batches
+    from rbench import Diverged, MemoryImages, predict, train, training_batches
     from rbench_plugins.layers.normalize import Normalized
 
     data, accelerator = context.data, context.accelerator
@@ -60,6 +60,8 @@ def run(context: TaskContext, options: ClassificationOptions) -> ClassificationO
     classifier.eval()
     with context.clock.phase("evaluate", len(test)):
         logits = predict(classifier, test, accelerator, progress=context.progress)
+    if not logits.isfinite().all():
+        raise Diverged("the trained network's outputs are not finite")
     assert test.labels is not None
     return ClassificationOutcome(
         network=context.network,

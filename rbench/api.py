@@ -49,13 +49,15 @@ def run(
     seeds: int = 1,
     output: str | Path | None = None,
     force: bool = False,
+    checkpoint_every: int | None = None,
     **fields: Any,
 ) -> list[Record]:
     """Run ``model`` under ``seeds`` seeds (``seed``, ``seed + 1``, ...) and return the records.
 
     ``fields`` are those of :class:`rbench.RunSpec` and of a recipe, under the command line's
     names: ``rbench.run(model="resnet50", freeze="spatial", epochs=3)``. With ``output`` the
-    records are written to that folder, and what it already holds is not run again. UserError
+    records are written to that folder, and what it already holds is not run again; training
+    leaves a checkpoint there every ``checkpoint_every`` steps and goes on from it. UserError
     for input that cannot be run; a run that fails is a record whose ``status`` says so.
     """
     from rbench.execute import Execution, execute
@@ -70,7 +72,7 @@ def run(
         return [execute(cell, Execution(plugins=catalog.plugins)) for cell in cells]
     folder = Path(output)
     check_writable(folder)
-    execution = Execution(folder=folder, plugins=catalog.plugins)
+    execution = Execution(folder=folder, plugins=catalog.plugins, checkpoint_every=checkpoint_every)
     return [run_cell(cell, folder, execution, force=force).record for cell in cells]
 
 

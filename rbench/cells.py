@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rbench.checkpoint import remove
 from rbench.errors import UserError
 from rbench.record import Record, RecordError, read, to_json, write_atomically
 from rbench.resolve import Resolved
@@ -72,4 +73,7 @@ def run_cell(
         path = path.with_suffix(f".{record.status}.json")
     if int(os.environ.get("RANK", "0")) == 0:
         write_atomically(path, to_json(record))
+        checkpoints = execution.checkpoints(resolved)
+        if record.status == "done" and checkpoints is not None:
+            remove(checkpoints)
     return Cell(record, path, ran=True)

@@ -40,16 +40,27 @@ class Clock:
 
     def __init__(self) -> None:
         self.phases: dict[str, Phase] = {}
+        self.running: list[Phase] = []
+        self.earlier = 0.0
+        """Seconds that earlier processes spent on this run, before it was resumed."""
+
+    def resumed(self, seconds: float) -> None:
+        """Count ``seconds`` that an earlier process spent in the phase that is running."""
+        self.earlier += seconds
+        if self.running:
+            self.running[-1].seconds += seconds
 
     @contextmanager
     def phase(self, name: str, images: int = 0) -> Iterator[Phase]:
         """Time a block; the block may set ``phase.images``. A name seen before adds up."""
         phase = self.phases.setdefault(name, Phase(name=name))
         phase.images += images
+        self.running.append(phase)
         start = perf_counter()
         try:
             yield phase
         finally:
+            self.running.pop()
             phase.seconds += perf_counter() - start
 
 
@@ -134,7 +145,10 @@ class TaskContext:
     checkpoints: Path | None = None
     """A folder for checkpoints of this very run, or None for none."""
     checkpoint_every: int | None = None
-    """Optimiser steps between two checkpoints; None: only at the end of an epoch."""
+    """Optimiser steps between two checkpoints. None: at the end of an epoch, but at most once a
+    minute; 0: never."""
+    trainings: int = 0
+    """How many trainings this run has begun, so that each has checkpoints of its own."""
 
     @property
     def device(self) -> torch.device:

@@ -51,6 +51,11 @@ class Execution:
     command: str = ""
     save_weights: bool = False
     checkpoint_every: int | None = None
+    """Optimiser steps between checkpoints; None: now and then; 0: none."""
+
+    def checkpoints(self, resolved: Resolved) -> Path | None:
+        """Where the checkpoints of a run are, until it is done."""
+        return None if self.folder is None else self.folder / ".checkpoints" / resolved.slug
 
 
 def execute(resolved: Resolved, execution: Execution | None = None) -> Record:
@@ -121,7 +126,7 @@ def execute(resolved: Resolved, execution: Execution | None = None) -> Record:
             message=printable(error, 500),
             traceback=traceback.format_exc(),
         )
-    record.seconds = round(perf_counter() - start, 3)
+    record.seconds = round(perf_counter() - start + clock.earlier, 3)
     record.timing = [_rate(phase) for phase in clock.phases.values()]
     return record
 
@@ -194,6 +199,7 @@ def _task(
         progress=execution.progress,
         note=note,
         artifacts=artifacts,
+        checkpoints=execution.checkpoints(resolved),
         checkpoint_every=execution.checkpoint_every,
     )
     outcome = resolved.task.run(context, resolved.task_options)

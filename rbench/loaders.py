@@ -24,8 +24,11 @@ class TrainingBatches(Protocol):
     def __len__(self) -> int:
         """Steps in an epoch."""
 
-    def epoch(self, epoch: int) -> Iterator[Batch]:
-        """The batches of an epoch, images (B/processes, C, H, W) in [0, 1] on the device."""
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch, images (B/processes, C, H, W) in [0, 1] on the device.
+
+        The first ``start`` are left out: a resumed run has seen them.
+        """
 
 
 def training_batches(
@@ -114,14 +117,14 @@ class MemoryBatches:
     def __len__(self) -> int:
         return self.order.steps
 
-    def epoch(self, epoch: int) -> Iterator[Batch]:
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """See :class:`TrainingBatches`."""
         order = self.order.permutation(epoch)
         draw = generator(self.order.seed, "augmentation", epoch)
         shift = torch.randint(0, 2 * self.pad + 1, (*order.shape, 2), generator=draw)
         flip = torch.rand(order.shape, generator=draw) < self.hflip
         indices, shifts, flips = (
-            self.order.mine(part).to(self.device) for part in (order, shift, flip)
+            self.order.mine(part)[start:].to(self.device) for part in (order, shift, flip)
         )
         rows = torch.arange(self.height, device=self.device)
         columns = torch.arange(self.width, device=self.device)
@@ -186,7 +189,7 @@ class StreamedBatches:
     def __len__(self) -> int:
         return self.order.steps
 
-    def epoch(self, epoch: int) -> Iterator[Batch]:
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """See :class:`TrainingBatches`."""
         order = self.order.permutation(epoch)
         if self.repeats > 1:
@@ -200,7 +203,7 @@ class StreamedBatches:
         ]
         loader = torch.utils.data.DataLoader(
             self.dataset,
-            batch_sampler=keys,
+            batch_sampler=keys[start:],
             num_workers=self.workers,
             pin_memory=self.device.type == "cuda",
             generator=generator(derive(self.order.seed, "workers"), epoch),

@@ -24,6 +24,18 @@ def generator(seed: int, *purpose: str | int) -> Generator:
     return torch.Generator().manual_seed(derive(seed, *purpose))
 
 
+def seed_globally(value: int) -> None:
+    """Seed torch's, numpy's and random's global state; for use inside :func:`global_seed`."""
+    import random
+
+    import numpy as np
+    import torch
+
+    torch.manual_seed(value)
+    random.seed(value)
+    np.random.seed(value % 2**32)
+
+
 @contextmanager
 def global_seed(seed: int, *purpose: str | int) -> Iterator[None]:
     """Seed torch's, numpy's and random's global state inside the block; put it back after.
@@ -38,9 +50,7 @@ def global_seed(seed: int, *purpose: str | int) -> Iterator[None]:
     python, numpy = random.getstate(), np.random.get_state()
     value = derive(seed, *purpose)
     with torch.random.fork_rng():
-        torch.manual_seed(value)
-        random.seed(value)
-        np.random.seed(value % 2**32)
+        seed_globally(value)
         try:
             yield
         finally:

@@ -15,8 +15,10 @@ from torch import Tensor, nn
 
 from rbench.data import Batch
 from rbench.errors import UserError
+from rbench.parallel import agree_on_buffers, shared_norms
 from rbench.recipe import Training
-from rbench.seeds import derive, global_seed
+from rbench.resume import Keeper, State
+from rbench.seeds import derive, global_seed, seed_globally
 
 if TYPE_CHECKING:
     from rbench.contexts import TaskContext
@@ -43,6 +45,10 @@ def train(
     nor weight decay touches what is frozen. ``after_epoch(module, epoch)`` may return a score,
     which goes into the history as ``test_top1`` and decides under ``keep = "best"``. Raises
     Diverged when the mean loss of an epoch is not finite.
+
+    Where the context has a folder for checkpoints, training goes on from the last one there. A
+    step draws its random numbers from (seed, step) and an epoch its order from (seed, epoch), so
+    that weights, optimiser and position are all there is to keep.
     """
     training = context.training
     assert training is not None
@@ -51,8 +57,8 @@ def train(
         context.note("nothing learns: training was passed over")
         return {}
     module.train()
-    if training.sync_bn and accelerator.num_processes > 1:
-        module = nn.SyncBatchNorm.convert_sync_batchnorm(module)
+    if accelerator.num_processes > 1:
+        module = shared_norms(module, context)
     if training.channels_last:
         module = module.to(memory_format=torch.channels_last)
     optimizer = make_optimizer(module, training)
@@ -61,36 +67,43 @@ def train(
     if training.torchcompile:
         runner = torch.compile(runner)
 
-    history: dict[str, list[float]] = {"train_loss": []}
-    best: tuple[float, dict[str, Tensor]] | None = None
-    step, steps = 0, len(batches) * training.epochs
+    steps = len(batches) * training.epochs
+    keeper = Keeper(context, module, optimizer, steps)
+    state = keeper.restore() or State(total=torch.zeros((), device=context.device))
+    history = state.history
     with global_seed(context.seed, "training"):
-        for epoch in range(training.epochs):
+        for epoch in range(state.step // len(batches), training.epochs):
             runner.train()
-            total = torch.zeros((), device=context.device)
-            for batch in batches.epoch(epoch):
-                torch.manual_seed(derive(context.seed, "step", step, accelerator.process_index))
-                scheduler.step_update(step)
-                total += _step(runner, optimizer, loss, batch, training, accelerator)
-                step += 1
-                context.progress("train", step, steps)
-            mean = accelerator.reduce(total, "mean").item() / len(batches)
-            history["train_loss"].append(mean)
+            for batch in batches.epoch(epoch, state.step % len(batches)):
+                seed_globally(derive(context.seed, "step", state.step, accelerator.process_index))
+                scheduler.step_update(state.step)
+                state.total += _step(runner, optimizer, loss, batch, training, accelerator)
+                state.step += 1
+                context.progress("train", state.step, steps)
+                if state.step % len(batches):
+                    keeper.offer(state)
+            mean = accelerator.reduce(state.total, "mean").item() / len(batches)
+            state.total.zero_()
+            history.setdefault("train_loss", []).append(mean)
             if not math.isfinite(mean):
                 raise Diverged(f"the training loss of epoch {epoch + 1} is {mean}")
+            agree_on_buffers(module, accelerator)
             if after_epoch is not None:
                 score = after_epoch(module, epoch)
                 if score is not None:
                     history.setdefault("test_top1", []).append(score)
-                    if training.keep == "best" and (best is None or score > best[0]):
-                        state = {k: v.detach().clone() for k, v in module.state_dict().items()}
-                        best = score, state
-            context.progress("train", step, steps, f"loss {mean:.3f}")
+                    if training.keep == "best" and (state.best is None or score > state.best):
+                        state.best = score
+                        state.best_weights = {
+                            k: v.detach().clone() for k, v in module.state_dict().items()
+                        }
+            context.progress("train", state.step, steps, f"loss {mean:.3f}")
+            keeper.offer(state, epoch_ended=True)
     # Take off Accelerate's autocast wrapper: what is measured is measured in float32.
     accelerator.unwrap_model(runner, keep_fp32_wrapper=False, keep_torch_compile=False)
     accelerator.free_memory()
-    if best is not None:
-        module.load_state_dict(best[1])
+    if state.best is not None:
+        module.load_state_dict(state.best_weights)
     return history
 
 

@@ -17,8 +17,8 @@ from rbench.recipe import Training
 Words = list[str] | None
 
 
-def _option(*names: str, help: str, panel: str = "Run") -> Any:
-    return typer.Option(*names, help=help, rich_help_panel=panel)
+def _option(*names: str, help: str, panel: str = "Run", **more: Any) -> Any:
+    return typer.Option(*names, help=help, rich_help_panel=panel, **more)
 
 
 @with_model_flags(Training, {"batch_size": ["-b"]})
@@ -74,6 +74,15 @@ def command(
     save_weights: Annotated[
         bool, _option("--save-weights", help="keep the weights beside the record", panel="How")
     ] = False,
+    checkpoint_every: Annotated[
+        int | None,
+        _option(
+            "--checkpoint-every",
+            min=0,
+            help="steps between checkpoints; 0: none; default: now and then",
+            panel="How",
+        ),
+    ] = None,
     as_json: Annotated[
         bool, _option("--json", help="print the records and nothing else", panel="How")
     ] = False,
@@ -152,6 +161,7 @@ def command(
                 plugins=catalog.plugins,
                 command=shlex.join(["rbench", *sys.argv[1:]]),
                 save_weights=save_weights,
+                checkpoint_every=checkpoint_every,
             )
             done.append(run_cell(cell, output, execution, force=force))
             if done[-1].record.status == "interrupted":

@@ -122,7 +122,9 @@ def test_controls_stand_beside() -> None:
         )
         for seed in range(3)
     ]
-    (table,) = make_tables(from_records(records), [Baseline(r"lc_(\d+)x\d+", r"plain_\1")])
+    (table,) = make_tables(
+        from_records(records), [Baseline(r"lc_(\d+)x\d+", r"plain_\1"), Baseline("x", "{base}")]
+    )
     frozen = next(e for e in table.entries if e.freeze == "spatial")
     learnable, baseline = (frozen.against(c, "top1") for c in ("learnable", "baseline"))
     assert learnable is not None
@@ -138,6 +140,25 @@ def test_controls_stand_beside() -> None:
     ]
     assert line["vs_learnable"] == pytest.approx(0.9)
     assert line["vs_baseline_verdict"] == "better"
+
+
+def test_baselines_agree_in_the_named_options() -> None:
+    records = [
+        record("lc", "spatial", options={"base": "plain", "depth": 20, "e": 8}),
+        record("plain", options={"depth": 8}),
+        record("plain", options={"depth": 20}),
+        record("plain", "spatial", options={"depth": 20}),
+    ]
+    (table,) = make_tables(from_records(records), [Baseline("lc", "{base}", ("depth",))])
+    (found,) = [e.controls["baseline"] for e in table.entries if "baseline" in e.controls]
+    assert (found.model, found.freeze) == ("plain depth=20", "none")
+
+
+def test_runs_that_were_all_cut_alike_are_ranked_and_say_so() -> None:
+    records = [record(name, comparable=False) for name in ("a", "b")]
+    (table,) = tables(records)
+    assert [entry.rank for entry in table.entries] == [1, 1]
+    assert "compare with each other and with nothing else" in to_markdown([table])
 
 
 def test_configurations_of_one_name_are_told_apart() -> None:

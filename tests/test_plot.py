@@ -93,6 +93,13 @@ def test_a_curve_takes_several_columns_and_fits_a_slope() -> None:
         figure(x="seed", y=[])
 
 
+def test_a_metric_answers_to_its_name_without_what_it_was_measured_at() -> None:
+    (item,) = found([record(values={"fgsm@1/255": 40.0, "fgsm@8/255": 3.0})])
+    assert item.get("fgsm") == 40.0
+    assert item.get("fgsm@8/255") == 3.0
+    assert item.get("fg") is None
+
+
 def test_two_configurations_on_one_point_are_refused() -> None:
     with pytest.raises(UserError, match="differ in freeze"):
         draw(figure(x="model.expansion", y="top1"), found(grid()))

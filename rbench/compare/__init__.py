@@ -4,8 +4,9 @@
 
     title = "..."
     [[baseline]]                     # which network is which one's plain form, for leaderboards
-    model = 'resnet_lc_(\\d+)_(\\d+)x\\d+'
-    becomes = 'resnet_cifar_\\1_\\2'
+    model = 'resnet_lc(_.*)?'        # regular expressions for names
+    becomes = 'resnet_cifar(_.*)?'
+    same = ["depth", "width"]        # options in which the two agree
 
     [protocols.low_resolution]       # conditions of the paper's protocol, by name
     "training.epochs" = 75

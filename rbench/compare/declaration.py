@@ -64,6 +64,7 @@ class Claim(Declared):
 class _Baseline(Options):
     model: str
     becomes: str
+    same: tuple[str, ...] = ()
 
 
 class Paper(Options):
@@ -106,7 +107,7 @@ def read_paper(name: str) -> Paper:
 
 def baselines() -> list[Baseline]:
     """Which network is which one's plain form, from all papers."""
-    return [Baseline(b.model, b.becomes) for paper in papers() for b in paper.baseline]
+    return [Baseline(b.model, b.becomes, b.same) for paper in papers() for b in paper.baseline]
 
 
 def reported_value(reference: str) -> tuple[float, float | None]:

@@ -14,6 +14,7 @@ from rbench.leaderboard.stats import Summary, summarise, t_quantile
 from rbench.leaderboard.tables import Table
 
 AGREES, DIFFERS = "agrees", "differs"
+CUT = "fewer training images"
 NOT_COMPARABLE, NOT_MEASURED = "not comparable", "not measured"
 
 
@@ -75,7 +76,7 @@ def _value(paper: Paper, value: Value, found: Sequence[Measured]) -> ValueRow:
     best = min(able, key=merit)
     departures = best.departures(conditions)
     if not best.entry.comparable:
-        departures.append("a run that was cut short")
+        departures.append(CUT)
     summary = summarise(list(best.values(value.metric).values()))
     assert summary is not None
     gap = summary.mean - value.value
@@ -111,18 +112,19 @@ def _claim(paper: Paper, claim: Claim, found: Sequence[Measured]) -> ClaimRow:
     conditions = paper.conditions(claim)
     by_protocol: dict[str, list[Measured]] = defaultdict(list)
     for one in found:
-        if one.values(claim.metric) and one.entry.comparable:
+        if one.values(claim.metric):
             by_protocol[one.protocol].append(one)
     own: list[ClaimResult] = []
     reduced: list[ClaimResult] = []
     departures: set[str] = set()
     for members in by_protocol.values():
-        true = [m for m in members if m.matches(conditions)]
+        true = [m for m in members if m.entry.comparable and m.matches(conditions)]
         if true:
             own += judge(claim, true)
         elif results := judge(claim, members):
             reduced += results
             departures.update(members[0].departures(conditions))
+            departures.update([] if members[0].entry.comparable else [CUT])
     results = own or reduced
     if not results:
         return ClaimRow(paper.name, claim, (), "", (), NOT_MEASURED)

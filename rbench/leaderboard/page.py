@@ -13,7 +13,7 @@ from importlib.resources import files
 
 from rbench.errors import UserError
 from rbench.leaderboard.page_data import Json, table_data
-from rbench.leaderboard.table_markdown import full_name, gap_cells, leader
+from rbench.leaderboard.table_markdown import CUT, full_name, gap_cells, leader
 from rbench.leaderboard.tables import Table
 from rbench.leaderboard.text import escape, mean_and_spread
 
@@ -105,6 +105,7 @@ def _section(table: Table) -> str:
         f'<section id="{slug}" aria-labelledby="{slug}-h">',
         f'<h2 id="{slug}-h"><bdi>{escape(table.name or "unnamed protocol")}</bdi></h2>',
         f"<p class=lead><bdi>{escape(leader(table), 900)}</bdi></p>" if leader(table) else "",
+        f"<p class=quiet>{CUT}</p>" if table.cut else "",
         f'<div class=board data-table="{slug}"></div>',
         _sides(table),
         "<p class=quiet>Mean ± standard deviation over seeds (ddof 1). Differences are means with "

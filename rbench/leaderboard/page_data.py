@@ -96,7 +96,7 @@ def _row(
         "n": len(entry.rows),
         "failed": len(entry.failed),
         "error": text(entry.failed[0].error or entry.failed[0].status) if entry.failed else "",
-        "comparable": entry.comparable,
+        "comparable": table.cut or entry.comparable,
         "learns": [entry.first.learnable_parameters, count(entry.first.learnable_parameters)],
         "fixed": [entry.first.frozen_parameters, count(entry.first.frozen_parameters)],
         "seconds": _mean([row.seconds for row in entry.rows]),

@@ -8,6 +8,8 @@ from rbench.leaderboard.stats import Difference, difference
 from rbench.leaderboard.tables import Entry, MetricColumn, Table
 from rbench.leaderboard.text import count, decimals, markdown, mean_and_spread, number
 
+CUT = "All runs here were cut short: they compare with each other and with nothing else."
+
 
 def to_markdown(tables: list[Table], at_most: int | None = None, level: int = 2) -> str:
     """Every table with a heading; ``at_most`` entries of each."""
@@ -140,7 +142,9 @@ def _notes(table: Table) -> Iterator[str]:
     )
     if table.failed:
         yield f"{len(table.failed)} failed or interrupted runs are not in the numbers.\n"
-    if any(not entry.comparable for entry in table.entries):
+    if table.cut:
+        yield f"{CUT}\n"
+    elif any(not entry.comparable for entry in table.entries):
         yield "Rows without a rank are not comparable or lack the first metric.\n"
 
 

@@ -21,19 +21,35 @@ CONTROLS = ("learnable", "baseline")
 
 @dataclass(frozen=True)
 class Baseline:
-    """Says which network is another's baseline: ``model`` is a regular expression for names.
+    """Says which network is another's plain form.
 
-    ``becomes`` is the baseline's name, with groups filled in (``\\1``), such as
-    ``resnet_lc_(\\d+)_(\\d+)x\\d+`` and ``resnet_lc_\\1_\\2x1``.
+    ``model`` and ``becomes`` are regular expressions for names; in ``becomes`` a group of the
+    first (``\\1``) and the network's options (``{base}``) are filled in. The two must agree in
+    the options ``same``, and in all that is neither network nor freeze policy.
     """
 
     model: str
     becomes: str
+    same: tuple[str, ...] = ()
 
-    def of(self, name: str) -> str | None:
-        """The name of the baseline of ``name``, or None."""
-        found = re.fullmatch(self.model, name)
-        return found.expand(self.becomes) if found else None
+    def wanted(self, model: Mapping[str, Any]) -> str | None:
+        """The pattern for the names of the baselines of ``model``, or None."""
+        found = re.fullmatch(self.model, str(model.get("name")))
+        if found is None:
+            return None
+        options = model.get("options") or {}
+        filled = re.sub(
+            r"\{(\w+)\}", lambda m: re.escape(str(options.get(m[1], m[0]))), self.becomes
+        )
+        return found.expand(filled) if "\\" in self.becomes else filled
+
+    def fits(self, model: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+        """Whether ``other`` is a baseline of ``model``."""
+        wanted = self.wanted(model)
+        if wanted is None or re.fullmatch(wanted, str(other.get("name"))) is None:
+            return False
+        mine, yours = model.get("options") or {}, other.get("options") or {}
+        return all(mine.get(name) == yours.get(name) for name in self.same)
 
 
 @dataclass(frozen=True)
@@ -107,6 +123,11 @@ class Table:
         return "-".join(part for part in (text, tail) if part) or "unnamed"
 
     @cached_property
+    def cut(self) -> bool:
+        """Whether all its runs were cut short: they compare with each other and nothing else."""
+        return all(not entry.comparable for entry in self.entries)
+
+    @cached_property
     def records(self) -> int:
         """Records behind the table, failed ones not counted."""
         return sum(len(entry.rows) for entry in self.entries)
@@ -122,7 +143,7 @@ class Table:
         groups: dict[str, list[Entry]] = defaultdict(list)
         for entry in self.entries:
             if entry.rows:
-                groups[_but_freeze(entry.first.identity)].append(entry)
+                groups[_but(entry, "freeze")].append(entry)
         return [group for group in groups.values() if len(group) > 1]
 
 
@@ -208,19 +229,21 @@ def _primary(metrics: list[MetricColumn], entries: list[Entry]) -> MetricColumn 
 
 
 def _ranked(entries: list[Entry], primary: MetricColumn | None) -> list[Entry]:
+    cut = all(not entry.comparable for entry in entries)
+
     def key(entry: Entry) -> tuple[Any, ...]:
         summary = entry.summaries.get(primary.name) if primary else None
         value = 0.0
         if primary and summary:
             value = -summary.mean if primary.higher_is_better else summary.mean
-        ranked = entry.comparable and summary is not None
-        return (not ranked, not entry.comparable, summary is None, value, *_name(entry))
+        able = cut or entry.comparable
+        return (not able or summary is None, not able, summary is None, value, *_name(entry))
 
     entries = sorted(entries, key=key)
     previous: tuple[float, int] | None = None
     for place, entry in enumerate(entries, 1):
         summary = entry.summaries.get(primary.name) if primary else None
-        if summary is None or not entry.comparable:
+        if summary is None or not (cut or entry.comparable):
             continue
         same = previous is not None and previous[0] == summary.mean
         entry.rank = previous[1] if same and previous else place
@@ -233,23 +256,32 @@ def _name(entry: Entry) -> tuple[str, str, str, str]:
 
 
 def _find_controls(entries: list[Entry], baselines: Sequence[Baseline]) -> None:
-    learnable: dict[str, Entry] = {}
-    by_model: dict[tuple[str, str], Entry] = {}
-    for entry in sorted(entries, key=_name):
-        if entry.freeze == "none" and entry.rows:
-            learnable[_but_freeze(entry.first.identity)] = entry
-            by_model.setdefault((entry.model, entry.init), entry)
+    learnable = {
+        _but(entry, "freeze"): entry
+        for entry in sorted(entries, key=_name)
+        if entry.freeze == "none" and entry.rows
+    }
+    plain: dict[str, list[Entry]] = defaultdict(list)
+    for entry in learnable.values():
+        plain[_but(entry, "freeze", "model")].append(entry)
     for entry in entries:
-        twin = learnable.get(_but_freeze(entry.first.identity))
+        twin = learnable.get(_but(entry, "freeze"))
         if twin is not None and twin is not entry:
             entry.controls["learnable"] = twin
-        for baseline in baselines:
-            name = baseline.of(entry.model)
-            other = by_model.get((name, entry.init)) if name else None
-            if other is not None and other is not entry:
+        model = _model(entry)
+        able = [baseline for baseline in baselines if baseline.wanted(model) is not None]
+        if not able:
+            continue
+        for other in plain.get(_but(entry, "freeze", "model"), []):
+            if other is not entry and any(b.fits(model, _model(other)) for b in able):
                 entry.controls["baseline"] = other
                 break
 
 
-def _but_freeze(identity: Mapping[str, Any]) -> str:
-    return canonical({k: v for k, v in identity.items() if k != "freeze"})
+def _model(entry: Entry) -> Mapping[str, Any]:
+    model = entry.first.identity.get("model")
+    return model if isinstance(model, Mapping) else {"name": model}
+
+
+def _but(entry: Entry, *left_out: str) -> str:
+    return canonical({k: v for k, v in entry.first.identity.items() if k not in left_out})

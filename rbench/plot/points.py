@@ -34,6 +34,10 @@ class Item:
             if (value := self.columns.get(candidate)) is not None:
                 return value
         head, _, rest = name.partition(".")
+        for value in self.record.metrics:
+            # A metric's name without what it was measured at: fgsm for fgsm@1/255.
+            if value.name.startswith(f"{name}@"):
+                return value.value
         if head == "history":
             return self.record.history.get(rest)
         if head == "details":

@@ -86,3 +86,61 @@ def test_a_cell_of_each_low_resolution_suite_resolves(catalog: Catalog, tmp_path
         assert resolved.training is not None
         if suite.protocol == "paper" and resolved.recipe == "lowres":
             assert (resolved.training.epochs, resolved.training.lr) == (75, 0.01)
+
+
+def columns(spec: RunSpec, catalog: Catalog) -> dict[str, object]:
+    """The columns of a cell's record that declarations of papers ask for."""
+    architecture = catalog.architecture(spec.model)
+    options = parse(architecture.options, {**architecture.defaults, **spec.model_kwargs}, "test")
+    found = {f"model.{name}": value for name, value in options.model_dump().items()}
+    return {
+        **found,
+        "model": spec.model,
+        "freeze": spec.freeze[0],
+        "dataset": spec.dataset,
+        "task": spec.task,
+    }
+
+
+def test_suites_cover_everything_that_the_paper_reports(catalog: Catalog) -> None:
+    """Of every value and claim, both sides have a cell in a suite of the paper's protocol."""
+    from rbench.compare.select import fits
+
+    cells = [
+        columns(spec, catalog)
+        for name in NAMES
+        if not name.endswith("_reduced")
+        for spec in load_suite(name).cells({"seed": 0})
+    ]
+    paper = registry.read("papers", "p2")
+    wanted = [
+        (entry["id"], entry[side])
+        for entry in [*paper["value"], *paper["claim"]]
+        for side in ("where", "above", "below")
+        if side in entry
+    ]
+    assert len(wanted) > 60
+    for name, where in wanted:
+        assert any(
+            all(fits(cell.get(column), value) for column, value in where.items()) for cell in cells
+        ), f"no suite runs {name}: {where}"
+
+
+def test_controls_do_not_pass_for_the_paper(catalog: Catalog) -> None:
+    """The step-size control's cells match no condition of the paper's."""
+    from rbench.compare.select import fits
+
+    controls = [
+        columns(spec, catalog)
+        for spec in load_suite("p2_step_size").cells({"seed": 0})
+        if spec.model_kwargs.get("gram") == "expected" or "grad_scale_as_lc" in spec.model_kwargs
+    ]
+    assert len(controls) == 30
+    paper = registry.read("papers", "p2")
+    for entry in [*paper["value"], *paper["claim"]]:
+        for side in ("where", "above", "below"):
+            if "model" in entry.get(side, {}):
+                assert not any(
+                    all(fits(cell.get(column), value) for column, value in entry[side].items())
+                    for cell in controls
+                ), entry["id"]

@@ -65,9 +65,10 @@ def run(
     if seeds < 1:
         raise UserError(f"seeds = {seeds}: must be at least 1")
     catalog = Catalog.from_environment()
-    first = int(fields.pop("seed", 0))
     spec = to_spec({"model": model, **fields})
-    cells = [resolve(spec.model_copy(update={"seed": first + i}), catalog) for i in range(seeds)]
+    cells = [
+        resolve(spec.model_copy(update={"seed": spec.seed + i}), catalog) for i in range(seeds)
+    ]
     if output is None:
         return [execute(cell, Execution(plugins=catalog.plugins)) for cell in cells]
     folder = Path(output)

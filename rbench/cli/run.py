@@ -98,7 +98,6 @@ def command(
     from rbench.resolve import resolve
 
     fields = registry.read_file(config) if config else {}
-    first = fields.pop("seed", 0) if seed is None else seed
     given = {
         "model": model,
         "model_kwargs": table("--model-kwargs", model_kwargs),
@@ -123,11 +122,12 @@ def command(
         "metrics": [part for word in metrics or [] for part in word.split(",") if part],
         "metric_kwargs": table("--metric-kwargs", metric_kwargs),
         "limit": limit,
+        "seed": seed,
         "deterministic": deterministic,
         "device": device,
         "workers": workers,
     }
-    fields |= {name: value for name, value in given.items() if value not in (None, False, {}, [])}
+    fields |= {name: value for name, value in given.items() if _named(value)}
     fields["training"] = {**fields.get("training", {}), **flags}
     if "model" not in fields:
         raise UserError("--model is missing; rbench list architectures says what there is")
@@ -136,7 +136,8 @@ def command(
     catalog = Catalog.from_environment()
     spec = to_spec(fields, str(config) if config else "rbench run")
     cells = [
-        resolve(to_spec({**spec.model_dump(), "seed": first + i}), catalog) for i in range(seeds)
+        resolve(to_spec({**spec.model_dump(), "seed": spec.seed + i}), catalog)
+        for i in range(seeds)
     ]
     check_writable(output)
     main_process = int(os.environ.get("RANK", "0")) == 0
@@ -173,6 +174,11 @@ def command(
             show(done, output)
     statuses = {cell.record.status for cell in done}
     raise typer.Exit(130 if "interrupted" in statuses else 1 if "failed" in statuses else 0)
+
+
+def _named(value: object) -> bool:
+    """Whether the user gave this flag; 0 is a value."""
+    return value is not None and value is not False and value not in ({}, [])
 
 
 def _quiet_libraries() -> None:

@@ -1,0 +1,141 @@
+"""Rules of the house: who imports whom, nothing heavy at start-up, small files, typed packages."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCES = {
+    "rbench": ROOT / "rbench",
+    "rbench_plugins": ROOT / "plugins" / "rbench_plugins",
+    "rbench_registry": ROOT / "registry" / "rbench_registry",
+}
+HEAVY = {"torch", "torchvision", "timm", "accelerate", "pandas", "sklearn", "skimage", "scipy"}
+LIGHT = {
+    # What is imported where no network is built; each may import only those named.
+    "rbench.errors": set[str](),
+    "rbench.outcomes": set[str](),
+    "rbench.components": {"rbench.outcomes"},
+    "rbench.hookspecs": {"rbench.components"},
+    "rbench.seeds": set[str](),
+    "rbench.record": {"rbench.errors"},
+    "rbench.freeze": {"rbench.errors", "rbench.record"},
+    "rbench.contexts": {"rbench.record"},
+    "rbench.plugins": {"rbench", "rbench.components", "rbench.errors"},
+    "rbench.catalog": {"rbench.components", "rbench.errors", "rbench.plugins"},
+}
+
+
+def files(package: str) -> list[Path]:
+    return sorted(SOURCES[package].rglob("*.py"))
+
+
+def imports(tree: ast.Module, everywhere: bool = True) -> Iterator[str]:
+    """Modules that a file imports: anywhere, or when it is loaded."""
+    for node in ast.walk(tree) if everywhere else _at_load(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative import"
+            yield node.module or ""
+
+
+def _at_load(node: ast.AST) -> Iterator[ast.AST]:
+    """Nodes that run on import: neither in functions nor under TYPE_CHECKING."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            continue
+        yield child
+        yield from _at_load(child)
+
+
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def test_there_is_something_to_look_at() -> None:
+    assert all(files(package) for package in SOURCES)
+
+
+@pytest.mark.parametrize("path", files("rbench"), ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_the_engine_imports_no_plugin_and_no_registry(path: Path) -> None:
+    roots = {name.split(".")[0] for name in imports(parsed(path))}
+    assert not roots & {"rbench_plugins", "rbench_registry"}
+
+
+@pytest.mark.parametrize(
+    "path", files("rbench_plugins"), ids=lambda p: p.relative_to(ROOT).as_posix()
+)
+def test_built_ins_import_the_public_face_only(path: Path) -> None:
+    inner = [name for name in imports(parsed(path)) if name.startswith("rbench.")]
+    assert not inner, f"{inner}: say `from rbench import ...`"
+
+
+def test_the_registry_holds_no_code() -> None:
+    assert [path.name for path in files("rbench_registry")] == ["__init__.py"]
+    (path,) = files("rbench_registry")
+    assert all(isinstance(node, ast.Expr) for node in parsed(path).body), "a docstring at most"
+
+
+@pytest.mark.parametrize("module", LIGHT)
+def test_import_directions(module: str) -> None:
+    path = ROOT / f"{module.replace('.', '/')}.py"
+    found = {name for name in imports(parsed(path), everywhere=False) if name.startswith("rbench")}
+    assert found <= LIGHT[module]
+
+
+@pytest.mark.parametrize("kind", ["architectures", "initializers", "datasets", "tasks", "metrics"])
+def test_describing_components_imports_nothing_heavy(kind: str) -> None:
+    for path in sorted((SOURCES["rbench_plugins"] / kind).glob("*.py")):
+        if "COMPONENT" in path.read_text(encoding="utf-8"):
+            roots = {name.split(".")[0] for name in imports(parsed(path), everywhere=False)}
+            assert not roots & (HEAVY | {"numpy", "matplotlib", "PIL"}), path
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import rbench",
+        "from rbench.catalog import Catalog\nc = Catalog.from_environment()\n"
+        "assert not c.failed, c.failed\n"
+        "from rbench.components import KINDS\n[c.names(kind) for kind in KINDS]",
+    ],
+)
+def test_start_up_loads_nothing_heavy(code: str) -> None:
+    script = f"{code}\nimport sys\nprint(*sorted({HEAVY!r} & set(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for package in SOURCES for path in files(package)],
+    ids=lambda p: p.relative_to(ROOT).as_posix(),
+)
+def test_files_are_small_and_say_what_they_are(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 400, "one feature, one file"
+    assert ast.get_docstring(parsed(path)), "a first line that says what the file is for"
+
+
+def test_all_packages_are_typed_and_licensed() -> None:
+    assert (SOURCES["rbench"] / "py.typed").exists()
+    assert (SOURCES["rbench_plugins"] / "py.typed").exists()
+    assert "Apache License" in (ROOT / "LICENSE").read_text(encoding="utf-8")[:200]
+
+
+def test_the_public_face_is_whole() -> None:
+    import rbench
+
+    missing = [name for name in rbench.__all__ if not hasattr(rbench, name)]
+    assert not missing

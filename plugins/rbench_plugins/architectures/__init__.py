@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from rbench import Architecture, ArchitectureFamily
 from rbench_plugins.architectures import (
+    alexnet_dcn,
     lc_timm,
     random_cnn,
     resnet14,
     resnet_cifar,
     resnet_lc,
+    rrvgg,
+    rrvgg_mean,
+    rwalexnet,
+    rwvgg,
     timm_models,
+    vgg_dcn,
 )
 
 COMPONENTS: list[Architecture | ArchitectureFamily] = [
+    alexnet_dcn.COMPONENT,
     lc_timm.COMPONENT,
     lc_timm.FAMILY,
     random_cnn.COMPONENT,
@@ -21,5 +28,10 @@ COMPONENTS: list[Architecture | ArchitectureFamily] = [
     resnet_cifar.FAMILY,
     resnet_lc.COMPONENT,
     resnet_lc.FAMILY,
+    rrvgg.COMPONENT,
+    rrvgg_mean.COMPONENT,
+    rwalexnet.COMPONENT,
+    rwvgg.COMPONENT,
     timm_models.COMPONENT,
+    vgg_dcn.COMPONENT,
 ]

@@ -1,0 +1,33 @@
+"""A trained AlexNet and a DCN that learns to invert it: what P1 compares rwAlexNet with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rbench import Architecture, BuildContext
+from rbench_plugins.architectures.cnn_dcn_options import CnnDcnOptions
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def build(context: BuildContext, options: CnnDcnOptions) -> nn.Module:
+    """Images (B, C, H, W) in [0, 1] -> reconstructions of that size, unbounded."""
+    from rbench_plugins.layers.cnn_dcn_make import make
+
+    return make(context, options, "alexnet")
+
+
+COMPONENT = Architecture(
+    name="alexnet_dcn",
+    summary="A trained AlexNet's CNN, frozen, with a DCN to be trained (P1 section 3.2).",
+    build=build,
+    options=CnnDcnOptions,
+    defaults={
+        "cnn": "trained",
+        "normalize": "imagenet",
+        "dcn_law": "kaiming",
+        "dcn_activation": "leaky_relu",
+        "dcn": "trained",
+    },
+)

@@ -1,0 +1,59 @@
+"""The options that all CNN-DCNs of P1 share."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from rbench import Options
+
+Law = Literal["normal", "uniform", "logistic", "laplace", "kaiming", "orthogonal"]
+Activation = Literal["relu", "leaky_relu", "none"]
+
+
+class CnnDcnOptions(Options):
+    """Options of ``rrvgg``, ``rwvgg``, ``vgg_dcn`` and their sisters; facts C says why these."""
+
+    depth: int = Field(1, ge=1, le=5, description="CD_k: the CNN's blocks 1 to k and their mirror")
+    conv: str | None = Field(
+        None, description="a convolution to end the CNN at instead, such as conv1_1"
+    )
+    width: int | tuple[int, ...] | None = Field(
+        None, description="channels: one number for all layers, or one a block; none: the CNN's own"
+    )
+    kernel_size: int | None = Field(
+        None, ge=1, le=63, description="odd side of all kernels; none: the CNN's own"
+    )
+    cnn_law: Law = Field("normal", description="law of the CNN's weights")
+    cnn_scale: float | None = Field(None, gt=0, description="its scale; none: the law's own")
+    dcn_law: Law = Field("normal", description="law of the DCN's weights")
+    dcn_scale: float | None = Field(None, gt=0, description="its scale; none: the law's own")
+    cnn_activation: Activation = Field("relu", description="behind each convolution of the CNN")
+    dcn_activation: Activation = Field("relu", description="behind each but the DCN's last one")
+    slope: float = Field(0.2, ge=0, le=1, description="of leaky_relu below 0")
+    pooling: Literal["max", "average"] = "max"
+    upsampling: Literal["zero", "nearest", "unpool"] = Field(
+        "zero",
+        description="zero: values at the top left of zero blocks; unpool: at the maxima",
+    )
+    last: Literal["conv", "mean"] = Field(
+        "conv", description="mean: of the channels, in place of the DCN's last convolution"
+    )
+    last_relu: bool = Field(False, description="a ReLU behind the last layer")
+    normalize: Literal["none", "imagenet", "cifar10"] = Field(
+        "none", description="the CNN's input: in [0, 1], or normalised by that set's moments"
+    )
+    cnn: Literal["random", "trained"] = Field(
+        "random", description="trained: --pretrained or --initial-checkpoint brings its weights"
+    )
+    dcn: Literal["random", "trained"] = Field(
+        "random", description="trained: it has biases, and the CNN is frozen"
+    )
+
+    @field_validator("kernel_size")
+    @classmethod
+    def _odd(cls, value: int | None) -> int | None:
+        if value is not None and value % 2 == 0:
+            raise ValueError("kernels have an odd side, so that the maps keep their size")
+        return value

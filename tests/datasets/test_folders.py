@@ -41,7 +41,7 @@ def opened(
     root: Path | None, component: Dataset = image_folder.COMPONENT, **given: Any
 ) -> ImageData:
     context = {"data_dir": root}
-    for key in ("img_size", "in_chans", "skip_bad", "note", "download"):
+    for key in ("img_size", "in_chans", "skip_bad", "note", "download", "labels"):
         if key in given:
             context[key] = given.pop(key)
     return component.open(
@@ -288,6 +288,31 @@ def test_nothing_but_bad_images(root: Path) -> None:
 def test_other_sizes_are_cropped_and_resized_to_img_size(root: Path) -> None:
     _other_size(root)
     assert memory(opened(root, img_size=(8, 8)).train).pixels.shape == (5, 3, 8, 8)
+
+
+def test_a_plain_folder_where_the_task_needs_no_labels(tmp_path: Path) -> None:
+    for index, name in enumerate(["b.png", "a.png", "more/c.png"]):
+        write(tmp_path / name, coffee(), 40 * index)
+    (tmp_path / "README.txt").write_text("no image")
+    data = opened(tmp_path, labels=False)
+    test = memory(data.test)
+    assert data.train is None
+    assert test.labels is None
+    assert data.num_classes == 0
+    assert list(test.names) == ["a.png", "b.png", "more/c.png"]
+    expected = np.asarray(Image.open(tmp_path / "a.png"))
+    assert (test.pixels[0].permute(1, 2, 0).numpy() == expected).all()
+    context = DataContext(data_dir=tmp_path, labels=False)
+    assert image_folder.identity(context, image_folder.FolderOptions()).startswith("names+sizes:")
+    with pytest.raises(UserError, match="has no folder train/"):
+        opened(tmp_path)
+    (tmp_path / "nothing").mkdir()
+    with pytest.raises(UserError, match="nothing holds no image"):
+        opened(tmp_path / "nothing", labels=False)
+
+
+def test_labelled_splits_serve_a_task_without_labels_too(root: Path) -> None:
+    assert opened(root, labels=False).revision == opened(root).revision
 
 
 @pytest.fixture(scope="module")

@@ -29,13 +29,14 @@ class Split:
 
     name: str
     folder: Path
+    base: Path
     paths: Sequence[Path]
     targets: Sequence[int]
     sizes: Sequence[int]
 
     def names(self) -> list[str]:
-        """Paths relative to the split's parent, with slashes."""
-        return [path.relative_to(self.folder.parent).as_posix() for path in self.paths]
+        """Paths relative to ``base``, with slashes."""
+        return [path.relative_to(self.base).as_posix() for path in self.paths]
 
 
 def two_splits(root: Path, held_out: Sequence[str]) -> tuple[Split, Split, list[str]]:
@@ -61,6 +62,15 @@ def two_splits(root: Path, held_out: Sequence[str]) -> tuple[Split, Split, list[
             f"{'; '.join(only[:3])}{' ...' if len(only) > 3 else ''}"
         )
     return _split(train, classes), _split(test, classes), classes
+
+
+def plain(folder: Path) -> Split:
+    """All images below ``folder``, without classes (every target is 0)."""
+    found = sorted(_images(folder))
+    if not found:
+        raise UserError(f"{folder} holds no image")
+    paths, sizes = [path for path, _ in found], [size for _, size in found]
+    return Split(folder.name, folder, folder, paths, [0] * len(found), sizes)
 
 
 def load(
@@ -224,7 +234,7 @@ def _split(folder: Path, classes: list[str]) -> Split:
         paths += [path for path, _ in found]
         sizes += [size for _, size in found]
         targets += [target] * len(found)
-    return Split(folder.name, folder, paths, targets, sizes)
+    return Split(folder.name, folder, folder.parent, paths, targets, sizes)
 
 
 def _images(folder: Path) -> Iterator[tuple[Path, int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import Field
@@ -13,6 +14,7 @@ from rbench_plugins.datasets.folders import (
     Split,
     fits,
     load,
+    plain,
     revision_by_size,
     stream,
     two_splits,
@@ -45,11 +47,15 @@ class FolderOptions(Options):
 def open_folder(context: DataContext, options: FolderOptions) -> ImageData:
     """The two splits, classes in the order of their sorted names.
 
+    For a task without labels: all images of a folder that has no ``train/``, as test images.
+
     In memory, images are cropped to the shape of ``--img-size`` and resized to it; without it
     they must all have one size. Revision: a hash of all names and contents, and of names and
     sizes only where the files have over 1 GiB or are streamed.
     """
     root = data_dir(context, "image_folder")
+    if _is_plain(context, root):
+        return _unlabelled(context, plain(root))
     train, test, classes = two_splits(root, HELD_OUT)
     size = context.img_size
     if options.stream is None and size is None:
@@ -69,8 +75,9 @@ def open_folder(context: DataContext, options: FolderOptions) -> ImageData:
 
 def identity(context: DataContext, options: FolderOptions) -> str:
     """A digest of the names and sizes of all images."""
-    train, test, _ = two_splits(data_dir(context, "image_folder"), HELD_OUT)
-    return revision_by_size((train, test))
+    root = data_dir(context, "image_folder")
+    splits = (plain(root),) if _is_plain(context, root) else two_splits(root, HELD_OUT)[:2]
+    return revision_by_size(splits)
 
 
 def streamed_data(
@@ -134,6 +141,33 @@ def _in_memory(
         std=std,
         hflip=options.hflip,
         crop_pad=min(size) // 8 if options.crop_pad is None else options.crop_pad,
+        skipped=skipped,
+    )
+
+
+def _is_plain(context: DataContext, root: Path) -> bool:
+    """Whether the task needs no classes and there are none."""
+    return not context.labels and not (root / "train").is_dir()
+
+
+def _unlabelled(context: DataContext, images: Split) -> ImageData:
+    """A plain folder, as test images without labels."""
+    from rbench import ImageData
+
+    pixels, skipped, hashes = load(images, context, context.img_size)
+    if skipped:
+        context.note(f"{len(skipped)} images cannot be read and were left out: {skipped[0]} ...")
+    pixels.labels = None
+    mean, std = moments_of(pixels.pixels)
+    digest = hashlib.sha256(b"\n".join(hashes)).hexdigest()
+    return ImageData(
+        name="image_folder",
+        revision=f"sha256:{digest[:32]}",
+        in_chans=pixels.pixels.shape[1],
+        img_size=(pixels.pixels.shape[2], pixels.pixels.shape[3]),
+        test=pixels,
+        mean=mean,
+        std=std,
         skipped=skipped,
     )
 

@@ -135,10 +135,10 @@ def test_a_mixed_folder(tmp_path: Path) -> None:
     assert [path.name for path in paths] == ["README.txt", "b.jpg", "broken.jpg", "a.png"]
     skipped: list[str] = []
     with pytest.raises(UserError, match=r"broken\.jpg.*--skip-bad"):
-        readable(paths, False, skipped)
+        list(readable(paths, False, skipped))
     assert len(skipped) == 1
     skipped.clear()
-    good = readable(paths, True, skipped)
+    good = [path for path, _ in readable(paths, True, skipped)]
     assert [path.name for path in good] == ["b.jpg", "a.png"]
     assert ["README.txt" in skipped[0], "broken.jpg" in skipped[1]] == [True, True]
 

@@ -10,6 +10,8 @@ from rbench_plugins.datasets import (
     fashion_mnist,
     image_folder,
     imagenet,
+    photographs,
+    plain_folder,
     svhn,
 )
 
@@ -20,5 +22,7 @@ COMPONENTS: list[Dataset] = [
     fashion_mnist.COMPONENT,
     image_folder.COMPONENT,
     imagenet.COMPONENT,
+    photographs.COMPONENT,
+    plain_folder.COMPONENT,
     svhn.COMPONENT,
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,25 +65,33 @@ def find_images(folder: Path) -> list[Path]:
     )
 
 
-def readable(paths: Iterable[Path], skip_bad: bool, skipped: list[str]) -> list[Path]:
-    """Those of ``paths`` that :func:`open_image` reads; the others' complaints go to ``skipped``.
+def readable(
+    paths: Iterable[Path], skip_bad: bool, skipped: list[str]
+) -> Iterator[tuple[Path, Image]]:
+    """Those of ``paths`` that :func:`open_image` reads, with their images, one after another.
 
-    A file that is no image and is not named like one (a README, a list of labels) is skipped in
-    any case; an image that is broken, or whose name promises one, only with ``skip_bad``, and is
-    otherwise a UserError.
+    A file that is no image and is not named like one (a README, a list of labels) is left out
+    in any case; an image that is broken, or whose name promises one, only with ``skip_bad``, and
+    is otherwise a UserError. The complaints on what is left out go to ``skipped``.
     """
-    good = []
     for path in paths:
         try:
-            open_image(path)
+            image = open_image(path)
         except UserError as error:
             stranger = isinstance(error, NoImage) and path.suffix.lower() not in SUFFIXES
             if not (skip_bad or stranger):
                 raise UserError(f"{error} (--skip-bad goes on without it)") from error
             skipped.append(str(error))
         else:
-            good.append(path)
-    return good
+            yield path, image
+
+
+def whole_crop(image: Image, size: tuple[int, int]) -> tuple[float, float, float, float]:
+    """The largest centred box (left, top, right, bottom) of the shape of (height, width)."""
+    height, width = size
+    scale = min(image.width / width, image.height / height)
+    left, top = (image.width - width * scale) / 2, (image.height - height * scale) / 2
+    return left, top, left + width * scale, top + height * scale
 
 
 def fit(image: Image, size: tuple[int, int]) -> Image:
@@ -93,11 +101,8 @@ def fit(image: Image, size: tuple[int, int]) -> Image:
     """
     from PIL.Image import Resampling
 
-    height, width = size
-    scale = min(image.width / width, image.height / height)
-    left, top = (image.width - width * scale) / 2, (image.height - height * scale) / 2
-    box = (left, top, left + width * scale, top + height * scale)
-    return image.resize((width, height), Resampling.BICUBIC, box=box, reducing_gap=3.0)
+    box = whole_crop(image, size)
+    return image.resize((size[1], size[0]), Resampling.BICUBIC, box=box, reducing_gap=3.0)
 
 
 def _rgb(image: Image, path: Path) -> Image:

@@ -1,0 +1,130 @@
+"""Any folder of images, without labels: what a reconstruction or a stylisation works on."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from rbench import DataContext, Dataset, Options, UserError
+from rbench_plugins.datasets.reading import find_images, fit, readable
+
+if TYPE_CHECKING:
+    from rbench import ImageData, MemoryImages
+
+HELD_OUT = ("test", "val", "valid", "validation")
+MOST_IN_MEMORY = 4 * 1024**3
+
+
+class PlainFolderOptions(Options):
+    """Options of ``plain_folder``."""
+
+    images: int | None = Field(None, ge=1, description="take the first so many test images")
+
+
+def open_plain_folder(context: DataContext, options: PlainFolderOptions) -> ImageData:
+    """Every image below the folder, by name; 224x224 RGB where nothing else is asked for.
+
+    A folder ``train/`` beside ``test/`` or ``val/`` holds the images that a DCN is trained on;
+    otherwise all images are test images. Each is cropped to the shape asked for and resized.
+    Files that are no images are left out and named; broken images are an error unless
+    ``skip_bad``.
+    """
+    from rbench import ImageData
+    from rbench_plugins.datasets.memory import moments_of
+
+    root = _root(context)
+    size = context.img_size or (224, 224)
+    skipped: list[str] = []
+    train_folder, test_folder = _splits(root)
+    test = _load(test_folder, size, context, options.images, skipped)
+    train = None if train_folder is None else _load(train_folder, size, context, None, skipped)
+    if skipped:
+        context.note(f"left out {len(skipped)} of the files in {root.name}: {skipped[0]}")
+    mean, std = moments_of((train or test).pixels)
+    digest = hashlib.sha256()
+    for part in (test, train):
+        if part is not None:
+            digest.update(part.pixels.numpy().tobytes())
+    return ImageData(
+        name="plain_folder",
+        revision=f"pixels:{digest.hexdigest()[:32]}",
+        in_chans=test.pixels.shape[1],
+        img_size=size,
+        train=train,
+        test=test,
+        mean=mean,
+        std=std,
+        hflip=0.5,
+        skipped=skipped,
+    )
+
+
+def identity(context: DataContext, options: PlainFolderOptions) -> str:
+    """A digest of the names and sizes of all files."""
+    root = _root(context)
+    digest = hashlib.sha256()
+    for path in find_images(root):
+        digest.update(f"{path.relative_to(root).as_posix()}\0{path.stat().st_size}\n".encode())
+    return digest.hexdigest()[:32]
+
+
+def _root(context: DataContext) -> Path:
+    if context.data_dir is None:
+        raise UserError("the data set plain_folder needs --data-dir")
+    if not context.data_dir.is_dir():
+        raise UserError(f"--data-dir {context.data_dir} is not a folder")
+    return context.data_dir
+
+
+def _splits(root: Path) -> tuple[Path | None, Path]:
+    held_out = next((root / name for name in HELD_OUT if (root / name).is_dir()), None)
+    if held_out is not None and (root / "train").is_dir():
+        return root / "train", held_out
+    return None, root
+
+
+def _load(
+    folder: Path,
+    size: tuple[int, int],
+    context: DataContext,
+    limit: int | None,
+    skipped: list[str],
+) -> MemoryImages:
+    import numpy as np
+    import torch
+
+    from rbench import MemoryImages
+    from rbench_plugins.datasets.memory import channelled
+
+    paths, arrays = [], []
+    total = 0
+    for path, image in readable(find_images(folder), context.skip_bad, skipped):
+        array = np.asarray(fit(image, size))
+        total += array.nbytes
+        if total > MOST_IN_MEMORY:
+            raise UserError(
+                f"{folder} needs over {MOST_IN_MEMORY // 1024**3} GiB at {size[1]}x{size[0]} "
+                "pixels; choose a smaller --img-size"
+            )
+        paths.append(path)
+        arrays.append(array)
+        if len(arrays) == limit:
+            break
+    if not arrays:
+        raise UserError(f"{folder} has no image that can be read")
+    pixels = torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).contiguous()
+    names = [path.relative_to(folder).as_posix() for path in paths]
+    return MemoryImages(channelled(pixels, context.in_chans), names=names)
+
+
+COMPONENT = Dataset(
+    name="plain_folder",
+    summary="Your own images without labels: any folder, or train/ beside test/ or val/.",
+    open=open_plain_folder,
+    options=PlainFolderOptions,
+    identity=identity,
+    recipe="p1_dcn",
+)

@@ -7,7 +7,7 @@
 ResNet-LC-20-16xE on 32 x 32 images, SGD with Nesterov momentum and weight decay, whole training
 steps. Every round trains each form in turn, so that what else the machine does falls on all; the
 ratios are medians over rounds of ratios within a round. The two convolutions are run at a batch
-that fits in memory (--unfolded-batch): at 256 their maps alone take 40 GB.
+that fits in memory (--unfolded-batch): the maps they save at 256 take 24 GiB.
 """
 
 from __future__ import annotations

@@ -22,7 +22,9 @@ class Foldable(Protocol):
 def folded(network: nn.Module) -> nn.Module:
     """A copy of ``network`` in which every :class:`Foldable` layer is its plainer form.
 
-    It computes the same up to rounding. A network without such layers comes back as a copy.
+    It computes the same up to rounding. A network without such layers comes back as a copy. Where
+    the folded network is no model of timm's own, it may have a method ``timm_form()`` that
+    returns it as built by a model name registered with timm, ready for ``save_for_hf``.
     """
     copied = copy.deepcopy(network)
     for name, module in list(copied.named_modules()):

@@ -64,6 +64,10 @@ class LCMaker:
         source = Source(seed=context.seed, name=name, draw=context.draw)
         execution = self.execution(shape)
         if execution == "gram":
+            context.note(
+                "LC-blocks whose filters are frozen are trained as one convolution through the "
+                "filters' Gram matrix (execution=gram); neither filters nor 1x1 weights are kept"
+            )
             expected = options.gram == "expected"
             return LCGram(shape, options.expansion, source, expected=expected)
         folded = execution == "folded"

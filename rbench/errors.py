@@ -41,5 +41,7 @@ def suggest(name: str, known: Iterable[str], at_most: int = 8) -> str:
 
 def printable(text: object, limit: int = 200) -> str:
     """One line of ``text`` without control characters, cut at ``limit`` characters."""
-    line = "".join(c if c.isprintable() else "?" for c in str(text))
+    line = str(text)
+    if not line.isprintable():
+        line = "".join(c if c.isprintable() else "?" for c in line)
     return line if len(line) <= limit else line[: limit - 1] + "…"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from rbench.compare.claims import ClaimResult, judge
 from rbench.compare.declaration import Claim, Paper, Value
-from rbench.compare.select import Measured, measured
+from rbench.compare.select import Measured, Pool, measured
 from rbench.leaderboard.stats import Summary, summarise, t_quantile
 from rbench.leaderboard.tables import Table
 
@@ -55,11 +55,13 @@ class Report:
 
 def report(tables: Sequence[Table], papers: Sequence[Paper]) -> Report:
     """Hold every value and claim of ``papers`` against ``tables``."""
-    found = measured(tables)
+    found = Pool(measured(tables))
     made = Report(list(papers))
     for paper in papers:
-        made.values += [_value(paper, value, found) for value in paper.value]
-        made.claims += [_claim(paper, claim, found) for claim in paper.claim]
+        made.values += [_value(paper, value, found.matching(value.where)) for value in paper.value]
+        for claim in paper.claim:
+            sides = [claim.where] if claim.kind == "trend" else [claim.above, claim.below]
+            made.claims.append(_claim(paper, claim, found.matching(*sides)))
     return made
 
 

@@ -67,10 +67,11 @@ def text(content: object, limit: int = LONGEST) -> str:
 
 def link(records: str, path: str) -> str | None:
     """A relative address of a file beside the records; None if the path leaves its folder."""
-    parts = PurePosixPath(path).parts
-    if not parts or path.startswith("/") or ".." in parts or re.search(r"[\\\x00-\x1f]", path):
+    if not records or not path or path.startswith("/") or ".." in path.split("/"):
         return None
-    return quote(records + path, safe="/._-~") if records else None
+    if re.search(r"[\\\x00-\x1f]", path):
+        return None
+    return quote(records + path, safe="/._-~")
 
 
 def _row(

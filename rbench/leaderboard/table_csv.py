@@ -67,11 +67,14 @@ def to_csv(tables: list[Table]) -> str:
     writer.writerow(COLUMNS)
     for table in tables:
         for entry in table.entries:
-            constant = _of_entry(table, entry)
+            if not entry.rows:
+                continue
+            constant = {n: _text(n, value) for n, value in _of_entry(table, entry).items()}
             for metric in table.metrics:
                 if metric.name in entry.summaries:
-                    line = {**constant, **_of_metric(entry, metric)}
-                    writer.writerow([_text(name, line.get(name)) for name in COLUMNS])
+                    own = _of_metric(entry, metric)
+                    line = constant | {n: _text(n, value) for n, value in own.items()}
+                    writer.writerow([line.get(name, "") for name in COLUMNS])
     return buffer.getvalue()
 
 

@@ -43,13 +43,19 @@ class Baseline:
         )
         return found.expand(filled) if "\\" in self.becomes else filled
 
-    def fits(self, model: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-        """Whether ``other`` is a baseline of ``model``."""
-        wanted = self.wanted(model)
-        if wanted is None or re.fullmatch(wanted, str(other.get("name"))) is None:
-            return False
-        mine, yours = model.get("options") or {}, other.get("options") or {}
-        return all(mine.get(name) == yours.get(name) for name in self.same)
+    def agreed(self, model: Mapping[str, Any]) -> tuple[str, ...]:
+        """The values in which a network and its baseline agree."""
+        options = model.get("options") or {}
+        return tuple(repr(options.get(name)) for name in self.same)
+
+    def index(self, wanted: str, entries: Iterable[Entry]) -> dict[tuple[str, ...], Entry]:
+        """The first of ``entries`` whose name fits ``wanted``, by what must agree."""
+        found: dict[tuple[str, ...], Entry] = {}
+        for entry in entries:
+            model = _model(entry)
+            if re.fullmatch(wanted, str(model.get("name"))):
+                found.setdefault(self.agreed(model), entry)
+        return found
 
 
 @dataclass(frozen=True)
@@ -264,16 +270,21 @@ def _find_controls(entries: list[Entry], baselines: Sequence[Baseline]) -> None:
     plain: dict[str, list[Entry]] = defaultdict(list)
     for entry in learnable.values():
         plain[_but(entry, "freeze", "model")].append(entry)
+    indexes: dict[tuple[str, str, Baseline], dict[tuple[str, ...], Entry]] = {}
     for entry in entries:
         twin = learnable.get(_but(entry, "freeze"))
         if twin is not None and twin is not entry:
             entry.controls["learnable"] = twin
-        model = _model(entry)
-        able = [baseline for baseline in baselines if baseline.wanted(model) is not None]
-        if not able:
-            continue
-        for other in plain.get(_but(entry, "freeze", "model"), []):
-            if other is not entry and any(b.fits(model, _model(other)) for b in able):
+        for baseline in baselines:
+            wanted = baseline.wanted(_model(entry))
+            if wanted is None:
+                continue
+            rest = _but(entry, "freeze", "model")
+            key = (rest, wanted, baseline)
+            if key not in indexes:
+                indexes[key] = baseline.index(wanted, plain.get(rest, []))
+            other = indexes[key].get(baseline.agreed(_model(entry)))
+            if other is not None and other is not entry:
                 entry.controls["baseline"] = other
                 break
 

@@ -34,10 +34,11 @@ from the suite's records (matplotlib; SVG, or PNG where it shows pixels)::
 **Columns** are those of ``rbench.load``: ``model init freeze task dataset seed`` and
 ``model.<option> init.<option> task.<option> dataset.<option> training.<field>``, ``limit``,
 ``learnable_parameters frozen_parameters seconds images_per_second peak_memory_bytes``, a metric's
-name (``top1``; ``fgsm`` is the first that begins with ``fgsm@``), and ``details.<path>``, ``metrics.<name>.details.<path>``, ``history.<name>`` for
-what the record keeps besides. Keys may also be written as in a spec
-(``model_kwargs.expansion``). ``freeze`` is the policy, several joined by ``+``. Records that lack
-a column that a figure names are left out of it; ``where = {column = []}`` keeps those without it.
+name (``top1``; ``fgsm`` is the first that begins with ``fgsm@``), and ``details.<path>``,
+``metrics.<name>.details.<path>``, ``history.<name>`` for what the record keeps besides. Keys may
+also be written as in a spec (``model_kwargs.expansion``). ``freeze`` is the policy, several
+joined by ``+``. Records that lack a column that a figure names are left out of it;
+``where = {column = []}`` keeps those without it.
 
 **Differences**: ``minus = {freeze = "none"}`` draws y minus the y of the records that agree in x,
 series and panel but have these values instead, seed by seed where both have the seed

@@ -164,7 +164,9 @@ class MetricContext:
     device: torch.device
     accelerator: Accelerator
     batch_size: int = 256
-    clock: Clock = field(default_factory=Clock)
+    phase: Phase = field(default_factory=lambda: Phase(name="metric"))
+    """The metric's own phase in the record's timing; a metric that looks at images sets
+    ``phase.images``."""
     progress: Progress = silent
     note: Note = field(default=lambda text: None)
     artifacts: Artifacts = field(default_factory=lambda: Artifacts(None))

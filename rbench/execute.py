@@ -28,6 +28,7 @@ from rbench.freeze import fingerprint
 from rbench.record import DataReport, Failure, MetricValue, Phase, Record
 from rbench.resolve import Resolved, data_context
 from rbench.seeds import derive
+from rbench.spec import PLACES
 
 if TYPE_CHECKING:
     from rbench.data import ImageData
@@ -66,7 +67,7 @@ def execute(resolved: Resolved, execution: Execution | None = None) -> Record:
     execution = execution or Execution()
     record = Record(
         digest=resolved.digest,
-        spec=resolved.spec.model_dump(mode="json", exclude_defaults=True),
+        spec=resolved.spec.model_dump(mode="json", exclude_defaults=True, exclude=set(PLACES)),
         resolved=resolved.identity,
         protocol=resolved.protocol,
         protocol_name=resolved.protocol_name,
@@ -219,16 +220,16 @@ def _measure(
     values: list[MetricValue] = []
     for metric in resolved.metrics:
         name = metric.component.name
-        context = MetricContext(
-            seed=derive(resolved.spec.seed, "metric", name),
-            device=accelerator.device,
-            accelerator=accelerator,
-            clock=clock,
-            progress=execution.progress,
-            note=note,
-            artifacts=artifacts,
-        )
-        with clock.phase(name):
+        with clock.phase(name) as phase:
+            context = MetricContext(
+                seed=derive(resolved.spec.seed, "metric", name),
+                device=accelerator.device,
+                accelerator=accelerator,
+                phase=phase,
+                progress=execution.progress,
+                note=note,
+                artifacts=artifacts,
+            )
             for value in metric.component.measure(outcome, context, metric.options):
                 if value.value is not None and not math.isfinite(value.value):
                     note(f"{value.name} is {value.value}")

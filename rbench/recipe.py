@@ -43,7 +43,6 @@ class Training(Options):
     aa: str | None = Field(None, description="timm's RandAugment/AutoAugment string; streamed sets")
     aug_repeats: int = Field(0, ge=0, description="repeated augmentation; streamed sets")
     reprob: float = Field(0.0, ge=0, le=1, description="random erasing; streamed sets")
-    crop_pct: float = Field(0.875, gt=0, le=1, description="centre crop in evaluation; streamed")
     clip_grad: float | None = Field(None, gt=0, description="largest norm of the gradient")
     amp: bool | None = Field(
         None, description="mixed precision; none: where this machine is faster with it"

@@ -128,7 +128,7 @@ def resolve(spec: RunSpec, catalog: Catalog) -> Resolved:
         "dataset": {
             **Chosen(dataset, dataset_options).identity(),
             "content": dataset.identity(place, dataset_options) if dataset.identity else None,
-            "img_size": spec.img_size,
+            "img_size": list(spec.img_size) if spec.img_size else None,
             "in_chans": spec.in_chans,
         },
         "recipe": recipe,

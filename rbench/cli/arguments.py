@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import inspect
+import shlex
 from collections.abc import Callable
+from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -40,6 +42,18 @@ def spread(words: list[str]) -> list[str]:
             position += 1
         out += [part for value in values for part in (word, value)] or [word]
     return out
+
+
+def shareable(words: list[str]) -> str:
+    """The command line as a record keeps it: of a path only the last part, since the folders
+    above it say who and where the user is, and nothing about the run.
+    """
+    parts = [word.rpartition("=") for word in words]
+    named = [
+        f"{key}{equals}{Path(value).name if value.startswith(('/', '~', '..')) else value}"
+        for key, equals, value in parts
+    ]
+    return shlex.join(["rbench", *named])
 
 
 def table(flag: str, words: list[str] | None) -> dict[str, Any]:

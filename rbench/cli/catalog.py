@@ -41,9 +41,9 @@ def list_command(
             if isinstance(component, ArchitectureFamily) and kind is not None:
                 found[name] |= dict.fromkeys(sorted(component.names()), component.name)
             elif isinstance(component, ArchitectureFamily):
-                found[name][f"{component.name}: {len(set(component.names()))} models"] = (
-                    component.summary
-                )
+                count = len(set(component.names()))
+                label = f"{component.name}: {count:,} models" if count > 20 else component.name
+                found[name][label] = component.summary
             else:
                 found[name][component.name] = component.summary
     found = {

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from rbench.cli.arguments import table, with_model_flags
+from rbench.cli.arguments import shareable, table, with_model_flags
 from rbench.recipe import Training
 
 Words = list[str] | None
@@ -160,7 +159,7 @@ def command(
                 progress=reporter,
                 say=reporter.say,
                 plugins=catalog.plugins,
-                command=shlex.join(["rbench", *sys.argv[1:]]),
+                command=shareable(sys.argv[1:]),
                 save_weights=save_weights,
                 checkpoint_every=checkpoint_every,
             )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -22,6 +21,7 @@ def command(
     """Run the cells of a suite whose record is missing."""
     from rbench.catalog import Catalog
     from rbench.cells import check_writable
+    from rbench.cli.arguments import shareable
     from rbench.cli.progress import Reporter
     from rbench.cli.run import _quiet_libraries
     from rbench.execute import Execution
@@ -41,7 +41,7 @@ def command(
             progress=reporter,
             say=reporter.say,
             plugins=catalog.plugins,
-            command=shlex.join(["rbench", *sys.argv[1:]]),
+            command=shareable(sys.argv[1:]),
         )
         for number, cell in enumerate(sweep(todo, output, execution), start=1):
             reporter.start("")

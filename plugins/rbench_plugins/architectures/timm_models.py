@@ -36,6 +36,8 @@ def build(name: str, context: BuildContext, options: TimmOptions) -> nn.Module:
     import timm
 
     kwargs: dict[str, Any] = dict(options.model_extra or {})
+    if context.training is not None and context.training.drop_path is not None:
+        kwargs = {"drop_path_rate": context.training.drop_path, **kwargs}
     try:
         network = timm.create_model(
             name,
@@ -47,6 +49,11 @@ def build(name: str, context: BuildContext, options: TimmOptions) -> nn.Module:
     except (TypeError, RuntimeError, OSError, AssertionError) as error:
         message = " ".join(str(error).split())
         raise UserError(f"timm cannot build {name} with these options: {message}") from error
+    if context.training is None and _has_silent_branch(network):
+        context.note(
+            f"timm starts the last norm of each block of {name} at zero, so that untrained its "
+            "residual branches yield nothing; --model-kwargs zero_init_last=false draws them"
+        )
     small = min(context.img_size) < LOW_RESOLUTION
     if options.low_res or (options.low_res is None and small):
         from rbench_plugins.layers.low_resolution import low_resolution
@@ -56,6 +63,17 @@ def build(name: str, context: BuildContext, options: TimmOptions) -> nn.Module:
         elif options.low_res:
             raise UserError(f"rbench knows no low-resolution form of {name}")
     return network
+
+
+def _has_silent_branch(network: nn.Module) -> bool:
+    """Whether a norm layer multiplies by zero all over."""
+    from torch import nn
+
+    norms = (nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm)
+    return any(
+        isinstance(module, norms) and module.weight is not None and not module.weight.any()
+        for module in network.modules()
+    )
 
 
 def _size(name: str, context: BuildContext) -> dict[str, Any]:

@@ -77,6 +77,7 @@ def measure(
     robust: list[list[Tensor]] = [[] for _ in attacks]
     stuck: list[list[Tensor]] = [[] for _ in attacks]
     done, total = 0, len(outcome.test)
+    context.phase.images = total * len(attacks)
     with (
         global_seed(context.seed, "attack", "fgsm"),
         torch.autocast(context.device.type, enabled=False),

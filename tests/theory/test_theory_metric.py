@@ -131,14 +131,15 @@ def test_rates_count(images: Tensor) -> None:
 
 
 def test_average_pools_take_the_recursion(images: Tensor) -> None:
-    got = Run(images).of(
-        random_cnn(depth=4, width=1024, draws=4, pools=[1], upsamplings=[2], pool="average")
-    )
+    got = Run(images).of(random_cnn(depth=4, width=64, pools=[1], upsamplings=[2], pool="average"))
     forced = Run(images, {"limit": "l2"}).of(
-        random_cnn(depth=4, width=1024, draws=4, pools=[1], upsamplings=[2], pool="average")
+        random_cnn(depth=4, width=64, pools=[1], upsamplings=[2], pool="average")
     )
     assert "assumption" not in (got.values["theory_sin"].details or {})
-    assert got.number("theory_sin") < forced.number("theory_sin")
+    assert got.number("theory_sin_to_average_rms") == got.number("theory_sin_rms")
+    assert got.number("theory_sin_to_l2_rms") != got.number("theory_sin_rms")
+    assert got.number("theory_sin_to_l2_rms") == forced.number("theory_sin_rms")
+    assert "assumption" in got.details("theory_sin_to_l2_rms")
     assert any("Theorem 4 has l2 pooling, not average" in note for note in forced.notes)
     assert any("no first-order prediction" in note for note in got.notes)
     assert "theory_prediction_over_measurement" not in got.values

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 import torch
@@ -25,6 +25,8 @@ class ImageTheory:
     """What the theory says of one image. Angles in radians; None where it says nothing.
 
     ``cos_bound`` is Theorem 9's lower bound of cos Phi, ``sin2`` the predicted E sin^2 Theta.
+    ``by_pool`` has z* under Theorem 4 (``l2``) and Theorem 10 (``average``) for networks with
+    pools, as far as they can be had.
     """
 
     name: str
@@ -33,6 +35,7 @@ class ImageTheory:
     sin2: float | None
     input_angle: float | None
     cos_bound: float | None
+    by_pool: dict[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -40,13 +43,15 @@ class Angles:
     """Of some networks on some images: radians, (networks, images) float64.
 
     ``to_input`` is None where output and image differ in size; ``norms`` (images,) is |f| / |f*|
-    of the first network and ``outputs`` (images, H', W') its f.
+    of the first network and ``outputs`` (images, H', W') its f. ``by_pool`` has the angles with
+    each of the limits that :class:`ImageTheory` has under that name.
     """
 
     to_limit: Tensor
     to_input: Tensor | None
     norms: Tensor
     outputs: Tensor
+    by_pool: dict[str, Tensor] = field(default_factory=dict)
 
 
 def uses_recursion(stack: Stack, kind: LimitKind) -> bool:
@@ -72,9 +77,19 @@ def image_theory(
         input_angle = float(angle(squared_norms(image).sqrt(), limit.z))
     except UserError as error:
         note(f"no angle between image and f*: {error}")
-    return ImageTheory(
-        name, limit, bounds.multi_layer_bound(stack, image), sin2, input_angle, cos_bound
-    )
+    bound = bounds.multi_layer_bound(stack, image)
+    by_pool = _by_pool(stack, image, note) if stack.pools else {}
+    return ImageTheory(name, limit, bound, sin2, input_angle, cos_bound, by_pool)
+
+
+def _by_pool(stack: Stack, image: Tensor, note: Callable[[str], None]) -> dict[str, Tensor]:
+    found = {"l2": l2_limit(stack, image).z}
+    if "l2" not in stack.pools:
+        try:
+            found["average"] = covariance_limit.covariance_limit(stack, image).z
+        except UserError as error:
+            note(f"no angle with the limit of average pooling: {error}")
+    return found
 
 
 def networks(first: nn.Module) -> Iterator[nn.Module]:
@@ -109,6 +124,9 @@ def measure(
     inputs = squared_norms(images).sqrt()
     scales = torch.tensor([theory.limit.k for theory in theories], dtype=torch.float64)
     to_limit, to_input = list[Tensor](), list[Tensor]()
+    kinds = set[str].intersection(*(set(theory.by_pool) for theory in theories))
+    pool_limits = {k: torch.stack([theory.by_pool[k] for theory in theories]) for k in kinds}
+    by_pool: dict[str, list[Tensor]] = {kind: [] for kind in sorted(kinds)}
     first: Tensor | None = None
     for network in drawn:
         parameter = next(network.parameters())
@@ -120,12 +138,15 @@ def measure(
         )
         first = f if first is None else first
         to_limit.append(angle(f, limits))
+        for kind, kept in by_pool.items():
+            kept.append(angle(f, pool_limits[kind]))
         if f.shape == inputs.shape:
             to_input.append(angle(f, inputs))
     assert first is not None
     norms = first.norm(dim=(-2, -1)) / (scales * limits.norm(dim=(-2, -1)))
     inputs_too = torch.stack(to_input) if to_input else None
-    return Angles(torch.stack(to_limit), inputs_too, norms, first)
+    pools = {kind: torch.stack(kept) for kind, kept in by_pool.items()}
+    return Angles(torch.stack(to_limit), inputs_too, norms, first, pools)
 
 
 __all__ = [

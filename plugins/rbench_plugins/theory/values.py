@@ -76,7 +76,13 @@ def values(
     angles = measure(networks(network), images, theories, batch)
     found = Found(stack, recursion, theories, angles, options)
     _picture(found, images, context)
-    result = [*_distance(found), *_bound(found), *_prediction(found), *_input(found)]
+    result = [
+        *_distance(found),
+        *_pools(found),
+        *_bound(found),
+        *_prediction(found),
+        *_input(found),
+    ]
     for value in result:
         broken = cast("dict[str, Any]", value.details or {}).get("assumption", [])
         for assumption in broken:
@@ -148,6 +154,19 @@ def _distance(found: Found) -> list[MetricValue]:
             broken,
             {"with_printed_constant": float(norm * printed.k / printed.printed_k)},
         ),
+    ]
+
+
+def _pools(found: Found) -> list[MetricValue]:
+    """The angle with the limit of either theorem, for networks with pools."""
+    return [
+        _value(
+            f"theory_sin_to_{kind}_rms",
+            angles.sin().square().mean().sqrt(),
+            angles.numel(),
+            assumptions.of_limit(found.stack, recursion=kind == "average"),
+        )
+        for kind, angles in found.angles.by_pool.items()
     ]
 
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import pytest
 import torch
+from rbench_plugins.architectures import rrvgg_mean as rrvgg
+from rbench_plugins.architectures.cnn_dcn_options import CnnDcnOptions
 from rbench_plugins.architectures.random_cnn import RandomCNNOptions, build
 from rbench_plugins.layers.random_cnn import ChannelMean
 from rbench_plugins.theory.reading import read_stack
@@ -85,3 +87,34 @@ def test_refuses_in_one_line(layers: list[nn.Module], message: str) -> None:
     with pytest.raises(UserError, match=message) as caught:
         read_stack(nn.Sequential(*layers), IMAGE)
     assert "\n" not in str(caught.value)
+
+
+def rrvgg_mean(**options: object) -> nn.Module:
+    fields = {**rrvgg.COMPONENT.defaults, **options}
+    return rrvgg.COMPONENT.build(BuildContext(), CnnDcnOptions.model_validate(fields))
+
+
+def test_reads_the_mean_variant_of_rrvgg() -> None:
+    """CD1 is three convolutions and the mean; CD2 has a pool and an insertion; f by the stack."""
+    one = read_stack(rrvgg_mean(width=8), IMAGE)
+    assert [type(layer).__name__ for layer in one.layers] == ["Conv"] * 3
+    two = read_stack(rrvgg_mean(width=8, depth=2, upsampling="nearest"), IMAGE)
+    kinds = [type(layer).__name__ for layer in two.layers]
+    assert kinds == [*["Conv"] * 2, "Pool", *["Conv"] * 4, "Upsample", "Conv"]
+    assert two.pools == {"max"}
+    assert two.layers[7] == Upsample(2, nearest=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"last": "conv"}, "last=mean"),
+        ({"normalize": "imagenet"}, "normalize=none"),
+        ({"depth": 2, "upsampling": "unpool"}, "not unpool"),
+        ({"dcn_activation": "none"}, "ReLU after every"),
+        ({"depth": 5}, "multiples of 16 pixels, not 24x24"),
+    ],
+)
+def test_refuses_other_cnn_dcns(options: dict[str, object], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        read_stack(rrvgg_mean(width=4, **options), torch.rand(1, 3, 24, 24))

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from rbench_plugins.architectures import rrvgg_mean
+from rbench_plugins.architectures.cnn_dcn_options import CnnDcnOptions
 from rbench_plugins.architectures.random_cnn import RandomCNNOptions, build
 from rbench_plugins.metrics.theory import COMPONENT, TheoryOptions
 from rbench_plugins.theory.angles import angle
@@ -222,3 +224,40 @@ def test_picture_shows_image_limit_and_output(images: Tensor, tmp_path: Path) ->
     assert np.corrcoef(limit.ravel(), output.ravel())[0, 1] > 0.99
     assert np.corrcoef(limit.ravel(), image.ravel())[0, 1] < 0.99
     assert not stretch(torch.ones(1, 2, 2)).any()
+
+
+def test_limit_ssim_against_scikit_image_and_a_wide_network(images: Tensor) -> None:
+    from rbench_plugins.layers.ssim import grey
+    from skimage.metrics import structural_similarity
+
+    network = random_cnn(width=32)
+    got = Run(images).of(network)
+    stack = read_stack(network, images[:1])
+    expected = []
+    for image in images:
+        limit = l2_limit(stack, image).z
+        limit = (limit - limit.min()) / (limit.max() - limit.min())
+        expected.append(
+            structural_similarity(
+                grey(image.double())[0].numpy(),
+                limit.numpy(),
+                gaussian_weights=True,
+                sigma=1.5,
+                use_sample_covariance=False,
+                data_range=1.0,
+            )
+        )
+    value = got.number("theory_limit_ssim@minmax")
+    assert value == pytest.approx(sum(expected) / 2, abs=1e-9)
+    assert got.values["theory_limit_ssim@minmax"].higher_is_better
+    small = Run(images[..., :10, :10]).of(random_cnn(width=32))
+    assert any("at least 11 pixels" in note for note in small.notes)
+
+
+def test_mean_variant_of_rrvgg_converges_to_its_limit(images: Tensor) -> None:
+    fields = {**rrvgg_mean.COMPONENT.defaults, "width": 256}
+    network = rrvgg_mean.COMPONENT.build(BuildContext(), CnnDcnOptions.model_validate(fields))
+    got = Run(images).of(network.eval())
+    assert got.number("theory_sin") < 0.1
+    assert got.number("theory_sin") < 3 * got.number("theory_predicted_sin_rms")
+    assert got.number("theory_norm_ratio") == pytest.approx(1, abs=0.4)

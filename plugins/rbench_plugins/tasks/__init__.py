@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from rbench import Task
-from rbench_plugins.tasks import classification
+from rbench_plugins.tasks import classification, forward
 
-COMPONENTS: list[Task] = [classification.COMPONENT]
+COMPONENTS: list[Task] = [classification.COMPONENT, forward.COMPONENT]

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from rbench import UserError
+from rbench_plugins.layers.cnn_dcn import CnnDcn
 from rbench_plugins.layers.random_cnn import ChannelMean, Scale, ZeroInsertion
 from rbench_plugins.theory.constants import looks_gaussian
 from rbench_plugins.theory.stack import Conv, Layer, Pool, PoolKind, Stack, Upsample, Window
@@ -20,8 +21,13 @@ def read_stack(network: nn.Module, image: Tensor) -> Stack:
 
     Read from what runs, not from how modules are nested: convolutions (each followed by a
     ReLU or leaky ReLU), scalings, pools, upsamplings and the mean over the channels at the end;
-    a module that returns its input counts as none. UserError for anything else.
+    a module that returns its input counts as none. CNN-DCNs are read from their plan. UserError
+    for anything else.
     """
+    from rbench_plugins.theory.reading_cnn_dcn import read_cnn_dcn
+
+    if isinstance(network, CnnDcn):
+        return read_cnn_dcn(network, image.shape[-2], image.shape[-1])
     calls: list[tuple[str, nn.Module, bool]] = []
 
     def remember(name: str) -> Any:
@@ -58,7 +64,7 @@ def _stack(calls: list[tuple[str, nn.Module]]) -> Stack:
             after = calls[place + 1][1]
             if not isinstance(after, ACTIVATIONS):
                 raise UserError(f"the theory needs a ReLU after every convolution, also '{name}'")
-            layers.append(_conv(name, module, after))
+            layers.append(read_conv(name, module, after))
         elif isinstance(module, Scale):
             _scale_last(layers, module.factor, name)
         elif isinstance(module, ACTIVATIONS):
@@ -68,7 +74,8 @@ def _stack(calls: list[tuple[str, nn.Module]]) -> Stack:
     return Stack(tuple(layers))
 
 
-def _conv(name: str, module: nn.Conv2d, activation: nn.Module) -> Conv:
+def read_conv(name: str, module: nn.Conv2d, activation: nn.Module) -> Conv:
+    """A convolution and its activation; UserError where it is none of the theory's."""
     if module.groups != 1 or module.dilation != (1, 1) or module.padding_mode != "zeros":
         raise UserError(
             f"the theory knows plain convolutions with zero padding; '{name}' is {module}"
@@ -124,4 +131,4 @@ def _pair(value: Any) -> tuple[int, int]:
     return int(first), int(second)
 
 
-__all__ = ["read_stack"]
+__all__ = ["read_conv", "read_stack"]

@@ -7,7 +7,7 @@ from torch import nn
 from rbench import UserError
 from rbench_plugins.layers.cnn_dcn import CnnDcn
 from rbench_plugins.layers.cnn_dcn_plan import Conv as Step
-from rbench_plugins.theory.constants import looks_gaussian
+from rbench_plugins.theory.reading import ACTIVATIONS, read_conv
 from rbench_plugins.theory.stack import Conv, Layer, Pool, Stack, Upsample, Window
 
 
@@ -23,7 +23,7 @@ def read_cnn_dcn(network: CnnDcn, height: int, width: int) -> Stack:
         raise UserError(
             "the theory is about networks that end in the mean over the channels: last=mean"
         )
-    if encoder.mean is not None:
+    if encoder.normalize:
         raise UserError("the theory is about images as they are: normalize=none")
     if decoder.upsampling == "unpool":
         raise UserError("the theory knows zero insertion and nearest upsampling, not unpool")
@@ -54,26 +54,11 @@ def read_cnn_dcn(network: CnnDcn, height: int, width: int) -> Stack:
 
 
 def _conv(half: nn.Module, name: str, activation: nn.Module) -> Conv:
-    if not isinstance(activation, nn.ReLU | nn.LeakyReLU):
+    if not isinstance(activation, ACTIVATIONS):
         raise UserError("the theory needs a ReLU after every convolution")
     module = half.get_submodule(name)
     assert isinstance(module, nn.Conv2d)
-    weight, (down, across) = module.weight.detach().double(), module.padding
-    assert isinstance(down, int)
-    assert isinstance(across, int)
-    high, wide = module.kernel_size
-    return Conv(
-        window=Window(
-            kernel=(high, wide),
-            stride=(module.stride[0], module.stride[1]),
-            padding=(across, across, down, down),
-        ),
-        width=module.out_channels,
-        std=float(weight.square().mean().sqrt()),
-        slope=activation.negative_slope if isinstance(activation, nn.LeakyReLU) else 0.0,
-        bias=module.bias is not None and bool((module.bias != 0).any()),
-        gaussian=looks_gaussian(weight),
-    )
+    return read_conv(name, module, activation)
 
 
 __all__ = ["read_cnn_dcn"]

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 from rbench import ImagesOutcome, MetricContext, MetricValue
+from rbench_plugins.layers.mappings import MAPPINGS
+from rbench_plugins.layers.ssim import WINDOW, Ssim, grey
 from rbench_plugins.theory import assumptions
 from rbench_plugins.theory.angles import wilson
 from rbench_plugins.theory.l2_limit import squared_norms
@@ -79,6 +81,7 @@ def values(
     result = [
         *_distance(found),
         *_pools(found),
+        *_ssim(found, images, note),
         *_bound(found),
         *_prediction(found),
         *_input(found),
@@ -168,6 +171,34 @@ def _pools(found: Found) -> list[MetricValue]:
         )
         for kind, angles in found.angles.by_pool.items()
     ]
+
+
+def _ssim(found: Found, images: Tensor, note: Callable[[str], None]) -> list[MetricValue]:
+    """SSIM of the image that f* is under two mappings: what infinite width would reach.
+
+    As in P1: grey, and where it is negative the luminosity is inverted first.
+    """
+    limits = torch.stack([theory.limit.z for theory in found.theories])[:, None]
+    inputs = grey(images.double())
+    if limits.shape != inputs.shape or min(limits.shape[-2:]) < WINDOW:
+        note(f"no SSIM of f*: it needs one size of at least {WINDOW} pixels")
+        return []
+    similarity, broken = Ssim(inputs), assumptions.of_limit(found.stack, found.recursion)
+    result = []
+    for name in ("minmax", "grey_matched"):
+        plain, inverted = similarity(MAPPINGS[name](limits, inputs))
+        value = torch.where(plain < 0, inverted, plain)
+        result.append(
+            _value(
+                f"theory_limit_ssim@{name}",
+                value.mean(),
+                len(value),
+                broken,
+                {"uninverted": float(plain.mean())},
+                higher_is_better=True,
+            )
+        )
+    return result
 
 
 def _bound(found: Found) -> list[MetricValue]:

@@ -1,0 +1,52 @@
+"""``forward``: images through the network as it was built, and nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rbench import ImagesOutcome, NoOptions, Task, UserError
+
+if TYPE_CHECKING:
+    from rbench import TaskContext
+
+
+def run(context: TaskContext, options: NoOptions) -> ImagesOutcome:
+    """Every test image once, in order; no training, no labels.
+
+    ``outputs`` are the network's, stretched image by image to [0, 1]; metrics that want them as
+    they are ask the network. UserError where it yields no images.
+    """
+    import torch
+
+    from rbench_plugins.theory.pictures import stretch
+
+    data, network = context.data, context.network.eval().to(context.device)
+    if data.test is None:
+        raise UserError(f"the data set {data.name} has no test images")
+    inputs, outputs = [], []
+    with context.clock.phase("forward", len(data.test)), torch.no_grad():
+        for batch in data.test.batches(8, context.device):
+            maps = network(batch.images)
+            if maps.ndim != 4:
+                raise UserError(
+                    "the task forward needs a network from images to images, such as random_cnn"
+                )
+            inputs.append(batch.images.cpu())
+            outputs.append(stretch(maps.float().cpu()))
+            context.progress("forward", sum(map(len, inputs)), len(data.test))
+    names = list(getattr(data.test, "names", ())) or [str(i) for i in range(len(data.test))]
+    return ImagesOutcome(
+        network=network, inputs=torch.cat(inputs), outputs=torch.cat(outputs), names=names
+    )
+
+
+COMPONENT = Task(
+    name="forward",
+    summary="Images through an untrained network, for metrics on its output.",
+    run=run,
+    produces=ImagesOutcome,
+    dataset="image_folder",
+    metrics=("theory",),
+    trains=lambda options: False,
+    labels=False,
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import partial
 
 import torch
@@ -15,10 +16,33 @@ from rbench_plugins.theory.covariance_limit import (
     rectified,
     without_weights,
 )
-from rbench_plugins.theory.stack import Stack, window_sums
+from rbench_plugins.theory.stack import Conv, Layer, Stack, window_sums
+
+MOST_KEPT = 4096
+_KEPT: dict[tuple[tuple[Layer, ...], str], list[float]] = {}
 
 
 def predicted_sin2(stack: Stack, image: Tensor) -> list[float]:
+    """Each convolution's share of E sin^2 Theta, to first order in 1/N, for one (C, H, W) image.
+
+    See :func:`_shares`, whose numbers for width 1 are kept from run to run of one process: a
+    sweep over widths computes them once.
+    """
+    plain = tuple(
+        Conv(layer.window, width=1) if isinstance(layer, Conv) else layer for layer in stack.layers
+    )
+    content = image.detach().double().contiguous()
+    key = hashlib.sha256(content.numpy().tobytes()).hexdigest()
+    shares = _KEPT.get((plain, key))
+    if shares is None:
+        shares = _shares(Stack(plain), content)
+        if len(_KEPT) >= MOST_KEPT:
+            _KEPT.clear()
+        _KEPT[plain, key] = shares
+    return [share / conv.width for share, conv in zip(shares, stack.convs, strict=True)]
+
+
+def _shares(stack: Stack, image: Tensor) -> list[float]:
     """Each convolution's share of E sin^2 Theta, to first order in 1/N, for one (C, H, W) image.
 
     The sum is the prediction. Two layers: (pi/N)(1 - p^T H p), p = z^2 / sum z^2, H = h(angles

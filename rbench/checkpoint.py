@@ -43,7 +43,8 @@ def save(folder: Path, step: int, tensors: dict[str, Tensor], facts: Facts) -> N
     from safetensors.torch import save as serialise
 
     content = serialise({name: t.detach().cpu().contiguous() for name, t in tensors.items()})
-    folder.mkdir(parents=True, exist_ok=True)
+    # Without parents: a shared folder that has vanished must not be made again in its place.
+    folder.mkdir(exist_ok=True)
     for leftover in folder.glob(".step-*"):
         leftover.unlink(missing_ok=True)
     stem = f"step-{step:08d}"

@@ -120,7 +120,8 @@ class Artifacts:
         """Write ``image`` as ``name`` (``.png`` or ``.jpg``), unless the run keeps no files."""
         if self.folder is None:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
+        # Without parents: a shared folder that has vanished must not be made again in its place.
+        self.folder.mkdir(exist_ok=True)
         options = {"optimize": True} if name.endswith(".png") else {"quality": 88}
         image.save(self.folder / name, **options)
         self.files.append(Artifact(file=f"{self.folder.name}/{name}", caption=caption))

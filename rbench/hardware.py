@@ -35,6 +35,35 @@ def cpu_name() -> str:
     return platform.processor() or platform.machine()
 
 
+def cores() -> int:
+    """CPU cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@cache
+def gpu_names() -> frozenset[str]:
+    """The names of the NVIDIA GPUs here, as their driver tells them."""
+    found = set()
+    for path in Path("/proc/driver/nvidia/gpus").glob("*/information"):
+        for line in path.read_text(errors="replace").splitlines():
+            if line.startswith("Model:"):
+                found.add(line.split(":", 1)[1].strip())
+    return frozenset(found)
+
+
+def memory() -> int | None:
+    """Bytes of memory that new processes can have; None where the system does not tell."""
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return None
+
+
 def fast_bfloat16(device: str) -> bool:
     """Whether training in bfloat16 beats float32: on GPUs, and on processors with AMX.
 

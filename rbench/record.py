@@ -93,6 +93,8 @@ class Failure(_Part):
     kind: str
     message: str
     traceback: str = ""
+    log: str = ""
+    """The end of what the run printed, where it ran in a process of its own."""
 
 
 class Record(_Part):
@@ -146,7 +148,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     """Write ``content`` so that ``path`` holds either what it held or all of it; text as UTF-8."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:80]}.", dir=path.parent)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:160]}.", dir=path.parent)
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}") from error
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
@@ -44,6 +45,8 @@ class Keeper:
         self.folder: Path | None = None
         if context.checkpoints is not None and context.checkpoint_every != 0:
             self.folder = context.checkpoints / str(context.trainings)
+            with suppress(OSError):
+                context.checkpoints.mkdir(parents=True, exist_ok=True)
         context.trainings += 1
         self.begun = self.saved = perf_counter()
         self.earlier = 0.0

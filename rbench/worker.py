@@ -1,0 +1,210 @@
+"""The process that runs cells: tickets come in on standard input, events go out.
+
+``python -m rbench.worker`` is started by the local executor and runs one cell after another, so
+that the seconds in which torch and timm are imported are spent once. What a cell prints goes into
+a log of its own. The process dies with the one that started it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rbench.cells import record_path
+from rbench.checkpoint import remove
+from rbench.claims import Claim, Claims
+from rbench.errors import UserError, printable
+from rbench.executors.base import Settings
+from rbench.executors.process import end_of
+from rbench.folder import status
+from rbench.record import Record, to_json, write_atomically
+from rbench.tickets import Ticket
+
+Emit = Callable[..., None]
+PROGRESS_SECONDS = 0.25
+
+
+def main() -> None:
+    """Serve tickets until standard input ends."""
+    events = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    _die_with_parent()
+    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGINT, _leave)
+    # The executor asks with this signal where a cell hangs that it is about to end.
+    faulthandler.register(signal.SIGUSR1, all_threads=True)
+
+    def emit(event: str, **more: Any) -> None:
+        events.write(json.dumps({"event": event, **more}) + "\n")
+        events.flush()
+
+    settings = Settings.model_validate_json(sys.stdin.readline())
+    # The long import, before the clock of a cell runs.
+    from rbench.catalog import Catalog
+    from rbench.cli.run import _quiet_libraries
+
+    _quiet_libraries()
+    catalog = Catalog.from_environment()
+    emit("ready")
+    for line in sys.stdin:
+        serve(Ticket.model_validate_json(line), settings, catalog, emit)
+
+
+def serve(ticket: Ticket, settings: Settings, catalog: Any, emit: Emit) -> None:
+    """Bring one ticket to its record, unless another process has it."""
+    claims = Claims(settings.output, settings.patience)
+    try:
+        claim = claims.take(ticket.slug)
+    except OSError as error:
+        emit("unwritable", text=f"cannot write to --output {settings.output}: {error.strerror}")
+        return
+    if claim is None:
+        owner = claims.running().get(ticket.slug)
+        emit("elsewhere", text=str(owner) if owner else "")
+        return
+    with claim:
+        ended = _claimed(claim, ticket, settings, catalog, emit)
+    # Not before the claim is let go: the executor may end this process on hearing it.
+    emit(**ended)
+
+
+def _claimed(
+    claim: Claim, ticket: Ticket, settings: Settings, catalog: Any, emit: Emit
+) -> dict[str, Any]:
+    path = settings.output / f"{ticket.slug}.json"
+    if claim.took_over:
+        for torn in settings.output.glob(f".{path.name[:160]}.*"):
+            torn.unlink(missing_ok=True)
+    if status(path, ticket.digest) == "done":
+        return {"event": "done", "text": "was done already"}
+    log = _log(settings.output, ticket.slug)
+    emit("started")
+    start = time.perf_counter()
+    record = _run(ticket, settings, catalog, emit)
+    if record.status == "interrupted":
+        raise SystemExit(130)
+    if record.error is not None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        record.error.log = end_of(log)
+    refused = _write(claim, path, record, settings, emit)
+    if refused is not None:
+        return refused
+    if record.status == "done":
+        remove(settings.output / ".checkpoints" / ticket.slug)
+        with contextlib.suppress(OSError):
+            log.unlink(missing_ok=True)
+    text = printable(f"{record.error.kind}: {record.error.message}") if record.error else ""
+    spoilt = record.error is not None and (
+        ticket.device != "cpu" or record.error.kind in ("MemoryError", "OutOfMemoryError")
+    )
+    seconds = round(time.perf_counter() - start, 3)
+    return {"event": record.status, "text": text, "seconds": seconds, "spoilt": spoilt}
+
+
+def _run(ticket: Ticket, settings: Settings, catalog: Any, emit: Emit) -> Record:
+    from rbench.execute import Execution, execute
+    from rbench.resolve import resolve
+
+    said = 0.0
+
+    def progress(phase: str, done: int, total: int, text: str = "") -> None:
+        nonlocal said
+        now = time.monotonic()
+        if now - said > PROGRESS_SECONDS:
+            said = now
+            emit("progress", text=f"{phase} {text}".strip(), done=done, total=total)
+
+    execution = Execution(
+        folder=settings.output,
+        progress=progress,
+        say=lambda text: emit("note", text=text),
+        plugins=catalog.plugins,
+        command=settings.command,
+        checkpoint_every=settings.checkpoint_every,
+    )
+    try:
+        resolved = resolve(ticket.run_spec(), catalog)
+        if resolved.digest != ticket.digest:
+            return ticket.failed(
+                "Changed",
+                "in this process the run has another identity than where the sweep began: "
+                "a plugin, the data or the machine's precision differs",
+            )
+        assert record_path(settings.output, resolved).stem == ticket.slug
+        return execute(resolved, execution)
+    except UserError as error:
+        return ticket.failed(type(error).__name__, str(error), traceback.format_exc())
+
+
+def _write(
+    claim: Claim, path: Path, record: Record, settings: Settings, emit: Emit
+) -> dict[str, Any] | None:
+    """Write the record while the claim holds; wait for a folder that is full or away.
+
+    Returns the event that says why not, or None.
+    """
+    deadline = time.monotonic() + settings.write_patience
+    complained = False
+    while True:
+        try:
+            if not claim.held():
+                text = "the claim was taken over; this result was dropped"
+                return {"event": "elsewhere", "text": text}
+            write_atomically(path, to_json(record))
+            return None
+        except (OSError, UserError) as error:
+            text = str(error) if isinstance(error, UserError) else f"{path}: {error.strerror}"
+            if not complained:
+                complained = True
+                emit("note", text=f"{text}; trying for {settings.write_patience:.0f} s")
+            if time.monotonic() > deadline:
+                return {"event": "unwritable", "text": text}
+        time.sleep(0.2)
+
+
+def _log(output: Path, slug: str) -> Path:
+    """Send what this process prints to the cell's log."""
+    path = output / ".logs" / f"{slug}.log"
+    try:
+        path.parent.mkdir(exist_ok=True)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    except OSError:
+        handle = os.open(os.devnull, os.O_WRONLY)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.dup2(handle, 1)
+    os.dup2(handle, 2)
+    os.close(handle)
+    return path
+
+
+def _leave(number: int, frame: object) -> None:
+    raise SystemExit(128 + number)
+
+
+def _die_with_parent() -> None:
+    """Ask the kernel to end this process when the executor's ends, however that happens."""
+    if not sys.platform.startswith("linux"):
+        return
+    import ctypes
+
+    parent = os.getppid()
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
+    if os.getppid() != parent:
+        raise SystemExit(1)
+
+
+__all__ = ["main", "serve"]
+
+if __name__ == "__main__":
+    main()

@@ -59,7 +59,7 @@ def test_one_bad_cell_stops_no_other(plugin: Path, tmp_path: Path) -> None:
     cells |= {"vanished": vanished, "changed": changed}
     heard: list[Event] = []
     settings = Settings(
-        output=tmp_path / "out", slots=2, time_limit=8, memory_limit=1.6, retries=1, threads=1
+        output=tmp_path / "out", slots=2, time_limit=30, memory_limit=1.6, retries=1, threads=1
     )
     Local(settings).run(list(cells.values()), heard.append)
 
@@ -69,7 +69,7 @@ def test_one_bad_cell_stops_no_other(plugin: Path, tmp_path: Path) -> None:
         **dict.fromkeys(cells, "failed"),
         "die once": "done",
         "well": "done",
-    }
+    }, [record.error for record in found.values()]
     errors = {name: record.error for name, record in found.items() if record.error}
     kinds = {name: error.kind for name, error in errors.items()}
     assert kinds == {

@@ -92,6 +92,7 @@ class _Sweep:
         now = time.monotonic()
         while self.elsewhere and self.elsewhere[0][0] <= now:
             self.waiting.append(self.elsewhere.popleft()[1])
+        self._pass_over()
         for slot in range(self.slots):
             if not self.waiting or self._enough():
                 return
@@ -100,8 +101,21 @@ class _Sweep:
                 gpu = self.gpus[slot % len(self.gpus)] if self.gpus else None
                 worker = self.workers[slot] = Worker(slot, self.settings, self.threads, gpu)
                 self.selector.register(worker.events, selectors.EVENT_READ, worker)
-            if worker.ticket is None:
-                worker.give(self.waiting.popleft())
+            if worker.ticket is None and (ticket := self._next()) is not None:
+                worker.give(ticket)
+
+    def _next(self) -> Ticket | None:
+        """The next cell that nobody has brought to an end in the meantime."""
+        self._pass_over()
+        return self.waiting.popleft() if self.waiting else None
+
+    def _pass_over(self) -> None:
+        while self.waiting:
+            ticket = self.waiting[0]
+            if status(self.settings.output / f"{ticket.slug}.json", ticket.digest) != "done":
+                return
+            self.waiting.popleft()
+            self._say("done", ticket, text="was done already")
 
     def _hear(self, worker: Worker) -> None:
         for event in worker.hear():

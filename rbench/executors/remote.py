@@ -1,0 +1,117 @@
+"""What Slurm and Ray have in common: shares of a sweep, and a folder that says how they fare.
+
+Every job is given all tickets, each beginning at another place; claims see to it that each cell
+is run once. So a slow job holds nobody up, and the cells of a lost one are taken by the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rbench.claims import Claims
+from rbench.errors import UserError
+from rbench.executors.base import Event, Report, Settings
+from rbench.folder import status
+from rbench.record import RecordError, read
+from rbench.tickets import Ticket
+
+POLL_SECONDS = 1.0
+
+
+class Share:
+    """A job: runs what is missing of the tickets by the local executor. It can be pickled."""
+
+    def __init__(self, settings: Settings, tickets: Sequence[Ticket], begin: int = 0) -> None:
+        # As JSON: the job's process may be another build of the same rbench.
+        self.settings = settings.model_copy(update={"wait": False}).model_dump_json()
+        turned = [*tickets[begin:], *tickets[:begin]]
+        self.tickets = [ticket.model_dump_json() for ticket in turned]
+
+    def __call__(self) -> dict[str, int]:
+        """Run; the counts of what became of the cells here."""
+        from rbench.executors.local import Local
+
+        counts: dict[str, int] = {}
+
+        def report(event: Event) -> None:
+            counts[event.kind] = counts.get(event.kind, 0) + 1
+            if event.kind in ("done", "failed", "retry", "elsewhere"):
+                print(event.kind, event.slug, event.text, flush=True)
+
+        tickets = [Ticket.model_validate_json(text) for text in self.tickets]
+        Local(Settings.model_validate_json(self.settings)).run(tickets, report)
+        return counts
+
+    def checkpoint(self) -> Any:
+        """Called by submitit when the job is pre-empted or out of time: begin again, queued anew.
+
+        What is done is passed over then, and what was under way resumes from its checkpoint.
+        """
+        from submitit.helpers import DelayedSubmission
+
+        return DelayedSubmission(self)
+
+
+def shares(settings: Settings, tickets: Sequence[Ticket]) -> list[Share]:
+    """One share for each job."""
+    jobs = min(settings.jobs, len(tickets))
+    return [Share(settings, tickets, i * len(tickets) // jobs) for i in range(jobs)]
+
+
+class Follower:
+    """Turns what appears in the folder into events."""
+
+    def __init__(self, settings: Settings, tickets: Sequence[Ticket], report: Report) -> None:
+        self.output, self.report = settings.output, report
+        self.claims = Claims(settings.output, settings.patience)
+        try:
+            self.claims.prepare()
+        except OSError as error:
+            raise UserError(f"cannot write to --output {self.output}: {error.strerror}") from error
+        self.pending = {ticket.slug: ticket for ticket in tickets}
+        self.before = {slug: self._stamp(slug) for slug in self.pending}
+        self.started: dict[str, int] = {}
+
+    def look(self) -> None:
+        """Report what is new."""
+        for number, slug in enumerate(self.claims.running()):
+            if slug in self.pending and slug not in self.started:
+                self.started[slug] = number
+                self.report(Event("started", slug, number))
+        for slug, ticket in list(self.pending.items()):
+            path = self._path(slug)
+            if self._stamp(slug) == self.before[slug]:
+                continue
+            ended = status(path, ticket.digest)
+            if ended in ("done", "failed"):
+                del self.pending[slug]
+                self._ended(path, slug)
+
+    def close(self, why: str) -> None:
+        """Report the cells that came to nothing."""
+        self.look()
+        for slug in self.pending:
+            self.report(Event("stopped", slug, text=why))
+
+    def _ended(self, path: Path, slug: str) -> None:
+        try:
+            record = read(path)
+        except RecordError as error:
+            self.report(Event("failed", slug, text=str(error)))
+            return
+        text = f"{record.error.kind}: {record.error.message}" if record.error else ""
+        kind: Any = record.status
+        self.report(Event(kind, slug, text=text, seconds=record.seconds))
+
+    def _path(self, slug: str) -> Path:
+        return self.output / f"{slug}.json"
+
+    def _stamp(self, slug: str) -> tuple[int, int] | None:
+        """Which file is there: a failed cell that is retried has a record to begin with."""
+        try:
+            found = self._path(slug).stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 from rbench.components import Options
 from rbench.record import Failure, Record
-from rbench.spec import RunSpec
+from rbench.spec import PLACES, RunSpec
 
 if TYPE_CHECKING:
     from rbench.resolve import Resolved
@@ -55,7 +55,7 @@ class Ticket(Options):
         return Record(
             digest=self.digest,
             status="failed",
-            spec=self.spec,
+            spec={k: v for k, v in self.spec.items() if k not in PLACES},
             resolved=self.identity,
             protocol=self.protocol,
             protocol_name=self.protocol_name,

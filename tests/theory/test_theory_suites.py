@@ -14,7 +14,7 @@ from rbench.catalog import Catalog
 from rbench.plot import figures
 from rbench.sweep import load_suite, resolve_suite
 
-SUITES = ["convergence", "disjoint", "kernel", "pools", "stress"]
+SUITES = ["convergence", "disjoint", "fig7b", "kernel", "pools", "stress"]
 
 
 def folder(path: Path) -> Path:

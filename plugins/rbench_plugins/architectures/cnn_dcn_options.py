@@ -32,7 +32,9 @@ class CnnDcnOptions(Options):
     cnn_activation: Activation = Field("relu", description="behind each convolution of the CNN")
     dcn_activation: Activation = Field("relu", description="behind each but the DCN's last one")
     slope: float = Field(0.2, ge=0, le=1, description="of leaky_relu below 0")
-    pooling: Literal["max", "average"] = "max"
+    pooling: Literal["max", "average", "l2"] = Field(
+        "max", description="l2 and average are what P1's theorems cover"
+    )
     upsampling: Literal["zero", "nearest", "unpool"] = Field(
         "zero",
         description="zero: values at the top left of zero blocks; unpool: at the maxima",

@@ -28,7 +28,7 @@ class Trace:
 
 
 class Encoder(nn.Module):
-    """Convolutions with an activation each, and max (or average) pools that round up.
+    """Convolutions with an activation each, and max (or average, or l2) pools that round up.
 
     Images (B, C, H, W) -> features (B, N, h, w) behind the last activation, before any pool.
     """
@@ -42,7 +42,7 @@ class Encoder(nn.Module):
         activation: nn.Module,
         *,
         bias: bool = False,
-        pooling: Literal["max", "average"] = "max",
+        pooling: Literal["max", "average", "l2"] = "max",
         moments: tuple[Sequence[float], Sequence[float]] | None = None,
     ) -> None:
         super().__init__()
@@ -67,6 +67,8 @@ class Encoder(nn.Module):
                 trace.sizes.append((x.shape[-2], x.shape[-1]))
             if self.pooling == "average":
                 x = F.avg_pool2d(x, step.kernel, step.stride, ceil_mode=True)
+            elif self.pooling == "l2":
+                x = F.lp_pool2d(x, 2, step.kernel, step.stride, ceil_mode=True)
             elif trace is None:
                 x = F.max_pool2d(x, step.kernel, step.stride, ceil_mode=True)
             else:

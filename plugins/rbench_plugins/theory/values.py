@@ -89,7 +89,7 @@ def values(
     for value in result:
         broken = cast("dict[str, Any]", value.details or {}).get("assumption", [])
         for assumption in broken:
-            note(f"{value.name}: an assumption does not hold: {assumption}")
+            note(f"an assumption of the theory does not hold: {assumption}")
     return result
 
 

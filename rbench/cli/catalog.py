@@ -138,4 +138,6 @@ def plugins_command(as_json: JSON = False) -> None:
 
 
 def _singular(kind: str) -> str:
-    return kind.lower().removesuffix("s") if kind != "metrics" else "metric"
+    """``metrics`` and ``metric`` are one kind; a model is what --model names."""
+    name = kind.lower().removesuffix("s")
+    return "architecture" if name == "model" else name

@@ -11,10 +11,11 @@ from synthetic_records import hostile, record
 
 from rbench.errors import UserError
 from rbench.plot import Item, draw, figures, items
-from rbench.plot.axes import _lines
+from rbench.plot.axes import _lines, fill
 from rbench.plot.declaration import Figure
 from rbench.plot.pixels import picture_file
 from rbench.plot.points import points, selected, series
+from rbench.plot.style import paper
 from rbench.record import Artifact, MetricValue, Record
 
 
@@ -98,6 +99,22 @@ def test_a_metric_answers_to_its_name_without_what_it_was_measured_at() -> None:
     assert item.get("fgsm") == 40.0
     assert item.get("fgsm@8/255") == 3.0
     assert item.get("fg") is None
+
+
+def test_logarithmic_axes_write_numbers_not_tex() -> None:
+    records = [record("m", "none", 0, {"a": 3.0 * e}, {"expansion": e}) for e in (1, 4, 64)]
+    declared = figure(x="model.expansion", y="a", xscale="log", yscale="log")
+    import matplotlib.pyplot as plt
+
+    with paper():
+        picture, axes = plt.subplots()
+        assert fill(declared, axes, found(records), [], None)
+        picture.canvas.draw()
+        ticks = [*axes.get_yticklabels(minor=False), *axes.get_yticklabels(minor=True)]
+        texts = {tick.get_text() for tick in ticks} - {""}
+        plt.close(picture)
+    assert {"10", "20", "50", "100"} <= texts
+    assert not any("$" in text for text in texts)
 
 
 def test_two_configurations_on_one_point_are_refused() -> None:

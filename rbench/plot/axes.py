@@ -306,15 +306,25 @@ def _scales(figure: Figure, axes: Axes, members: Sequence[Item]) -> None:
     for axis, scale in (("x", figure.xscale), ("y", figure.yscale)):
         if scale != "linear":
             getattr(axes, f"set_{axis}scale")("log", base=2 if scale == "log2" else 10)
-        if scale == "log2":
-            getattr(axes, f"{axis}axis").set_major_formatter(
-                FuncFormatter(lambda value, _: f"{value:g}")
-            )
+            # matplotlib writes powers as TeX, which the style does not read.
+            written = getattr(axes, f"{axis}axis")
+            written.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            written.set_minor_formatter(FuncFormatter(_minor if scale == "log" else _nothing))
     if figure.xlim:
         axes.set_xlim(*figure.xlim)
     if figure.ylim:
         axes.set_ylim(*figure.ylim)
     _names(figure, axes, members)
+
+
+def _minor(value: float, position: int) -> str:
+    """Between decades 2 and 5 are written; the axis of less than a decade has no other numbers."""
+    digits = f"{value:e}"
+    return f"{value:g}" if digits[0] in "25" and float(digits.partition("e")[0]) % 1 == 0 else ""
+
+
+def _nothing(value: float, position: int) -> str:
+    return ""
 
 
 def _names(figure: Figure, axes: Axes, members: Sequence[Item]) -> None:

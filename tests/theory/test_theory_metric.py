@@ -275,3 +275,10 @@ def test_mean_variant_of_rrvgg_converges_to_its_limit(
     )
     assert got.number("theory_norm_ratio") == pytest.approx(1, abs=0.5)
     assert "assumption" not in got.details("theory_sin")
+
+
+def test_one_filter_is_refused(images: Tensor) -> None:
+    fields = {**rrvgg_mean.COMPONENT.defaults, "width": 1}
+    network = rrvgg_mean.COMPONENT.build(BuildContext(), CnnDcnOptions.model_validate(fields))
+    with pytest.raises(UserError, match="width 2 or more"):
+        Run(images).of(network)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import Tensor
 
-from rbench import ImagesOutcome, MetricContext, MetricValue
+from rbench import ImagesOutcome, MetricContext, MetricValue, UserError
 from rbench_plugins.layers.mappings import MAPPINGS
 from rbench_plugins.layers.ssim import WINDOW, Ssim, grey
 from rbench_plugins.theory import assumptions
@@ -67,6 +67,11 @@ def values(
     """
     network, images = outcome.network.to(context.device), outcome.inputs
     stack = read_stack(network, images[:1])
+    if min(conv.width for conv in stack.convs) < 2:
+        raise UserError(
+            "the theory needs a mean over filters: width 1 leaves one, whose output may be zero "
+            "everywhere; take width 2 or more"
+        )
     recursion = uses_recursion(stack, options.limit)
     note = once(context.note)
     theories = list[ImageTheory]()

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from rbench.freeze import SpatialFilter, SpatialModule, spatial_filters
     from rbench.hookspecs import hookimpl
     from rbench.loaders import training_batches
-    from rbench.outcomes import ClassificationOutcome, ImagesOutcome, Outcome
+    from rbench.outcomes import ClassificationOutcome, ImagesOutcome, Outcome, StylizationOutcome
     from rbench.prediction import predict
     from rbench.recipe import Training
     from rbench.record import MetricValue, Record
@@ -55,7 +55,7 @@ _WHERE = {
     "freeze": ("SpatialFilter", "SpatialModule", "spatial_filters"),
     "hookspecs": ("hookimpl",),
     "loaders": ("training_batches",),
-    "outcomes": ("ClassificationOutcome", "ImagesOutcome", "Outcome"),
+    "outcomes": ("ClassificationOutcome", "ImagesOutcome", "Outcome", "StylizationOutcome"),
     "prediction": ("predict",),
     "recipe": ("Training",),
     "record": ("MetricValue", "Record"),
@@ -90,6 +90,7 @@ __all__ = [
     "RunSpec",
     "SpatialFilter",
     "SpatialModule",
+    "StylizationOutcome",
     "SuiteSpec",
     "Task",
     "TaskContext",

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from rbench.api import to_spec
@@ -58,6 +60,11 @@ def test_digest_covers_what_changes_numbers(catalog: Catalog) -> None:
         {"deterministic": True},
     ):
         assert resolved(catalog, **change).digest != base, change
+
+
+def test_identity_is_what_json_gives_back(catalog: Catalog) -> None:
+    identity = resolved(catalog, img_size=(16, 24)).identity
+    assert json.loads(json.dumps(identity)) == identity
 
 
 def test_digest_leaves_out_what_does_not(catalog: Catalog) -> None:

@@ -21,6 +21,7 @@ VARIADIC = frozenset(
         *("--model-kwargs", "--init-kwargs", "--task-kwargs", "--dataset-kwargs"),
         *("--metric-kwargs", "--metrics", "--freeze", "--img-size", "--opt-betas"),
         "--decay-milestones",
+        *("--content", "--style"),
     }
 )
 """Flags that take several words, as timm's do: ``--model-kwargs depth=20 width=16``."""

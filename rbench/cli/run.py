@@ -45,6 +45,10 @@ def command(
     task_kwargs: Annotated[Words, _option("--task-kwargs", help="name=value ...")] = None,
     dataset: Annotated[str | None, _option("--dataset", help="images")] = None,
     dataset_kwargs: Annotated[Words, _option("--dataset-kwargs", help="name=value ...")] = None,
+    content: Annotated[
+        Words, _option("--content", help="images that stylization paints anew")
+    ] = None,
+    style: Annotated[Words, _option("--style", help="images that it takes the style of")] = None,
     data_dir: Annotated[str | None, _option("--data-dir", help="where its files are")] = None,
     download: Annotated[bool, _option("--download", help="fetch them there")] = False,
     skip_bad: Annotated[bool, _option("--skip-bad", help="go on without bad images")] = False,
@@ -113,7 +117,8 @@ def command(
         "task": task,
         "task_kwargs": table("--task-kwargs", task_kwargs),
         "dataset": dataset,
-        "dataset_kwargs": table("--dataset-kwargs", dataset_kwargs),
+        "dataset_kwargs": table("--dataset-kwargs", dataset_kwargs)
+        | {name: words for name, words in (("content", content), ("style", style)) if words},
         "data_dir": data_dir,
         "download": download,
         "skip_bad": skip_bad,

@@ -6,6 +6,7 @@ from rbench import Dataset
 from rbench_plugins.datasets import (
     cifar10,
     cifar100,
+    content_style,
     digits,
     fashion_mnist,
     image_folder,
@@ -18,6 +19,7 @@ from rbench_plugins.datasets import (
 COMPONENTS: list[Dataset] = [
     cifar10.COMPONENT,
     cifar100.COMPONENT,
+    content_style.COMPONENT,
     digits.COMPONENT,
     fashion_mnist.COMPONENT,
     image_folder.COMPONENT,

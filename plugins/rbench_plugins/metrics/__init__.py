@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rbench import Metric
 from rbench_plugins.metrics import (
+    content_similarity,
     cost,
     fgsm,
     filter_cosine,
@@ -12,12 +13,16 @@ from rbench_plugins.metrics import (
     filter_variance_entropy,
     loss,
     spatial_variance_heatmap,
+    style_distance,
+    stylization_cost,
+    stylization_diversity,
     theory,
     top1,
     top5,
 )
 
 COMPONENTS: list[Metric] = [
+    content_similarity.COMPONENT,
     cost.COMPONENT,
     fgsm.COMPONENT,
     filter_cosine.COMPONENT,
@@ -26,6 +31,9 @@ COMPONENTS: list[Metric] = [
     filter_variance_entropy.COMPONENT,
     loss.COMPONENT,
     spatial_variance_heatmap.COMPONENT,
+    style_distance.COMPONENT,
+    stylization_cost.COMPONENT,
+    stylization_diversity.COMPONENT,
     theory.COMPONENT,
     top1.COMPONENT,
     top5.COMPONENT,

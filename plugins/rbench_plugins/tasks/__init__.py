@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from rbench import Task
-from rbench_plugins.tasks import classification, forward
+from rbench_plugins.tasks import classification, forward, stylization
 
-COMPONENTS: list[Task] = [classification.COMPONENT, forward.COMPONENT]
+COMPONENTS: list[Task] = [classification.COMPONENT, forward.COMPONENT, stylization.COMPONENT]

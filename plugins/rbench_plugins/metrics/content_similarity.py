@@ -1,0 +1,60 @@
+"""How much of the content is left: SSIM of grey images, and a distance of features."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pydantic import Field
+
+from rbench import Metric, MetricContext, MetricValue, Options, StylizationOutcome
+
+
+class ContentSimilarityOptions(Options):
+    """Options of ``content_similarity``."""
+
+    judges: int = Field(3, ge=1, le=32, description="random networks that judge, always the same")
+
+
+def measure(
+    outcome: StylizationOutcome, context: MetricContext, options: ContentSimilarityOptions
+) -> Iterator[MetricValue]:
+    """``content_ssim`` (grey, Wang 2004) and ``content_distance`` at relu4_1 of the judges."""
+    import torch
+
+    from rbench_plugins.layers.ssim import Ssim, grey
+    from rbench_plugins.stylization.evaluation import (
+        Judge,
+        by_pair,
+        content_distances,
+        standard_error,
+    )
+
+    judges = [Judge(number).to(context.device) for number in range(options.judges)]
+    ssim: list[float] = []
+    distance: list[float] = []
+    for _, pictures, contents, _ in by_pair(outcome, context.device):
+        ssim.append(float(Ssim(grey(contents))(grey(pictures))[0].mean()))
+        values = [content_distances(pictures, contents, judge) for judge in judges]
+        distance.append(float(torch.stack(values).mean()))
+    for name, values_of, better in (
+        ("content_ssim", ssim, True),
+        ("content_distance", distance, False),
+    ):
+        yield MetricValue(
+            name=name,
+            value=sum(values_of) / len(values_of),
+            higher_is_better=better,
+            n=len(values_of),
+            uncertainty=standard_error(values_of),
+            uncertainty_kind="standard error over pairs" if len(values_of) > 1 else None,
+            details={"by_pair": [round(v, 5) for v in values_of]},
+        )
+
+
+COMPONENT = Metric(
+    name="content_similarity",
+    summary="SSIM to the grey content and feature distance to it in fixed random networks.",
+    measure=measure,
+    reads=StylizationOutcome,
+    options=ContentSimilarityOptions,
+)

@@ -1,0 +1,78 @@
+"""How far a picture's style is from the style image's, in networks that no method optimises."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pydantic import Field, JsonValue
+
+from rbench import Metric, MetricContext, MetricValue, Options, StylizationOutcome
+
+
+class StyleDistanceOptions(Options):
+    """Options of ``style_distance``."""
+
+    judges: int = Field(3, ge=1, le=32, description="random networks that judge, always the same")
+
+
+def measure(
+    outcome: StylizationOutcome, context: MetricContext, options: StyleDistanceOptions
+) -> Iterator[MetricValue]:
+    """``style_gram`` and ``style_moment``: relative squared distances, 0 is the style itself.
+
+    ``style_gram_content`` is the distance at which the untouched contents lie: a method that is
+    above it has gone away from the style. Uncertainty: standard error over pairs.
+    """
+    import torch
+
+    from rbench_plugins.stylization.evaluation import (
+        Judge,
+        by_pair,
+        standard_error,
+        style_distances,
+    )
+
+    judges = [Judge(number).to(context.device) for number in range(options.judges)]
+    found: dict[str, list[float]] = {"gram": [], "moments": [], "content": []}
+    spread: list[float] = []
+    for _, pictures, contents, styles in by_pair(outcome, context.device):
+        per_judge = []
+        for name, images, kind in (
+            ("gram", pictures, "gram"),
+            ("moments", pictures, "moments"),
+            ("content", contents[:1], "gram"),
+        ):
+            against = styles[: len(images)]
+            judged = torch.stack([style_distances(images, against, j, kind) for j in judges])
+            found[name].append(float(judged.mean()))
+            if name == "gram":
+                per_judge = judged.mean(1).tolist()
+        if len(judges) > 1:
+            spread.append(float(torch.tensor(per_judge).std()))
+    for name, key in (
+        ("style_gram", "gram"),
+        ("style_moment", "moments"),
+        ("style_gram_content", "content"),
+    ):
+        values = found[key]
+        details: dict[str, JsonValue] = {"by_pair": [round(v, 5) for v in values]}
+        if key == "gram" and spread:
+            details["std_over_judges"] = [round(v, 5) for v in spread]
+        yield MetricValue(
+            name=name,
+            value=sum(values) / len(values),
+            higher_is_better=None if key == "content" else False,
+            n=len(values),
+            uncertainty=standard_error(values),
+            uncertainty_kind="standard error over pairs" if len(values) > 1 else None,
+            details=details,
+        )
+
+
+COMPONENT = Metric(
+    name="style_distance",
+    summary="Gram and moment distance to the style in fixed random networks.",
+    measure=measure,
+    reads=StylizationOutcome,
+    options=StyleDistanceOptions,
+)

@@ -93,7 +93,10 @@ def test_command_line_with_files_of_any_kind(rbench: Rbench, tmp_path: Path) -> 
     assert done.returncode == 0, done.stderr
     (record,) = json.loads(done.stdout)
     assert record["data"]["test_images"] == 2
-    assert [a["file"].split("/")[-1] for a in record["artifacts"]] == ["stylization.jpg"]
+    assert [a["file"].split("/")[-1] for a in record["artifacts"]] == [
+        "stylization.jpg",
+        "outputs.jpg",
+    ]
     sheet = Image.open(tmp_path / "results" / record["artifacts"][0]["file"])
     assert sheet.width == 2 * 36 + 4
     assert "loss" in rbench(*WORDS, "--style", "see.png", *QUICK, "--seed", "1").stderr
@@ -104,7 +107,7 @@ def test_one_pair_is_also_saved_alone(rbench: Rbench, tmp_path: Path) -> None:
     words = ("--task-kwargs", "steps=1", "widths=[4,4,4,4]", "--json")
     done = rbench(*WORDS, "--content", "cat.png", "--style", "brick", *words)
     (record,) = json.loads(done.stdout)
-    picture = tmp_path / "results" / record["artifacts"][1]["file"]
+    picture = tmp_path / "results" / record["artifacts"][2]["file"]
     assert Image.open(picture).size == (60, 40)
 
 

@@ -82,6 +82,8 @@ class Method:
         self.network: EncoderDecoder = encoder_decoder(network)
         self.options, self.losses = options, losses
         self.decode = None if options.method == "gatys" else Decode(network, options.mapping)
+        self.variable: Corrections | None = None
+        """What is being optimised, for whoever watches."""
         self.objective = Objective(
             losses,
             options.style_loss,
@@ -157,6 +159,7 @@ class Method:
         watch: Watch | None,
     ) -> tuple[Tensor, Trace]:
         options = self.options
+        self.variable = variable
         lr = options.lr
         if lr is None:
             lr = 1.0 if options.opt == "lbfgs" else LR[options.method]

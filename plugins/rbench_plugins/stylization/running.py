@@ -14,7 +14,7 @@ from rbench_plugins.stylization.loss_network import LossNetwork
 from rbench_plugins.stylization.memory import Cost, batch_size, free_bytes
 from rbench_plugins.stylization.methods import Pictures, stylize
 from rbench_plugins.stylization.optimisation import Trace
-from rbench_plugins.stylization.sheets import contact_sheet
+from rbench_plugins.stylization.sheets import contact_sheet, plain_sheet, to_pil
 
 if TYPE_CHECKING:
     from rbench import ImageData
@@ -86,9 +86,10 @@ def run(context: TaskContext, options: StylizationOptions) -> StylizationOutcome
     )
     sheet = contact_sheet(outcome, title(options))
     context.artifacts.save("stylization.jpg", sheet, f"contents x styles, {title(options)}")
+    context.artifacts.save(
+        "outputs.jpg", plain_sheet(outcome), f"a row a pair, a column a network, {title(options)}"
+    )
     if len(pairs) * options.networks == 1:
-        from rbench_plugins.stylization.sheets import to_pil
-
         context.artifacts.save("picture.png", to_pil(outcome.outputs[0, 0]), "the picture alone")
     return outcome
 

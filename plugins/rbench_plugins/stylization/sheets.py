@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
@@ -51,6 +52,12 @@ def contact_sheet(outcome: StylizationOutcome, title: str) -> Image:
             for k in range(networks)
         ]
     return sheet(rows[:MOST_ROWS])
+
+
+def plain_sheet(outcome: StylizationOutcome) -> Image:
+    """The pictures alone, a row a pair and a column a network: for figures over many records."""
+    rows = [torch.cat(list(row), 2) for row in outcome.outputs.transpose(0, 1)[:MOST_ROWS]]
+    return to_pil(torch.cat(rows, 1))
 
 
 def sheet(rows: Sequence[Sequence[Cell]]) -> Image:

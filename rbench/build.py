@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -67,6 +67,14 @@ def build(resolved: Resolved, data: ImageData, note: Note) -> Built:
     return Built(network, freeze(network, spec.freeze), state_sha256(network))
 
 
+@runtime_checkable
+class AdaptsCheckpoints(Protocol):
+    """A network that takes foreign checkpoints, such as a decoder that wants a trained encoder."""
+
+    def adapt_checkpoint(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The network's own full state with what it takes from ``state``; UserError if nothing."""
+
+
 class Law:
     """The run's initializer: fills a weight in place from the stream of a name."""
 
@@ -115,6 +123,8 @@ def load_weights(network: nn.Module, path: Path) -> None:
         state = load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
         raise UserError(f"the checkpoint {path} is broken: {printable(error)}") from error
+    if isinstance(network, AdaptsCheckpoints):
+        state = network.adapt_checkpoint(state)
     own = network.state_dict()
     for name in sorted(own.keys() | state.keys()):
         if name not in state:

@@ -163,6 +163,8 @@ class CnnDcn(nn.Module):
         self.draw = draw
         self.awaits_weights = False
         """Whether the CNN is to hold trained weights, which have not been loaded yet."""
+        self.redrawable = True
+        """Whether all weights are random, so that there are more networks of this kind."""
 
     def encode(self, images: Tensor) -> Tensor:
         """Images (B, C, H, W) in [0, 1] -> the representation (B, N, h, w)."""

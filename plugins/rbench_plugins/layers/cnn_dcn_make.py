@@ -50,6 +50,7 @@ def make(context: BuildContext, options: CnnDcnOptions, backbone: str) -> CnnDcn
     network = TrainedCnnDcn(encoder, decoder, Laws(context, options))
     network.redraw(0)
     network.awaits_weights = trained_cnn
+    network.redrawable = not trained_cnn
     if trained_cnn and context.pretrained:
         network.load_state_dict(network.adapt_checkpoint(published(backbone)))
     if options.dcn == "trained":

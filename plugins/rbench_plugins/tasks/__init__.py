@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from rbench import Task
-from rbench_plugins.tasks import classification, forward, stylization
+from rbench_plugins.tasks import classification, forward, reconstruction, stylization
 
-COMPONENTS: list[Task] = [classification.COMPONENT, forward.COMPONENT, stylization.COMPONENT]
+COMPONENTS: list[Task] = [
+    classification.COMPONENT,
+    forward.COMPONENT,
+    reconstruction.COMPONENT,
+    stylization.COMPONENT,
+]

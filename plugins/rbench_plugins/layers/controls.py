@@ -1,0 +1,40 @@
+"""What a reconstruction has to beat: images made from the inputs without any network."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from rbench import generator
+
+SIGMA = 3.0
+
+
+def controls(inputs: Tensor, seed: int = 0) -> dict[str, Tensor]:
+    """For inputs (M, C, H, W): a blur, the mean image, a permutation of pixels, likewise shaped.
+
+    ``blur`` is Gaussian, sigma 3 pixels; ``mean_image`` the mean of the other inputs, or of the
+    pixels of the only one; ``permutation`` one random order of the pixels for all.
+    """
+    count, _, height, width = inputs.shape
+    flat = inputs.mean((-2, -1), keepdim=True).expand_as(inputs)
+    others = flat if count == 1 else (inputs.sum(0, keepdim=True) - inputs) / (count - 1)
+    order = torch.randperm(height * width, generator=generator(seed, "pixel permutation"))
+    return {
+        "blur": blurred(inputs, SIGMA),
+        "mean_image": others,
+        "permutation": inputs.flatten(-2)[..., order].unflatten(-1, (height, width)),
+    }
+
+
+def blurred(images: Tensor, sigma: float) -> Tensor:
+    """Gaussian blur of images (M, C, H, W), the border repeated outwards."""
+    radius = int(4 * sigma + 0.5)
+    at = torch.arange(-radius, radius + 1, dtype=images.dtype)
+    window = torch.exp(-(at**2) / (2 * sigma**2))
+    window = window / window.sum()
+    planes = images.reshape(-1, 1, *images.shape[-2:])
+    planes = F.pad(planes, (radius,) * 4, mode="replicate")
+    planes = F.conv2d(F.conv2d(planes, window.view(1, 1, 1, -1)), window.view(1, 1, -1, 1))
+    return planes.reshape(images.shape)

@@ -1,0 +1,83 @@
+"""Structural similarity as P1 takes it: grey, inverted where negative (section 4, facts A20)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from rbench import ImagesOutcome, Metric, MetricContext, MetricValue, Options
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class SsimOptions(Options):
+    """Options of ``ssim``."""
+
+    controls: bool = Field(True, description="measure a blur, the mean image, permuted pixels too")
+    nearest: int = Field(
+        4, ge=0, description="save, of so many images, the output nearest to the mean (P1 fig. 8)"
+    )
+
+
+def measure(
+    outcome: ImagesOutcome, context: MetricContext, options: SsimOptions
+) -> Iterator[MetricValue]:
+    """``ssim`` in [-1, 1], by image, its mean over images, then mean and std over networks.
+
+    11x11 Gaussian window, sigma 1.5, data range 1. Where an image's SSIM is negative its
+    luminosity is inverted first, as in P1; ``ssim_uninverted`` is the mean without that and
+    ``ssim_inverted_share`` the share of images so treated. UserError below 11 pixels.
+    """
+    import torch
+
+    from rbench_plugins.layers.image_scores import Scale, scored, scores, value
+    from rbench_plugins.layers.ssim import Ssim, grey
+
+    judge = Ssim(grey(outcome.inputs))
+    plain = scores(outcome, lambda image, _: judge(grey(image))[0])
+
+    def paper(image: Tensor, _: Tensor) -> Tensor:
+        as_it_is, inverted = judge(grey(image))
+        return torch.where(as_it_is < 0, inverted, as_it_is)
+
+    scale = Scale("ssim", "", True)
+    yield from scored(outcome, paper, scale, context.seed, options.controls)
+    yield value(scale, "_uninverted", plain)
+    share = value(Scale("ssim_inverted", "share", False), "_share", (plain < 0).double())
+    yield share.model_copy(update={"higher_is_better": None})
+    _save_nearest(outcome, context, scores(outcome, paper), options.nearest)
+
+
+def _save_nearest(
+    outcome: ImagesOutcome, context: MetricContext, found: Tensor, count: int
+) -> None:
+    """Of each of the first images, the grey output whose SSIM is nearest to the networks' mean."""
+    from rbench_plugins.layers.pictures import Tile, grid
+    from rbench_plugins.layers.ssim import grey
+
+    networks, images = found.shape
+    if networks == 1:
+        return
+    outputs = outcome.outputs.unflatten(0, (networks, images))
+    for index in range(min(count, images)):
+        of_image = found[:, index]
+        best = int((of_image - of_image.mean()).abs().argmin())
+        tile = Tile(grey(outputs[best, index]), f"SSIM {float(of_image[best]):.3f}")
+        context.artifacts.save(
+            f"nearest_{index}.png",
+            grid([[tile]]),
+            f"{outcome.names[index]}: network {best} of {networks}, the nearest to the mean SSIM "
+            f"{float(of_image.mean()):.3f}",
+        )
+
+
+COMPONENT = Metric(
+    name="ssim",
+    summary="Structural similarity on grey images, inverted where negative (P1).",
+    measure=measure,
+    reads=ImagesOutcome,
+    options=SsimOptions,
+)

@@ -1,0 +1,201 @@
+"""Reconstruct images by a CNN-DCN, untrained or with a DCN that learns it (P1 sections 3, 4)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, cast
+
+from pydantic import Field
+
+from rbench import Options, Task, UserError
+from rbench_plugins.tasks.reconstruction_outcome import ReconstructionOutcome
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from rbench import Batch, FileImages, MemoryImages, TaskContext
+
+Mapping = Literal["minmax", "grey_matched", "relu_minmax", "clamp", "sigmoid", "affine_fit"]
+EVERY: tuple[Mapping, ...] = ("minmax", "grey_matched", "relu_minmax", "sigmoid", "affine_fit")
+CURVE = 200
+
+
+class ReconstructionOptions(Options):
+    """Options of ``reconstruction``."""
+
+    train: bool = Field(False, description="train what is not frozen (the DCN) before judging")
+    networks: int = Field(1, ge=1, le=10_000, description="random networks drawn and judged")
+    mapping: Mapping | None = Field(
+        None, description="output to image; none: clamp if trained, else grey_matched"
+    )
+    compare: tuple[Mapping, ...] | None = Field(
+        None, description="mappings measured beside it; none: all others if untrained"
+    )
+    images: int | None = Field(None, ge=1, description="judge the first so many images")
+    dtype: Literal["float32", "bfloat16"] = Field(
+        "float32", description="of the convolutions; mapping and metrics are in float32"
+    )
+
+
+def run(context: TaskContext, options: ReconstructionOptions) -> ReconstructionOutcome:
+    """Train (or not), reconstruct, map to images; save the picture of before and after."""
+    import torch
+
+    from rbench_plugins.layers.mappings import mapping
+    from rbench_plugins.layers.reconstruct import reconstruct
+
+    network, data = context.network, context.data
+    if getattr(network, "awaits_weights", False):
+        raise UserError("this CNN is to be a trained one: --pretrained or --initial-checkpoint")
+    if options.networks > 1 and (options.train or not getattr(network, "redrawable", False)):
+        raise UserError(
+            f"networks={options.networks} is for networks that are random throughout, not trained"
+        )
+    if data.test is None:
+        raise UserError(f"the data set {data.name} has no test images")
+    inputs, names = first(data.test, options.images)
+    name: Mapping = options.mapping or ("clamp" if options.train else "grey_matched")
+    others = options.compare
+    if others is None:
+        others = () if options.train else EVERY
+    history: dict[str, list[float]] = {}
+    if options.train:
+        history = learn(context)
+    total = options.networks * len(inputs)
+    with context.clock.phase("reconstruct", total):
+        raw = torch.cat(
+            list(
+                reconstruct(
+                    network,
+                    inputs,
+                    networks=options.networks,
+                    device=context.device,
+                    dtype=cast("torch.dtype", getattr(torch, options.dtype)),
+                    progress=lambda done: context.progress("reconstruct", done, total),
+                )
+            )
+        )
+    change = mapping(name)
+    outputs = torch.cat([change(part, inputs) for part in raw.split(len(inputs))])
+    outcome = ReconstructionOutcome(
+        network=network,
+        history=history,
+        inputs=inputs,
+        outputs=outputs,
+        names=names,
+        networks=options.networks,
+        raw=raw,
+        mapping=name,
+        compare=tuple(other for other in others if other != name),
+    )
+    if options.train:
+        outcome.losses["validation"] = squared_errors(raw, inputs)
+        if data.train is not None:
+            seen, _ = first(data.train, options.images or len(inputs))
+            again = next(reconstruct(network, seen, device=context.device))
+            outcome.losses["train"] = squared_errors(again, seen)
+    _picture(context, outcome)
+    return outcome
+
+
+def learn(context: TaskContext) -> dict[str, list[float]]:
+    """Train by the recipe on the sum of squared errors per image; the loss curve."""
+    from rbench import train, training_batches
+
+    training, accelerator = context.training, context.accelerator
+    assert training is not None
+    batches = training_batches(
+        context.data,
+        training,
+        seed=context.seed,
+        device=context.device,
+        rank=accelerator.process_index,
+        processes=accelerator.num_processes,
+        workers=context.workers,
+        limit=context.limit,
+    )
+    module = context.network.to(context.device)
+    steps = len(batches) * training.epochs
+    loss = SumOfSquares(every=max(1, steps * training.grad_accum_steps // CURVE))
+    with context.clock.phase("train", len(batches) * training.batch_size * training.epochs):
+        history = train(module, batches, loss, context)
+    module.eval()
+    if len(history.get("train_loss", [])) == training.epochs and loss.calls == steps:
+        # A resumed run has only the rest of this finer curve, so it leaves it out.
+        history["step_loss"] = loss.curve
+        context.note(f"history.step_loss has one value for every {loss.every} steps")
+    return history
+
+
+class SumOfSquares:
+    """Mean over a batch of the squared error summed over an image's pixels (P1 equation 1)."""
+
+    def __init__(self, every: int) -> None:
+        self.every, self.calls, self.curve = every, 0, list[float]()
+        self._window: list[Tensor] = []
+
+    def __call__(self, module: nn.Module, batch: Batch) -> Tensor:
+        """The loss; what is seen of it is kept, averaged over ``every`` steps."""
+        import torch
+
+        output = module(batch.images)
+        if output.shape[-2:] != batch.images.shape[-2:]:
+            raise UserError("the task reconstruction needs a model that gives images for images")
+        value = (output.float() - batch.images).square().sum((1, 2, 3)).mean()
+        self.calls += 1
+        self._window.append(value.detach())
+        if len(self._window) == self.every:
+            self.curve.append(float(torch.stack(self._window).mean()))
+            self._window.clear()
+        return value
+
+
+def first(images: MemoryImages | FileImages, limit: int | None) -> tuple[Tensor, list[str]]:
+    """The first ``limit`` images (N, C, H, W) in [0, 1] on the CPU, and their names."""
+    import torch
+
+    count = min(limit or len(images), len(images))
+    parts = images.batches(64, torch.device("cpu"), torch.arange(count))
+    tensors = torch.cat([batch.images for batch in parts])
+    return tensors, list(images.names[:count]) or [str(i) for i in range(count)]
+
+
+def squared_errors(outputs: Tensor, inputs: Tensor) -> Tensor:
+    """Sum over an image's pixels of the squared error, (N,)."""
+    return (outputs - inputs).square().sum((1, 2, 3))
+
+
+def _picture(context: TaskContext, outcome: ReconstructionOutcome) -> None:
+    """The first images, and what the first network makes of them under three mappings."""
+    from rbench_plugins.layers.mappings import FITTED, mapping
+    from rbench_plugins.layers.pictures import Tile, grid
+    from rbench_plugins.layers.ssim import WINDOW, Ssim, grey
+
+    count = min(4, len(outcome.inputs))
+    inputs, raw = outcome.inputs[:count], outcome.raw[:count]
+    shown = [outcome.mapping]
+    shown += [name for name in ("minmax", "affine_fit") if name in outcome.compare]
+    judge = Ssim(grey(inputs)) if min(inputs.shape[-2:]) >= WINDOW else None
+    rows: list[list[Tile]] = [[Tile(inputs[i], outcome.names[i][:24])] for i in range(count)]
+    for name in shown:
+        images = mapping(name)(raw, inputs)
+        values = judge(grey(images))[0].tolist() if judge else [None] * count
+        for row, image, value in zip(rows, images, values, strict=True):
+            text = name + (" (fitted)" if name in FITTED else "")
+            row.append(Tile(image, text + ("" if value is None else f" {value:.2f}")))
+    caption = "input, and its reconstruction under each mapping with its SSIM"
+    context.artifacts.save("before_after.png", grid(rows), caption)
+
+
+COMPONENT = Task(
+    name="reconstruction",
+    summary="Reconstruct images by a random or trained CNN-DCN (P1).",
+    run=run,
+    produces=ReconstructionOutcome,
+    options=ReconstructionOptions,
+    dataset="photographs",
+    metrics=("ssim", "psnr", "mse", "squared_error"),
+    recipe="p1_dcn",
+    trains=lambda options: options.train,
+    labels=False,
+)

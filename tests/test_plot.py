@@ -209,3 +209,22 @@ def test_hostile_texts_are_drawn_as_text(tmp_path: Path) -> None:
     content = draw(declared, found(hostile(), tmp_path)).content
     assert content is not None
     assert b"<script" not in content
+
+
+def test_one_record_of_many_networks_has_its_own_spread() -> None:
+    one = record("rrvgg", "none", 0, {}, {"width": 4})
+    one.metrics = [
+        MetricValue(
+            name="ssim",
+            value=0.5,
+            n=4,
+            uncertainty=0.1,
+            uncertainty_kind="standard deviation over networks",
+        ),
+        MetricValue(name="psnr", value=9, n=4, uncertainty=1, uncertainty_kind="over images"),
+    ]
+    axes: dict[str, Any] = {"x": "model_kwargs.width"}
+    assert points(figure(**axes, y="ssim"), found([one]), [])[0].error == 0.1
+    assert points(figure(**axes, y="ssim", error="sem"), found([one]), [])[0].error == 0.05
+    assert points(figure(**axes, y="ssim", error="none"), found([one]), [])[0].error == 0
+    assert points(figure(**axes, y="psnr"), found([one]), [])[0].error == 0

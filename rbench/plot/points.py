@@ -167,10 +167,21 @@ def points(figure: Figure, chosen: Sequence[Item], everything: Sequence[Item]) -
         else:
             summary = summarise(list(values.values()))
             assert summary is not None
-            found.append(
-                Point(x, values, figure.sign * summary.mean, spread(figure.error, summary))
-            )
+            error = spread(figure.error, summary)
+            if summary.n == 1 and figure.error in ("std", "sem"):
+                error = _own_spread(by_x[x][0], figure.y, figure.error)
+            found.append(Point(x, values, figure.sign * summary.mean, error))
     return found
+
+
+def _own_spread(item: Item, name: str, kind: str) -> float:
+    """The spread over the random networks of one record that holds several; else 0."""
+    for value in item.record.metrics:
+        if value.name == name.removeprefix("metric.") and value.uncertainty is not None:
+            if value.uncertainty_kind != "standard deviation over networks":
+                return 0.0
+            return value.uncertainty / (math.sqrt(value.n) if kind == "sem" else 1)
+    return 0.0
 
 
 def spread(kind: str, summary: Summary) -> float:

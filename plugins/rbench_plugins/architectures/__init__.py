@@ -15,6 +15,7 @@ from rbench_plugins.architectures import (
     rwalexnet,
     rwvgg,
     timm_models,
+    vgg16_small,
     vgg_dcn,
 )
 
@@ -33,5 +34,6 @@ COMPONENTS: list[Architecture | ArchitectureFamily] = [
     rwalexnet.COMPONENT,
     rwvgg.COMPONENT,
     timm_models.COMPONENT,
+    vgg16_small.COMPONENT,
     vgg_dcn.COMPONENT,
 ]

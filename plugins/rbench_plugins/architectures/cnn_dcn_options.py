@@ -26,9 +26,9 @@ class CnnDcnOptions(Options):
         None, ge=1, le=63, description="odd side of all kernels; none: the CNN's own"
     )
     cnn_law: Law = Field("normal", description="law of the CNN's weights")
-    cnn_scale: float | None = Field(None, gt=0, description="its scale; none: the law's own")
+    cnn_scale: float | None = Field(None, gt=0, description="its scale; none: P1's")
     dcn_law: Law = Field("normal", description="law of the DCN's weights")
-    dcn_scale: float | None = Field(None, gt=0, description="its scale; none: the law's own")
+    dcn_scale: float | None = Field(None, gt=0, description="its scale; none: P1's")
     cnn_activation: Activation = Field("relu", description="behind each convolution of the CNN")
     dcn_activation: Activation = Field("relu", description="behind each but the DCN's last one")
     slope: float = Field(0.2, ge=0, le=1, description="of leaky_relu below 0")

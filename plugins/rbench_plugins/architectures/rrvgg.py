@@ -23,8 +23,4 @@ COMPONENT = Architecture(
     summary="VGG16's CNN-DCN, random throughout, nothing learns (P1 section 4).",
     build=build,
     options=CnnDcnOptions,
-    defaults={
-        "cnn_scale": 0.1,
-        "dcn_scale": 0.1,
-    },
 )

@@ -24,8 +24,6 @@ COMPONENT = Architecture(
     build=build,
     options=CnnDcnOptions,
     defaults={
-        "cnn_scale": 0.1,
-        "dcn_scale": 0.1,
         "last": "mean",
     },
 )

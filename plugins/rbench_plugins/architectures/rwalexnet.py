@@ -24,7 +24,6 @@ COMPONENT = Architecture(
     build=build,
     options=CnnDcnOptions,
     defaults={
-        "cnn_scale": 0.015,
         "dcn_law": "kaiming",
         "cnn_activation": "leaky_relu",
         "dcn_activation": "leaky_relu",

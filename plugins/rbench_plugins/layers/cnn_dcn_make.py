@@ -71,9 +71,10 @@ class Laws:
 
     def __init__(self, context: BuildContext, options: CnnDcnOptions) -> None:
         self.seed, self.run = context.seed, context.draw
+        rr = options.cnn == options.dcn == "random"
         self.of = {
-            "encoder": law(options.cnn_law, options.cnn_scale),
-            "decoder": law(options.dcn_law, options.dcn_scale, options.slope),
+            "encoder": law(options.cnn_law, options.cnn_scale, rr),
+            "decoder": law(options.dcn_law, options.dcn_scale, rr, options.slope),
         }
 
     def __call__(self, weight: Tensor, name: str, network: int) -> None:
@@ -86,12 +87,15 @@ class Laws:
         component.draw(weight, generator(self.seed, "cnn-dcn", network, name), options)
 
 
-def law(name: str, scale: float | None, slope: float = 0.0) -> tuple[Initializer, Any]:
+def law(name: str, scale: float | None, rr: bool, slope: float = 0.0) -> tuple[Initializer, Any]:
     """The initializer ``name`` of this package and its options, with ``scale`` as its spread.
 
     ``scale`` is the standard deviation of ``normal``, the half-width of ``uniform``, the scale
-    of ``logistic`` and ``laplace``.
+    of ``logistic`` and ``laplace``. None is P1's: 0.1 for ``normal`` in an rr network (facts C7),
+    and otherwise the law's default.
     """
+    if name == "normal" and scale is None and rr:
+        scale = 0.1
     module = importlib.import_module(f"rbench_plugins.initializers.{name}")
     component: Initializer = module.COMPONENT
     fields: Mapping[str, float] = {}

@@ -1,0 +1,60 @@
+"""The suites of P1: each expands to cells whose options are known and figures that are valid."""
+
+from __future__ import annotations
+
+import pytest
+
+from rbench import registry
+from rbench.catalog import Catalog
+from rbench.plot import figures
+from rbench.spec import parse
+from rbench.sweep import load_suite
+
+FIGURES = [f"fig{n}" for n in ("5", "6", "7a", "7b", "7c", "8", "10a", "10b", "10c")]
+FIGURES += ["fig11a", "fig11b", "fig12", "fig13"]
+
+
+@pytest.fixture(scope="module")
+def catalog() -> Catalog:
+    return Catalog.from_environment()
+
+
+@pytest.mark.parametrize("suffix", ["", "_reduced"])
+@pytest.mark.parametrize("figure", FIGURES)
+def test_cells_and_figures_are_valid(figure: str, suffix: str, catalog: Catalog) -> None:
+    suite = load_suite(f"p1_{figure}{suffix}")
+    assert suite.protocol == ("reduced" if suffix else "paper")
+    assert suite.paper is not None
+    assert figures(suite.figure, suite.name)
+    task = catalog.task("reconstruction")
+    assert suite.cells()
+    for spec in suite.cells():
+        architecture = catalog.architecture(spec.model)
+        parse(architecture.options, {**architecture.defaults, **spec.model_kwargs}, suite.name)
+        options = parse(task.options, spec.task_kwargs, suite.name)
+        assert spec.task == "reconstruction"
+        assert spec.dataset is not None
+        dataset = catalog.dataset(spec.dataset)
+        parse(dataset.options, spec.dataset_kwargs, suite.name)
+        for metric in spec.metrics or ():
+            catalog.metric(metric)
+        assert (spec.recipe in registry.names("recipes")) == task.trains(options)
+
+
+def test_the_paper_draws_30_networks_on_50_photographs_at_every_width() -> None:
+    cells = load_suite("p1_fig7a").cells()
+    widths = [2**n for n in range(2, 12)]
+    for depth in (1, 2):
+        found = [c.model_kwargs["width"] for c in cells if c.model_kwargs["depth"] == depth]
+        assert found == widths
+    assert {c.task_kwargs["networks"] for c in cells} == {30}
+    assert {c.dataset_kwargs["images"] for c in cells} == {50}
+    assert {c.img_size for c in cells} == {(224, 224)}
+
+
+def test_figure_8_shows_cells_of_figure_7a() -> None:
+    def cells(name: str) -> set[str]:
+        return {cell.model_dump_json() for cell in load_suite(name).cells()}
+
+    assert cells("p1_fig8") < cells("p1_fig7a")
+    assert cells("p1_fig8_reduced") < cells("p1_fig7a_reduced")

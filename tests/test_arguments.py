@@ -59,3 +59,11 @@ def test_a_kept_command_names_no_folders() -> None:
     words = ["run", "--data-dir", "/home/ann/secret/set", "--model-kwargs", "weights=~/w/v.st"]
     assert shareable(words) == ("rbench run --data-dir set --model-kwargs weights=v.st")
     assert shareable(["run", "--output", "results"]) == "rbench run --output results"
+
+
+def test_numbers_with_commas_are_a_list() -> None:
+    from rbench.cli.arguments import literal
+
+    assert literal("16,32") == [16, 32]
+    assert literal("[16, 32]") == [16, 32]
+    assert literal("a,b") == "a,b"

@@ -77,14 +77,16 @@ def assignments(flag: str, words: list[str] | None) -> dict[str, Any]:
 
 
 def literal(text: str) -> Any:
-    """A number, list, truth value or None where ``text`` is one, else ``text`` itself."""
+    """A number, list (``16,32`` too), truth value or None where ``text`` is one, else ``text`` itself."""
     named = {"true": True, "false": False, "none": None, "null": None}
     if text.lower() in named:
         return named[text.lower()]
     try:
-        return ast.literal_eval(text)
+        value = ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return text
+    # JSON has no tuples: width=16,32 is a list.
+    return list(value) if isinstance(value, tuple) else value
 
 
 def with_model_flags(

@@ -129,6 +129,9 @@ class Task:
     """Whether, under these options, the task trains and so needs a recipe."""
     labels: bool = True
     """Whether the task needs labelled train and test splits."""
+    compared: tuple[str, ...] = ()
+    """Options that say who competes and not by which rules: runs that differ in them share a
+    protocol, and so a table of the leaderboard."""
     revision: int = 1
 
 

@@ -138,7 +138,11 @@ def resolve(spec: RunSpec, catalog: Catalog) -> Resolved:
         "deterministic": spec.deterministic,
         "seed": spec.seed,
     }
-    protocol = {key: identity[key] for key in ("task", "dataset", "training", "metrics", "limit")}
+    rules = task_options.model_dump(mode="json", exclude=set(task.compared))
+    protocol = {
+        **{key: identity[key] for key in ("dataset", "training", "metrics", "limit")},
+        "task": {"name": task.name, "revision": task.revision, "options": rules},
+    }
     name = " · ".join(
         [task.name, dataset.name]
         + ([f"{spec.img_size[0]}x{spec.img_size[1]} px"] if spec.img_size else [])

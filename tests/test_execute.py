@@ -167,7 +167,7 @@ def test_control_c_leaves_a_record_that_says_interrupted(tmp_path: Path) -> None
             break
     time.sleep(0.2)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=300)
+    _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in errors
     (path,) = (tmp_path / "results").glob("*.json")

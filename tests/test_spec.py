@@ -79,6 +79,16 @@ def test_seeds_and_models_share_a_protocol_and_recipes_do_not(catalog: Catalog) 
     assert resolved(catalog, epochs=1).protocol != base
 
 
+def test_what_a_task_compares_is_not_its_protocol(catalog: Catalog) -> None:
+    def stylize(**options: object) -> Resolved:
+        spec = to_spec({"model": "rrvgg", "task": "stylization", "task_kwargs": options})
+        return resolve(spec, catalog)
+
+    base, other = stylize(), stylize(method="gatys")
+    assert other.protocol == base.protocol
+    assert other.digest != base.digest
+
+
 def test_every_flag_is_a_field_once() -> None:
     assert not set(RunSpec.model_fields) & set(Training.model_fields)
 

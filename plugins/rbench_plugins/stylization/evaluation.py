@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rbench import StylizationOutcome, generator
-from rbench_plugins.stylization.loss_network import Calibration, LossNetwork
+from rbench_plugins.stylization.loss_network import Calibration, LossNetwork, standardising
 from rbench_plugins.stylization.losses import content_loss, distance, statistics
 
 STEM = 48
@@ -23,8 +23,8 @@ CONTENT_LAYER = 3
 class Judge(nn.Module):
     """A random VGG with one convolution a block; ``number`` is its only seed.
 
-    Images (P, 3, H, W) in [0, 1] -> relu1_1 ... relu5_1, each channel with mean 0 and std 1
-    before the ReLU on the image that it is calibrated on.
+    Images (P, 3, H, W) in [0, 1] -> relu1_1 ... relu5_1, standardised before each ReLU by the
+    image that it is calibrated on.
     """
 
     def __init__(self, number: int) -> None:
@@ -37,8 +37,7 @@ class Judge(nn.Module):
     def calibrated(self, images: Tensor) -> tuple[Tensor, Tensor, Calibration]:
         """Shift, scale of the stem and the rest's calibration on ``images``."""
         x = self._stem(images)
-        spread, mean = torch.std_mean(x, (-2, -1), correction=0, keepdim=True)
-        scale = 1 / spread.clamp_min(1e-3 * float(spread.mean()) + 1e-12)
+        mean, scale = standardising(x)
         return mean, scale, self.blocks.calibrate(((x - mean) * scale).relu())
 
     def forward(

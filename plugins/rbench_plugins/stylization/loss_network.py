@@ -30,6 +30,16 @@ class Calibration:
         return Calibration([s[index] for s in self.shifts], [s[index] for s in self.scales])
 
 
+def standardising(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Shift and scale (P, N, 1, 1) that give each channel of (P, N, h, w) mean 0 and std 1.
+
+    Channels that vary less than half of the layer's mean are scaled like that half: on a grey
+    style those that see colour would be scaled up to noise.
+    """
+    spread, mean = torch.std_mean(x, (-2, -1), correction=0, keepdim=True)
+    return mean, 1 / spread.maximum(0.5 * spread.mean(1, keepdim=True) + 1e-12)
+
+
 class LossNetwork(nn.Module):
     """Pool, then convolution and ReLU as often as ``convs`` says: for each block 2 to 5.
 
@@ -78,7 +88,7 @@ class LossNetwork(nn.Module):
 
     @torch.no_grad()
     def calibrate(self, features: Tensor) -> Calibration:
-        """Shifts and scales that give each channel of each of ``features`` mean 0 and std 1.
+        """Shifts and scales that :func:`standardising` finds, as if ``features`` were alone.
 
         Before the ReLU, layer by layer. Random ReLU layers add up to nearly the same positive map
         in every channel; calibrated, half of each is active and they tell structures apart.
@@ -90,11 +100,10 @@ class LossNetwork(nn.Module):
             x = self._pool(x)
             for index in range(1, count + 1):
                 x = self._conv(x, block, index)
-                spread, mean = torch.std_mean(x, (-2, -1), correction=0, keepdim=True)
-                shifts.append(mean)
-                # A channel that is flat has nothing to tell and must not become noise.
-                scales.append(1 / spread.clamp_min(1e-3 * float(spread.mean()) + 1e-12))
-                x = ((x - shifts[-1]) * scales[-1]).relu()
+                shift, scale = standardising(x)
+                shifts.append(shift)
+                scales.append(scale)
+                x = ((x - shift) * scale).relu()
         return Calibration(shifts, scales)
 
     def forward(self, features: Tensor, calibration: Calibration | None = None) -> list[Tensor]:

@@ -109,4 +109,5 @@ COMPONENT = Task(
     metrics=("style_distance", "content_similarity", "stylization_cost", "stylization_diversity"),
     trains=lambda options: False,
     labels=False,
+    compared=tuple(StylizationOptions.model_fields),
 )

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import typer
 
-from rbench.cli import catalog, compare, doctor, leaderboard, plot, run, sweep, verify
+from rbench.cli import (
+    catalog,
+    compare,
+    doctor,
+    leaderboard,
+    plot,
+    run,
+    submit,
+    sweep,
+    verify,
+)
 
 app = typer.Typer(
     name="rbench",
@@ -22,5 +32,6 @@ app.command("plugins")(catalog.plugins_command)
 app.command("leaderboard")(leaderboard.command)
 app.command("compare")(compare.command)
 app.command("plot")(plot.command)
+app.command("submit")(submit.command)
 app.command("verify")(verify.command)
 app.command("doctor")(doctor.command)

@@ -8,6 +8,7 @@ import torch
 from rbench_plugins.stylization.closed_forms import match_moments, principal, whiten_colour
 from rbench_plugins.stylization.losses import (
     Statistics,
+    bounded_distance,
     content_loss,
     distance,
     gram,
@@ -65,6 +66,15 @@ def test_distance_is_relative_to_the_style() -> None:
     assert style_loss([found, wanted], [wanted, wanted]).tolist() == pytest.approx(
         (distance(found, wanted) / 2).tolist()
     )
+
+
+def test_bounded_distance() -> None:
+    wanted = statistics(features(2, 3, 6, 4), "gram", False)
+    far = Statistics(tuple(1e6 * part for part in wanted.parts))
+    double = Statistics(tuple(2 * part for part in wanted.parts))
+    assert bounded_distance(wanted, wanted).tolist() == [0.0, 0.0]
+    assert bounded_distance(double, wanted).tolist() == pytest.approx([0.2, 0.2])
+    assert bounded_distance(far, wanted).tolist() == pytest.approx([1.0, 1.0], rel=1e-4)
 
 
 def test_centred_gram_ignores_what_the_means_do_to_a_gram_matrix() -> None:

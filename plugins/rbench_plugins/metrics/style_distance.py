@@ -18,7 +18,8 @@ class StyleDistanceOptions(Options):
 def measure(
     outcome: StylizationOutcome, context: MetricContext, options: StyleDistanceOptions
 ) -> Iterator[MetricValue]:
-    """``style_gram`` and ``style_moment``: relative squared distances, 0 is the style itself.
+    """``style_gram`` and ``style_moment``: bounded relative distances: 0 is the style itself,
+    1 is unrelated.
 
     ``style_gram_content`` is the distance at which the untouched contents lie: a method that is
     above it has gone away from the style. Uncertainty: standard error over pairs.

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from rbench import StylizationOutcome, generator
 from rbench_plugins.stylization.loss_network import Calibration, LossNetwork, standardising
-from rbench_plugins.stylization.losses import content_loss, distance, statistics
+from rbench_plugins.stylization.losses import bounded_distance, content_loss, statistics
 
 STEM = 48
 WIDTHS, CONVS, KERNEL = (64, 96, 128, 128), (1, 1, 1, 1), 3
@@ -55,11 +55,11 @@ class Judge(nn.Module):
 
 @torch.no_grad()
 def style_distances(images: Tensor, styles: Tensor, judge: Judge, kind: str) -> Tensor:
-    """(P,): mean over five layers of the relative distance of ``images`` to ``styles``."""
+    """(P,): mean over five layers of the bounded distance of ``images`` to ``styles``."""
     calibration = judge.calibrated(styles)
     found, wanted = judge(images, calibration), judge(styles, calibration)
     layers = [
-        distance(statistics(a, kind, True), statistics(b, kind, True))
+        bounded_distance(statistics(a, kind, True), statistics(b, kind, True))
         for a, b in zip(found, wanted, strict=True)
     ]
     return torch.stack(layers).mean(0)

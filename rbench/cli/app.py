@@ -9,7 +9,9 @@ from rbench.cli import (
     compare,
     doctor,
     leaderboard,
+    new_plugin,
     plot,
+    reference,
     run,
     submit,
     sweep,
@@ -34,4 +36,6 @@ app.command("compare")(compare.command)
 app.command("plot")(plot.command)
 app.command("submit")(submit.command)
 app.command("verify")(verify.command)
+app.command("new-plugin")(new_plugin.command)
+app.command("reference")(reference.command)
 app.command("doctor")(doctor.command)

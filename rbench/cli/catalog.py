@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import json
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -70,6 +70,7 @@ def show_command(
     from rbench.catalog import Catalog
     from rbench.components import KINDS
     from rbench.errors import UnknownName
+    from rbench.reference import describe
 
     kind = _singular(kind)
     if kind in ("recipe", "suite"):
@@ -90,34 +91,6 @@ def show_command(
         typer.echo(f"  {option['name']} = {option['default']!r}  ({option['type']})")
         if option["description"]:
             typer.echo(f"      {option['description']}")
-
-
-def describe(component: Any, plugin: str) -> dict[str, Any]:
-    """A component as JSON: what ``rbench show`` prints and the reference is made of."""
-    schema = component.options.model_json_schema()
-    options = []
-    for name, info in component.options.model_fields.items():
-        default = getattr(component, "defaults", {}).get(name, info.get_default())
-        options.append(
-            {
-                "name": name,
-                "default": default if info.is_required() is False else "required",
-                "type": str(info.annotation)
-                .replace("typing.", "")
-                .removeprefix("<class '")
-                .removesuffix("'>"),
-                "description": info.description or "",
-            }
-        )
-    return {
-        "kind": component.kind,
-        "name": component.name,
-        "summary": component.summary,
-        "plugin": plugin,
-        "revision": component.revision,
-        "options": options,
-        "schema": schema,
-    }
 
 
 def plugins_command(as_json: JSON = False) -> None:

@@ -13,7 +13,7 @@ from rbench_plugins.layers.lc_draw import Source
 from rbench_plugins.layers.lc_gram import LCGram
 from rbench_plugins.layers.lc_shape import ConvShape
 
-LINEAR = ("sgd", "nesterov", "momentum")
+LINEAR = ("sgd", "momentum")
 """timm's names of optimisers whose step is linear in gradients and weights."""
 
 

@@ -1,0 +1,316 @@
+"""Kill a sweep again and again, and hold what comes out against an undisturbed one.
+
+    python benchmarks/chaos.py                        # 40 cells, 100 kills
+    python benchmarks/chaos.py --cells 6 --kills 10   # the short form that the tests run
+
+Every cell trains a small timm network on digits with a checkpoint at every step. The sweep runs on
+a small memory disk where this may be mounted (as root on Linux). Kills take turns: SIGKILL to the
+sweep, to a worker, to a worker in the middle of a write; SIGTERM to the sweep; a disk that is full
+for two seconds; a folder that is gone for two seconds. If all cells are done before the kills are
+spent, the sweep begins again in a new folder. At the end of each: no cell lost, none run twice to
+completion, no file that cannot be read, the same numbers, and leaderboards equal to the byte once
+the fields of wall-clock time (and the command, which names the folder) are emptied in the records.
+Exit code 1 if any of this does not hold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import itertools
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+MODELS = ("test_resnet", "test_byobnet")
+SUITE = """
+summary = "Small cells that train."
+seeds = {seeds}
+[base]
+dataset = "digits"
+metrics = ["top1", "loss"]
+limit = 64
+training = {{ epochs = 2, batch_size = 16 }}
+[[grid]]
+model = {models}
+freeze = [["none"], ["spatial"]]
+"""
+KINDS = ("sweep", "worker", "write", "term", "worker", "full", "sweep", "write", "gone", "worker")
+WALL_CLOCK: dict[str, Any] = {
+    "seconds": 0.0, "timing": [], "started": "", "peak_memory_bytes": None, "notes": [],
+    "command": "",
+}  # fmt: skip
+
+
+class Chaos:
+    """Starts sweeps and disturbs them."""
+
+    def __init__(self, suite: Path, cells: int, slots: int, seed: int) -> None:
+        self.suite, self.cells, self.slots = suite, cells, slots
+        self.random = random.Random(seed)
+        self.kills: Counter[str] = Counter()
+        self.endings: Counter[int] = Counter()
+
+    def start(self, output: Path) -> subprocess.Popen[bytes]:
+        """A sweep, as a user starts it."""
+        words = ["sweep", str(self.suite), "--output", str(output), "--device", "cpu"]
+        words += ["--slots", str(self.slots), "--threads", "1", "--checkpoint-every", "1"]
+        words += ["--retries", "1000"]
+        self.log = tempfile.TemporaryFile()  # noqa: SIM115
+        return subprocess.Popen([sys.executable, "-m", "rbench", *words], stderr=self.log)
+
+    def said(self) -> str:
+        """What the last sweep printed."""
+        self.log.seek(0)
+        return self.log.read().decode()[-3000:]
+
+    def undisturbed(self, output: Path) -> float:
+        """Sweep in peace; the seconds it took."""
+        begun = time.monotonic()
+        sweep = self.start(output)
+        if sweep.wait():
+            sys.exit(f"the undisturbed sweep failed:\n{self.said()}")
+        return time.monotonic() - begun
+
+    def disturbed(self, output: Path, kills: int, kinds: itertools.cycle[str]) -> list[str]:
+        """Sweep into ``output`` under at most ``kills`` kills, then to the end."""
+        watch = Watch(output)
+        done = 0
+        while True:
+            sweep = self.start(output)
+            while sweep.poll() is None and done < kills:
+                kind = next(kinds)
+                if self.strike(kind, sweep, output):
+                    done += 1
+                    self.kills[kind] += 1
+            sweep.wait()
+            self.endings[sweep.returncode] += 1
+            if sweep.returncode == 0:
+                break
+            if done >= kills and sweep.returncode not in (2, -9, 143):
+                return [f"the sweep ended with {sweep.returncode}:\n{self.said()}"]
+        return watch.end()
+
+    def strike(self, kind: str, sweep: subprocess.Popen[bytes], output: Path) -> bool:
+        """Do one bad thing; False if there was no occasion."""
+        try:
+            sweep.wait(self.random.uniform(0.5, 6.0))
+            return False
+        except subprocess.TimeoutExpired:
+            pass
+        if kind == "sweep":
+            sweep.kill()
+            sweep.wait()
+        elif kind == "term":
+            sweep.terminate()
+            sweep.wait(60)
+        elif kind == "worker":
+            workers = children(sweep.pid)
+            if not workers:
+                return False
+            send(self.random.choice(workers), signal.SIGKILL)
+        elif kind == "write":
+            return kill_in_a_write(output, sweep)
+        elif kind == "full":
+            if not fill(output.parent):
+                return False
+        elif kind == "gone":
+            away = output.with_suffix(".away")
+            if not output.exists():
+                return False
+            output.rename(away)
+            time.sleep(2)
+            if output.exists():
+                sys.exit("a folder that had vanished was made again in its place")
+            away.rename(output)
+        return True
+
+
+class Watch:
+    """Sees every record that is ever put into a folder."""
+
+    def __init__(self, output: Path) -> None:
+        self.output = output
+        self.seen: dict[str, set[tuple[int, int]]] = {}
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self._look)
+        self.thread.start()
+
+    def _look(self) -> None:
+        while not self.over.wait(0.01):
+            self._once()
+
+    def _once(self) -> None:
+        with contextlib.suppress(OSError):
+            for entry in os.scandir(self.output):
+                if entry.name.endswith(".json") and not entry.name.startswith("."):
+                    found = entry.stat()
+                    key = (found.st_ino, found.st_mtime_ns)
+                    self.seen.setdefault(entry.name, set()).add(key)
+
+    def end(self) -> list[str]:
+        """What was written more than once."""
+        self.over.set()
+        self.thread.join()
+        self._once()
+        return [f"{n} was written {len(s)} times" for n, s in self.seen.items() if len(s) > 1]
+
+
+def compare(output: Path, undisturbed: Path, cells: int) -> list[str]:
+    """What differs, and what is left over."""
+    wrong: list[str] = []
+    names = {path.name for path in undisturbed.glob("*.json")}
+    found = {path.name for path in output.glob("*.json")}
+    if len(names) != cells or found != names:
+        wrong.append(f"{len(found)} records, {len(names)} undisturbed, {cells} cells")
+    for path in output.rglob("*"):
+        if path.is_file() and path.parent == output and path.suffix != ".json":
+            wrong.append(f"left over: {path.name}")
+    left = [p for p in (output / ".checkpoints").rglob("*") if p.is_file()]
+    if left:
+        wrong.append(f"left over: {len(left)} files of checkpoints")
+    for name in sorted(names & found):
+        one, other = (json.loads((folder / name).read_text()) for folder in (output, undisturbed))
+        for key in ("status", "metrics", "result_sha256", "network_sha256", "history", "digest"):
+            if one[key] != other[key]:
+                wrong.append(f"{name}: {key} differs: {one[key]} / {other[key]}")
+    boards = [leaderboard(folder) for folder in (output, undisturbed)]
+    if boards[0] != boards[1]:
+        files = [n for n in {**boards[0], **boards[1]} if boards[0].get(n) != boards[1].get(n)]
+        wrong.append(f"the leaderboards differ: {files}")
+    return wrong
+
+
+def leaderboard(folder: Path) -> dict[str, bytes]:
+    """All files of the leaderboard of a copy of ``folder`` without wall-clock fields."""
+    with tempfile.TemporaryDirectory() as name:
+        records, board = Path(name) / "records", Path(name) / "board"
+        records.mkdir()
+        for path in folder.glob("*.json"):
+            content = {**json.loads(path.read_text()), **WALL_CLOCK}
+            (records / path.name).write_text(json.dumps(content))
+        command = [sys.executable, "-m", "rbench", "leaderboard", str(records)]
+        subprocess.run([*command, "--output", str(board)], check=True, capture_output=True)
+        files = {str(p.relative_to(board)): p.read_bytes() for p in board.rglob("*") if p.is_file()}
+        assert files
+        return files
+
+
+def children(pid: int) -> list[int]:
+    try:
+        return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+
+
+def send(pid: int, what: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, what)
+
+
+def kill_in_a_write(output: Path, sweep: subprocess.Popen[bytes]) -> bool:
+    """Stop all workers again and again until one has a temporary file open; kill them there."""
+    deadline = time.monotonic() + 15
+    while time.monotonic() < deadline and sweep.poll() is None:
+        time.sleep(0.02)
+        workers = children(sweep.pid)
+        for pid in workers:
+            send(pid, signal.SIGSTOP)
+        caught = [pid for pid in workers if has_temporary(pid, output)]
+        for pid in caught:
+            send(pid, signal.SIGKILL)
+        for pid in workers:
+            send(pid, signal.SIGCONT)
+        if caught:
+            return True
+    return False
+
+
+def has_temporary(pid: int, output: Path) -> bool:
+    """Whether a process has a file of a checkpoint, record or claim open that has no name yet."""
+    try:
+        targets = [os.readlink(entry.path) for entry in os.scandir(f"/proc/{pid}/fd")]
+    except OSError:
+        return False
+    return any(t.startswith(f"{output}/") and Path(t).name.startswith(".") for t in targets)
+
+
+def fill(disk: Path) -> bool:
+    """Leave no byte on the disk for two seconds, if it is one of our own."""
+    if not disk.is_mount():
+        return False
+    ballast = disk / "ballast"
+    with contextlib.suppress(OSError), ballast.open("wb") as file:
+        while True:
+            file.write(bytes(1 << 16))
+            file.flush()
+    time.sleep(2)
+    ballast.unlink()
+    return True
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--cells", type=int, default=40, help="rounded up to what the grid gives")
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--slots", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    models = MODELS if options.cells >= 8 else MODELS[:1]
+    seeds = -(-options.cells // (2 * len(models)))
+    cells = seeds * 2 * len(models)
+    work = Path(tempfile.mkdtemp(prefix="rbench-chaos-"))
+    disk = work / "disk"
+    disk.mkdir()
+    mounted = not subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256m", "tmpfs", str(disk)], capture_output=True
+    ).returncode
+    problems: list[str] = []
+    try:
+        suite = work / "suite.toml"
+        suite.write_text(SUITE.format(seeds=seeds, models=json.dumps(models)))
+        chaos = Chaos(suite, cells, options.slots, options.seed)
+        alone = chaos.undisturbed(work / "undisturbed")
+        begun, rounds = time.monotonic(), 0
+        kinds = itertools.cycle(KINDS)
+        while chaos.kills.total() < options.kills:
+            rounds += 1
+            output = disk / f"round-{rounds}"
+            left = options.kills - chaos.kills.total()
+            wrong = chaos.disturbed(output, left, kinds)
+            wrong += compare(output, work / "undisturbed", cells)
+            problems += [f"round {rounds}: {text}" for text in wrong]
+            print(f"round {rounds}: {dict(chaos.kills)} so far, {wrong or 'all holds'}", flush=True)
+        summary = {
+            "cells": cells,
+            "rounds": rounds,
+            "kills": chaos.kills.total(),
+            "kinds": dict(chaos.kills),
+            "sweeps by exit code": {str(k): v for k, v in chaos.endings.items()},
+            "full disk tried": mounted,
+            "seconds": round(time.monotonic() - begun, 1),
+            "seconds of the undisturbed sweep": round(alone, 1),
+            "problems": problems,
+        }
+        print(json.dumps(summary, indent=1))
+    finally:
+        if mounted:
+            subprocess.run(["umount", "-l", str(disk)])
+        shutil.rmtree(work, ignore_errors=True)
+    sys.exit(1 if problems else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -45,7 +45,7 @@ training = {{ epochs = 2, batch_size = 16 }}
 model = {models}
 freeze = [["none"], ["spatial"]]
 """
-KINDS = ("sweep", "worker", "write", "term", "worker", "full", "sweep", "write", "gone", "worker")
+KINDS = ("worker", "sweep", "write", "worker", "full", "term", "worker", "write", "gone", "sweep")
 WALL_CLOCK: dict[str, Any] = {
     "seconds": 0.0, "timing": [], "started": "", "peak_memory_bytes": None, "notes": [],
     "command": "",
@@ -58,6 +58,9 @@ class Chaos:
     def __init__(self, suite: Path, cells: int, slots: int, seed: int) -> None:
         self.suite, self.cells, self.slots = suite, cells, slots
         self.random = random.Random(seed)
+        self.deadline = float("inf")
+        self.unit = 1.0
+        """Seconds from the start of a sweep to its first record, on this machine today."""
         self.kills: Counter[str] = Counter()
         self.endings: Counter[int] = Counter()
 
@@ -78,6 +81,9 @@ class Chaos:
         """Sweep in peace; the seconds it took."""
         begun = time.monotonic()
         sweep = self.start(output)
+        while sweep.poll() is None and not list(output.glob("*.json")):
+            time.sleep(0.05)
+        self.unit = time.monotonic() - begun
         if sweep.wait():
             sys.exit(f"the undisturbed sweep failed:\n{self.said()}")
         return time.monotonic() - begun
@@ -88,7 +94,7 @@ class Chaos:
         done = 0
         while True:
             sweep = self.start(output)
-            while sweep.poll() is None and done < kills:
+            while sweep.poll() is None and done < kills and time.monotonic() < self.deadline:
                 kind = next(kinds)
                 if self.strike(kind, sweep, output):
                     done += 1
@@ -97,14 +103,18 @@ class Chaos:
             self.endings[sweep.returncode] += 1
             if sweep.returncode == 0:
                 break
-            if done >= kills and sweep.returncode not in (2, -9, 143):
+            if (done >= kills or time.monotonic() > self.deadline) and sweep.returncode not in (
+                2,
+                -9,
+                143,
+            ):
                 return [f"the sweep ended with {sweep.returncode}:\n{self.said()}"]
         return watch.end()
 
     def strike(self, kind: str, sweep: subprocess.Popen[bytes], output: Path) -> bool:
         """Do one bad thing; False if there was no occasion."""
         try:
-            sweep.wait(self.random.uniform(0.5, 6.0))
+            sweep.wait(self.random.uniform(0.1, 1.6) * self.unit)
             return False
         except subprocess.TimeoutExpired:
             pass
@@ -126,7 +136,8 @@ class Chaos:
                 return False
         elif kind == "gone":
             away = output.with_suffix(".away")
-            if not output.exists():
+            # Not before the sweep is under way: where it begins it makes the folder.
+            if not children(sweep.pid):
                 return False
             output.rename(away)
             time.sleep(2)
@@ -220,7 +231,7 @@ def send(pid: int, what: signal.Signals) -> None:
 
 def kill_in_a_write(output: Path, sweep: subprocess.Popen[bytes]) -> bool:
     """Stop all workers again and again until one has a temporary file open; kill them there."""
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 30
     while time.monotonic() < deadline and sweep.poll() is None:
         time.sleep(0.02)
         workers = children(sweep.pid)
@@ -265,6 +276,7 @@ def main() -> None:
     )
     parser.add_argument("--cells", type=int, default=40, help="rounded up to what the grid gives")
     parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--minutes", type=float, default=60, help="then no more kills")
     parser.add_argument("--slots", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
@@ -285,7 +297,8 @@ def main() -> None:
         alone = chaos.undisturbed(work / "undisturbed")
         begun, rounds = time.monotonic(), 0
         kinds = itertools.cycle(KINDS)
-        while chaos.kills.total() < options.kills:
+        chaos.deadline = begun + 60 * options.minutes
+        while chaos.kills.total() < options.kills and time.monotonic() < chaos.deadline:
             rounds += 1
             output = disk / f"round-{rounds}"
             left = options.kills - chaos.kills.total()

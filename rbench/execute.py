@@ -7,6 +7,7 @@ record that says so.
 from __future__ import annotations
 
 import math
+import os
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -20,9 +21,10 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
-from rbench import environment
+from rbench import environment, memory
 from rbench.build import Built, build, state_sha256
 from rbench.contexts import Artifacts, Clock, MetricContext, Progress, TaskContext, silent
+from rbench.data import MemoryImages
 from rbench.errors import UserError, printable
 from rbench.freeze import fingerprint
 from rbench.record import DataReport, Failure, MetricValue, Phase, Record
@@ -51,6 +53,8 @@ class Execution:
     plugins: Plugins | None = None
     command: str = ""
     save_weights: bool = False
+    test_images: int | None = None
+    """Judge by the first so many test images only: for a pilot, which keeps no record."""
     checkpoint_every: int | None = None
     """Optimiser steps between checkpoints; None: now and then; 0: none."""
 
@@ -85,6 +89,7 @@ def execute(resolved: Resolved, execution: Execution | None = None) -> Record:
             execution.say(text)
 
     clock, start = Clock(), perf_counter()
+    smaller: Resolved | None = None
     try:
         accelerator = make_accelerator(resolved)
         record.environment = environment.describe(accelerator, precision(resolved))
@@ -92,6 +97,8 @@ def execute(resolved: Resolved, execution: Execution | None = None) -> Record:
             data, data_notes = open_data(resolved)
         for text in data_notes:
             note(text)
+        if execution.test_images is not None:
+            data = _sampled(data, execution.test_images)
         record.data = _describe(data)
         with clock.phase("build"):
             built = build(resolved, data, note)
@@ -101,8 +108,26 @@ def execute(resolved: Resolved, execution: Execution | None = None) -> Record:
             if execution.folder is not None and accelerator.is_main_process
             else None
         )
-        _track_memory(accelerator)
-        outcome = _task(resolved, execution, accelerator, built, data, artifacts, clock, note)
+        memory.track(accelerator.device)
+        try:
+            outcome = _task(resolved, execution, accelerator, built, data, artifacts, clock, note)
+        except torch.OutOfMemoryError:
+            smaller = memory.halved(resolved)
+            if smaller is None or accelerator.num_processes > 1:
+                raise
+        if smaller is not None:
+            # Outside of the handler, whose traceback keeps the tensors of the first attempt.
+            memory.release(built, accelerator)
+            assert smaller.training is not None
+            parts = smaller.training.grad_accum_steps
+            record.environment["micro_batch"] = smaller.training.batch_size // parts
+            note(
+                f"out of GPU memory: run again with each batch in {parts} parts and accumulated "
+                "gradients; batch norms saw the parts"
+            )
+            with clock.phase("build"):
+                built = build(resolved, data, note)
+            outcome = _task(smaller, execution, accelerator, built, data, artifacts, clock, note)
         built.network.cpu()
         record.history = {k: [_finite(v) for v in vs] for k, vs in outcome.history.items()}
         record.details = outcome.details
@@ -114,7 +139,7 @@ def execute(resolved: Resolved, execution: Execution | None = None) -> Record:
         record.artifacts = artifacts.files
         if execution.save_weights and artifacts.folder is not None:
             _save_weights(built, artifacts.folder)
-        record.peak_memory_bytes = _peak_memory(accelerator)
+        record.peak_memory_bytes = memory.peak(accelerator.device)
     except UserError:
         raise
     except KeyboardInterrupt:
@@ -136,7 +161,12 @@ def make_accelerator(resolved: Resolved) -> Accelerator:
     """Accelerate for this run. Its state is a singleton with one precision: put off the last."""
     AcceleratorState._reset_state()
     mixed = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}[precision(resolved)]
-    torch.use_deterministic_algorithms(resolved.spec.deterministic)
+    deterministic = resolved.spec.deterministic
+    if deterministic:
+        # cuBLAS reads this when it is first used.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(deterministic)
+    torch.backends.cudnn.benchmark = False
     if resolved.device.startswith("cuda:"):
         torch.cuda.set_device(resolved.device)
     return Accelerator(mixed_precision=mixed, cpu=resolved.device == "cpu")
@@ -255,6 +285,16 @@ def _save_weights(built: Built, folder: Path) -> None:
     save_file(state, folder / "weights.safetensors")
 
 
+def _sampled(data: ImageData, count: int) -> ImageData:
+    test = data.test
+    if isinstance(test, MemoryImages):
+        labels = None if test.labels is None else test.labels[:count]
+        return replace(data, test=MemoryImages(test.pixels[:count], labels, test.names[:count]))
+    if test is not None:
+        test = replace(test, targets=test.targets[:count], names=test.names[:count])
+    return replace(data, test=test)
+
+
 def _describe(data: ImageData) -> DataReport:
     return DataReport(
         name=data.name,
@@ -266,22 +306,6 @@ def _describe(data: ImageData) -> DataReport:
         img_size=data.img_size,
         skipped=data.skipped,
     )
-
-
-def _track_memory(accelerator: Accelerator) -> None:
-    if accelerator.device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(accelerator.device)
-
-
-def _peak_memory(accelerator: Accelerator) -> int | None:
-    """Bytes: of the GPU in this run; on the CPU of the process so far."""
-    if accelerator.device.type == "cuda":
-        return torch.cuda.max_memory_allocated(accelerator.device)
-    try:
-        import resource
-    except ImportError:
-        return None
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def _rate(phase: Phase) -> Phase:

@@ -45,8 +45,10 @@ class Keeper:
         self.folder: Path | None = None
         if context.checkpoints is not None and context.checkpoint_every != 0:
             self.folder = context.checkpoints / str(context.trainings)
+            # Step by step: a shared folder that has vanished must not be made again here.
             with suppress(OSError):
-                context.checkpoints.mkdir(parents=True, exist_ok=True)
+                context.checkpoints.parent.mkdir(exist_ok=True)
+                context.checkpoints.mkdir(exist_ok=True)
         context.trainings += 1
         self.begun = self.saved = perf_counter()
         self.earlier = 0.0

@@ -10,6 +10,7 @@ from rbench.cli import (
     doctor,
     leaderboard,
     new_plugin,
+    plan,
     plot,
     reference,
     run,
@@ -27,6 +28,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("run")(run.command)
+app.command("plan")(plan.command)
 app.command("sweep")(sweep.command)
 app.command("list")(catalog.list_command)
 app.command("show")(catalog.show_command)

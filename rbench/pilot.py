@@ -22,7 +22,7 @@ FIXED = ("data", "build")
 RECORD_BYTES = 6000
 
 
-def pilot(ticket: Ticket, threads: int = 1, seconds: float = 120.0) -> Cost | None:
+def pilot(ticket: Ticket, threads: int = 1, seconds: float = 600.0) -> Cost | None:
     """The cost of a cell by a pilot in a subprocess; None if that failed or took too long."""
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
     try:

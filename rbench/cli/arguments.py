@@ -77,7 +77,7 @@ def assignments(flag: str, words: list[str] | None) -> dict[str, Any]:
 
 
 def literal(text: str) -> Any:
-    """A number, list (``16,32`` too), truth value or None where ``text`` is one, else ``text`` itself."""
+    """A number, list (``16,32`` too), truth value, None where ``text`` is one, else ``text``."""
     named = {"true": True, "false": False, "none": None, "null": None}
     if text.lower() in named:
         return named[text.lower()]

@@ -10,7 +10,7 @@ from rbench_plugins.architectures import (
     rwvgg,
     vgg_dcn,
 )
-from rbench_plugins.layers.cnn_dcn import CnnDcn
+from rbench_plugins.layers.cnn_dcn import CnnDcn, activated
 from rbench_plugins.layers.cnn_dcn_plan import Conv, Pool, convs, mirrored, vgg16
 from torch import nn
 from torch.nn import functional as F
@@ -230,3 +230,14 @@ def test_normalised_inputs() -> None:
     torch.testing.assert_close(
         normalised.encode(x), plain.encode((x - mean.view(-1, 1, 1)) / std.view(-1, 1, 1))
     )
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_fused_relu_is_the_plain_one(bias: bool, dtype: torch.dtype) -> None:
+    layer = nn.Conv2d(3, 5, 3, padding=1, bias=bias).to(dtype)
+    x = torch.randn(2, 3, 9, 7, dtype=dtype)
+    expected = F.relu(layer(x)).detach()
+    with torch.inference_mode():
+        torch.testing.assert_close(activated(layer, nn.ReLU(), x), expected)
+    assert activated(layer, nn.ReLU(), x).requires_grad

@@ -29,9 +29,17 @@ def minmax(outputs: Tensor, inputs: Tensor) -> Tensor:
 def grey_matched(outputs: Tensor, inputs: Tensor) -> Tensor:
     """Grey, shifted and scaled to the mean and standard deviation of the grey input; clamped."""
     image, target = grey(outputs), grey(inputs)
-    spread, mean = torch.std_mean(image, (-2, -1), correction=0, keepdim=True)
-    wanted, centre = torch.std_mean(target, (-2, -1), correction=0, keepdim=True)
-    return ((image - mean) * (wanted / spread.clamp_min(TINY)) + centre).clamp(0, 1)
+    # Through its peak, since outputs of deep random networks reach 1e17: squares would overflow.
+    image = image / _norm(image, torch.inf).clamp_min(TINY)
+    image.sub_(image.mean((-2, -1), keepdim=True))
+    centre = target.mean((-2, -1), keepdim=True)
+    scale = _norm(target - centre) / _norm(image).clamp_min(TINY)
+    return image.mul_(scale).add_(centre).clamp_(0, 1)
+
+
+def _norm(images: Tensor, order: float = 2.0) -> Tensor:
+    """The norm of each of (..., 1, H, W), as (..., 1, 1, 1); std_mean is ten times slower."""
+    return torch.linalg.vector_norm(images.flatten(-3), order, -1)[..., None, None, None]
 
 
 def relu_minmax(outputs: Tensor, inputs: Tensor) -> Tensor:

@@ -3,8 +3,8 @@
 An 11x11 Gaussian window of sigma 1.5, K = .01 and .03, data range 1, windows wholly inside the
 image (facts C9): scikit-image's ``structural_similarity(gaussian_weights=True, sigma=1.5,
 use_sample_covariance=False)``. torchmetrics computes the same, border cropped, but slides the
-2-D window over five maps and once more for the inverted output; here the window is two products
-with a banded matrix, an input's moments serve all networks, and inversion costs no new moments.
+2-D window over five maps and once more for the inverted output; here the window is eleven shifted
+additions an axis, an input's moments serve all networks, and inversion costs no new moments.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ def grey(images: Tensor) -> Tensor:
     if images.shape[-3] == 1:
         return images
     if images.shape[-3] == 3:
-        weights = torch.tensor(LUMA, dtype=images.dtype, device=images.device)
-        return torch.einsum("...chw,c->...hw", images, weights).unsqueeze(-3)
+        red, green, blue = images.unbind(-3)
+        luma = (red * LUMA[0]).add_(green, alpha=LUMA[1]).add_(blue, alpha=LUMA[2])
+        return luma.unsqueeze(-3)
     return images.mean(-3, keepdim=True)
 
 
@@ -35,18 +36,16 @@ class Ssim:
         height, width = inputs.shape[-2:]
         if min(height, width) < WINDOW:
             raise UserError(f"SSIM needs images of {WINDOW} pixels or more, not {width}x{height}")
-        self.rows = _band(height, inputs)
-        self.columns = _band(width, inputs).T.contiguous()
         self.inputs, self.centre = _centred(inputs)
-        self.mean = self._blur(self.inputs)
-        self.variance = self._blur(self.inputs.square()) - self.mean.square()
+        self.mean = _blur(self.inputs)
+        self.variance = _blur(self.inputs.square()) - self.mean.square()
 
     def __call__(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
         """SSIM of grey ``outputs`` (..., M, 1, H, W), and of ``1 - outputs``: both (..., M)."""
         outputs, centre = _centred(outputs)
-        mean = self._blur(outputs)
-        variance = self._blur(outputs.square()) - mean.square()
-        covariance = self._blur(outputs * self.inputs) - mean * self.mean
+        mean = _blur(outputs)
+        variance = _blur(outputs.square()) - mean.square()
+        covariance = _blur(outputs * self.inputs) - mean * self.mean
         c1, c2 = K1**2, K2**2
         spread = self.variance + variance + c2
         mean = mean + centre
@@ -58,9 +57,6 @@ class Ssim:
         other = self.mean + self.centre
         return (2 * mean * other + c1) / (mean.square() + other.square() + c1)
 
-    def _blur(self, images: Tensor) -> Tensor:
-        return self.rows @ (images @ self.columns)
-
 
 def _centred(images: Tensor) -> tuple[Tensor, Tensor]:
     """Images without their mean, and the mean: moments of flat regions then keep their digits."""
@@ -68,13 +64,23 @@ def _centred(images: Tensor) -> tuple[Tensor, Tensor]:
     return images - centre, centre
 
 
-def _band(length: int, like: Tensor) -> Tensor:
-    """The matrix (length - 10, length) whose rows are the Gaussian window, shifted."""
+def _window() -> list[float]:
     at = torch.arange(WINDOW, dtype=torch.float64) - WINDOW // 2
     window = torch.exp(-(at**2) / (2 * SIGMA**2))
-    window /= window.sum()
-    count = length - WINDOW + 1
-    band = torch.zeros(count, length, dtype=torch.float64)
-    for shift in range(WINDOW):
-        band[torch.arange(count), torch.arange(count) + shift] = window[shift]
-    return band.to(like)
+    return (window / window.sum()).tolist()
+
+
+def _blur(images: Tensor) -> Tensor:
+    """Gaussian window means (..., H - 10, W - 10), image by image: a map then stays in cache."""
+    window = _window()
+    height, width = images.shape[-2] - WINDOW + 1, images.shape[-1] - WINDOW + 1
+    planes = images.reshape(-1, *images.shape[-2:])
+    blurred = planes.new_empty(len(planes), height, width)
+    for plane, out in zip(planes, blurred, strict=True):
+        across = plane[:, :width] * window[0]
+        for shift in range(1, WINDOW):
+            across.add_(plane[:, shift : shift + width], alpha=window[shift])
+        torch.mul(across[:height], window[0], out=out)
+        for shift in range(1, WINDOW):
+            out.add_(across[shift : shift + height], alpha=window[shift])
+    return blurred.unflatten(0, images.shape[:-2])

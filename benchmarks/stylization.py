@@ -103,6 +103,7 @@ def main() -> None:
         "fvt": {"steps": 80},
         "fvt from content": {"steps": 80, "start": "content"},
         "gatys": {"method": "gatys", "steps": 120},
+        "gatys, lr 0.03": {"method": "gatys", "steps": 120, "lr": 0.03},
         "adain": {"method": "adain"},
         "wct": {"method": "wct"},
     }

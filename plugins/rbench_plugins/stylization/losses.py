@@ -65,8 +65,8 @@ def distance(found: Statistics, wanted: Statistics) -> Tensor:
 def bounded_distance(a: Statistics, b: Statistics) -> Tensor:
     """Squared differences over the sum of both squares, meaned over parts: (P,).
 
-    0 for equal ones, 1 for unrelated ones or where one is far larger, at most 2. For judging: a content of strong contrast is not a
-    thousand times further from a faint texture than another.
+    0 for equal ones, 1 for unrelated ones or where one is far larger, at most 2. For judging: a
+    content of strong contrast is not a thousand times further from a faint texture than another.
     """
     parts = []
     for x, y in zip(a.parts, b.parts, strict=True):

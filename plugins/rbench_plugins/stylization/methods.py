@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rbench_plugins.tasks.stylization import StylizationOptions
 
 LEVELS = {"fvt": (1, 2, 3), "gatys": (0, 1, 2, 3)}
-LR = {"fvt": 0.05, "gatys": 0.03}
+LR = {"fvt": 0.05, "gatys": 0.01}
 """Adam's: FVT's in standard deviations of the features, Gatys' in the range of a pixel."""
 
 

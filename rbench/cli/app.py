@@ -8,6 +8,7 @@ from rbench.cli import (
     catalog,
     compare,
     doctor,
+    export,
     leaderboard,
     new_plugin,
     plan,
@@ -37,6 +38,7 @@ app.command("leaderboard")(leaderboard.command)
 app.command("compare")(compare.command)
 app.command("plot")(plot.command)
 app.command("submit")(submit.command)
+app.command("export")(export.command)
 app.command("verify")(verify.command)
 app.command("new-plugin")(new_plugin.command)
 app.command("reference")(reference.command)

@@ -1,0 +1,30 @@
+"""``rbench export``: a run's network as a folder that timm opens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def command(
+    record: Annotated[Path, typer.Argument(help="a record whose run had --save-weights")],
+    output: Annotated[Path, typer.Option("--output", help="an empty or new folder")] = Path(
+        "exported"
+    ),
+    data_dir: Annotated[
+        str | None, typer.Option("--data-dir", help="where the data set's files are")
+    ] = None,
+) -> None:
+    """Write a run's network as a timm-loadable safetensors folder with a model card.
+
+    LC-blocks are folded into plain convolutions. The folder is opened with timm and its logits
+    are compared before it is left there.
+    """
+    from rbench.catalog import Catalog
+    from rbench.export import export
+
+    done = export(record, output, Catalog.from_environment(), data_dir)
+    typer.echo(f"{done.folder}: timm's {done.architecture}, logits within {done.moved:.1g}")
+    typer.echo(f'timm.create_model("local-dir:{done.folder}", pretrained=True)')

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ class Resolved:
     protocol: str
     protocol_name: str
 
-    @property
+    @cached_property
     def slug(self) -> str:
         """A file name for the record: readable, unique by the digest, safe on any system."""
         parts = [self.spec.model, *self.spec.freeze, self.dataset.name, f"s{self.spec.seed}"]

@@ -94,14 +94,16 @@ class SuiteSpec(Options):
 
     def cells(self, overrides: Mapping[str, Any] | None = None) -> list[RunSpec]:
         """Every run of the suite, in order, without repetitions; ``overrides`` win."""
-        specs: dict[str, RunSpec] = {}
+        specs: dict[tuple[str, int], RunSpec] = {}
         for assignment in self._assignments():
             fields: dict[str, Any] = {}
             for key, value in {**self.base, **assignment, **(overrides or {})}.items():
                 assign(fields, key, value)
-            for seed in [fields["seed"]] if "seed" in fields else range(self.seeds):
-                spec = parse(RunSpec, {**fields, "seed": seed}, f"suite {self.name}")
-                specs.setdefault(spec.model_dump_json(), spec)
+            # Parsed once for all seeds: a suite may have a hundred thousand cells.
+            spec = parse(RunSpec, fields, f"suite {self.name}")
+            key = spec.model_dump_json(exclude={"seed"})
+            for seed in [spec.seed] if "seed" in fields else range(self.seeds):
+                specs.setdefault((key, seed), spec.model_copy(update={"seed": seed}))
         return list(specs.values())
 
     def _assignments(self) -> Iterator[dict[str, JsonValue]]:

@@ -60,8 +60,12 @@ def resolve_each(
     alike: dict[str, Resolved | UserError] = {}
     cells: dict[str, Resolved] = {}
     bad: list[Unresolvable] = []
+    last: RunSpec | None = None
+    key = ""
     for spec in specs:
-        key = repr([value for name, value in spec if name != "seed"])
+        if last is None or spec.model_copy(update={"seed": last.seed}) != last:
+            key = repr([value for name, value in spec if name != "seed"])
+        last = spec
         if key not in alike:
             try:
                 alike[key] = resolve(spec, catalog)

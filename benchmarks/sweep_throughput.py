@@ -1,0 +1,96 @@
+"""A sweep of 40 small cells against a shell loop over `rbench run`, and against one process.
+
+    python benchmarks/sweep_throughput.py                    # in turns, medians over three rounds
+    python benchmarks/sweep_throughput.py --shell-cells 40   # the loop in full, not a part of it
+
+Every cell judges an untrained network of timm on digits, so that starting up weighs most: the hard
+case for a harness. By hand is a Python loop over rbench.run in one process, as a user would write
+it. Wall seconds and seconds of processor time (on a machine that others use, look at the latter).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+MODELS = ("test_resnet", "test_byobnet")
+SUITE = """
+summary = "Untrained cells."
+seeds = {seeds}
+[base]
+dataset = "digits"
+metrics = ["top1"]
+task_kwargs = {{ train = false }}
+[[grid]]
+model = {models}
+"""
+HAND = """
+import sys
+import rbench
+for model in {models}:
+    rbench.run(model, dataset="digits", metrics=("top1",), task_kwargs={{"train": False}},
+               device="cpu", seeds={seeds}, output=sys.argv[1])
+"""
+
+
+def timed(commands: Sequence[Sequence[str]], threads: int) -> tuple[float, float]:
+    """Wall and processor seconds of ``commands``, one after another."""
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    for command in commands:
+        subprocess.run(command, check=True, capture_output=True, env=environment)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return time.monotonic() - begun, used
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--cells", type=int, default=40)
+    parser.add_argument("--shell-cells", type=int, default=4, help="of the loop; scaled to all")
+    parser.add_argument("--slots", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    seeds = options.cells // len(MODELS)
+    rounds = []
+    for _ in range(options.rounds):
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            suite = folder / "suite.toml"
+            suite.write_text(SUITE.format(seeds=seeds, models=json.dumps(MODELS)))
+            python = [sys.executable, "-m", "rbench"]
+            sweep = [*python, "sweep", str(suite), "--device", "cpu", "--output"]
+            slots = ["--slots", str(options.slots), "--threads", "1"]
+            swept = timed([[*sweep, str(folder / "sweep"), *slots]], 1)
+            assert len(list((folder / "sweep").glob("*.json"))) == options.cells
+            hand = [sys.executable, "-c", HAND.format(models=MODELS, seeds=seeds)]
+            by_hand = timed([[*hand, str(folder / "hand")]], options.slots)
+            assert len(list((folder / "hand").glob("*.json"))) == options.cells
+            run = [*python, "run", "--model", MODELS[0], "--dataset", "digits", "--device", "cpu"]
+            run += ["--task-kwargs", "train=false", "--metrics", "top1"]
+            run += ["--output", str(folder / "shell")]
+            loop = [[*run, "--seed", str(seed)] for seed in range(options.shell_cells)]
+            scale = options.cells / options.shell_cells
+            wall, used = timed(loop, options.slots)
+        rounds.append((swept, by_hand, (wall * scale, used * scale)))
+    ratios = {
+        f"{what}, {unit}": round(statistics.median(r[other][i] / r[0][i] for r in rounds), 2)
+        for other, what in ((2, "shell loop / sweep"), (1, "one process by hand / sweep"))
+        for i, unit in enumerate(("wall", "processor time"))
+    }
+    names = ("sweep", "by hand", "shell loop, scaled")
+    seconds = {n: [tuple(round(s, 1) for s in r[i]) for r in rounds] for i, n in enumerate(names)}
+    print(json.dumps({"cells": options.cells, "seconds (wall, processor)": seconds, **ratios}))
+
+
+if __name__ == "__main__":
+    main()

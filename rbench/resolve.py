@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -139,11 +140,6 @@ def resolve(spec: RunSpec, catalog: Catalog) -> Resolved:
         "deterministic": spec.deterministic,
         "seed": spec.seed,
     }
-    rules = task_options.model_dump(mode="json", exclude=set(task.compared))
-    protocol = {
-        **{key: identity[key] for key in ("dataset", "training", "metrics", "limit")},
-        "task": {"name": task.name, "revision": task.revision, "options": rules},
-    }
     name = " · ".join(
         [task.name, dataset.name]
         + ([f"{spec.img_size[0]}x{spec.img_size[1]} px"] if spec.img_size else [])
@@ -167,9 +163,17 @@ def resolve(spec: RunSpec, catalog: Catalog) -> Resolved:
         device=device,
         identity=identity,
         digest=digest(identity),
-        protocol=digest(protocol)[:12],
+        protocol=protocol(identity, task),
         protocol_name=name,
     )
+
+
+def protocol(identity: Mapping[str, Any], task: Task) -> str:
+    """What runs must share to be comparable, as twelve letters."""
+    own = dict(identity["task"])
+    own["options"] = {k: v for k, v in own["options"].items() if k not in task.compared}
+    rules = {key: identity.get(key) for key in ("dataset", "training", "metrics", "limit")}
+    return digest({**rules, "task": own})[:12]
 
 
 def digest(content: object) -> str:

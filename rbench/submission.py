@@ -15,9 +15,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from rbench.catalog import Catalog
 from rbench.errors import UserError, printable
 from rbench.record import Record, RecordError, Tensors, read, to_json, write_atomically
-from rbench.resolve import digest
+from rbench.resolve import digest, protocol
 
 LARGEST = 8 * 2**20
 """Bytes of a record or a picture."""
@@ -93,15 +94,18 @@ def private_words() -> set[str]:
 
 
 def _complaints(record: Record, private: Iterable[str]) -> Iterator[str]:
-    if record.status != "done":
-        yield f"its run {record.status}; only finished runs are ranked"
+    if record.status == "interrupted":
+        yield "its run was interrupted: run it again"
     for where, value in _leaves(record.model_dump(mode="python")):
         if isinstance(value, float) and not math.isfinite(value):
             yield f"{where} is not finite"
     yield from _identity(record)
     yield from _provenance(record)
-    yield from _fingerprints(record)
-    yield from _ranges(record)
+    if record.status == "done":  # a failed run is shown as such, and has no numbers to check
+        yield from _fingerprints(record)
+        yield from _ranges(record)
+    elif record.error is None or record.metrics:
+        yield "its run failed, and it does not say why or has numbers all the same"
     yield from _secrets(record, private)
 
 
@@ -111,8 +115,15 @@ def _identity(record: Record) -> Iterator[str]:
         yield "its digest is not that of its content (resolved)"
     if resolved.get("seed") != record.seed or record.spec.get("seed", 0) != record.seed:
         yield "its seed is not the one of its spec"
-    parts = ("task", "dataset", "training", "metrics", "limit")
-    if record.protocol != digest({part: resolved.get(part) for part in parts})[:12]:
+    try:
+        task = Catalog.from_environment().task(str(resolved["task"]["name"]))  # type: ignore[index,call-overload]
+        same = record.protocol == protocol(resolved, task)
+    except UserError as error:
+        yield str(error)
+        return
+    except (TypeError, KeyError, AttributeError, ValueError):
+        same = False
+    if not same:
         yield "its protocol is not that of its content (resolved)"
     if record.comparable != (resolved.get("limit") is None):
         yield "comparable does not fit its limit"

@@ -12,8 +12,9 @@ from conftest import Rbench
 from PIL import Image
 from synthetic_records import ENVIRONMENT, record
 
+from rbench.catalog import Catalog
 from rbench.record import Artifact, MetricValue, Record, to_json
-from rbench.resolve import digest
+from rbench.resolve import digest, protocol
 from rbench.submission import private_words, submit
 
 ROOT = Path(__file__).parents[1]
@@ -24,8 +25,7 @@ Change = Callable[[Record], Any]
 def sound(seed: int = 0, **fields: Any) -> Record:
     """A record as a run leaves it."""
     made = record("resnet18", "spatial", seed, **fields)
-    parts = ("task", "dataset", "training", "metrics", "limit")
-    made.protocol = digest({part: made.resolved.get(part) for part in parts})[:12]
+    made.protocol = protocol(made.resolved, Catalog.from_environment().task("classification"))
     made.digest = digest(made.resolved)
     made.environment = {**ENVIRONMENT, "packages": {"rbench": "0.1.0", "torch": "2.9.0"}}
     made.plugins = {"builtin": "rbench 0.1.0"}
@@ -91,7 +91,8 @@ def _moved(made: Record) -> None:
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        (_set("status", "failed"), "its run failed; only finished runs are ranked"),
+        (_set("status", "failed"), "its run failed, and it does not say why"),
+        (_set("status", "interrupted"), "its run was interrupted: run it again"),
         (_set("resolved", {"seed": 0}), "its digest is not that of its content"),
         (_set("seed", 5), "its seed is not the one of its spec"),
         (_set("protocol", "0" * 12), "its protocol is not that of its content"),

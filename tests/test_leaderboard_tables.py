@@ -5,6 +5,7 @@ import io
 import math
 import random
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from scipy import stats as reference
@@ -13,6 +14,7 @@ from synthetic_records import hostile, many, record
 import rbench.leaderboard.table_csv as table_csv
 from rbench.errors import UserError
 from rbench.leaderboard.frame import load
+from rbench.leaderboard.labels import tell_apart
 from rbench.leaderboard.rows import from_records, read_rows
 from rbench.leaderboard.stats import NOISE, ONE_SEED, difference, summarise
 from rbench.leaderboard.table_markdown import leader, side_by_side, to_markdown
@@ -250,3 +252,18 @@ def test_a_folder_is_read_whole_and_broken_records_are_named(tmp_path: Path) -> 
     assert len(read_rows(tmp_path, skip_broken=True)) == 8
     with pytest.raises(UserError, match="no folder of records"):
         read_rows(tmp_path / "missing")
+
+
+def test_notes_begin_with_what_is_rarest() -> None:
+    def entry(**task: object) -> SimpleNamespace:
+        first = SimpleNamespace(identity={"task": {"options": task}})
+        return SimpleNamespace(model="m", init="i", freeze="none", first=first, note="")
+
+    entries = [entry(a=1, ratio=n) for n in range(3)] + [entry(a=2, ratio=0)]
+    tell_apart(entries)  # type: ignore[arg-type]
+    assert [e.note for e in entries] == [
+        "task.ratio=0, task.a=1",
+        "task.ratio=1, task.a=1",
+        "task.ratio=2, task.a=1",
+        "task.a=2, task.ratio=0",
+    ]

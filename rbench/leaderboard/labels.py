@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -50,9 +50,14 @@ def tell_apart(entries: list[Entry]) -> None:
             continue
         flat = [flatten(entry.first.identity) for entry in group]
         keys = sorted({key for one in flat for key in one})
-        differing = [key for key in keys if len({repr(one.get(key)) for one in flat}) > 1]
+        counts = {key: Counter(repr(one.get(key)) for one in flat) for key in keys}
+        differing = [key for key in keys if len(counts[key]) > 1]
         for entry, one in zip(group, flat, strict=True):
-            parts = [f"{_shorter(key)}={short(one.get(key))}" for key in differing]
+            # What is rarest comes first: a long note is cut.
+            order = sorted(
+                differing, key=lambda k: (counts[k][repr(one.get(k))], -len(counts[k]), k)
+            )
+            parts = [f"{_shorter(key)}={short(one.get(key))}" for key in order]
             entry.note = printable(", ".join(parts), LONGEST)
 
 

@@ -169,6 +169,30 @@ def test_a_trend_of_a_gap() -> None:
     assert "−8.00" in row.results[0].text or "−8" in row.results[0].text
 
 
+def test_evidence_of_one_seed_counts_and_says_so() -> None:
+    records = [*runs("a", 90.0), *runs("a", 91.0, "spatial")]
+    records += [record("b"), record("b", "spatial", values={"top1": 96.0})]
+    (row,) = made(records, paper(claim=[ORDER])).claims
+    assert row.verdict == "holds"
+    records += [record("c"), record("c", "spatial", values={"top1": 90.0})]
+    (row,) = made(records, paper(claim=[ORDER])).claims
+    assert row.verdict == "holds in 2 of 3"
+    (row,) = made(records[8:], paper(claim=[ORDER])).claims
+    assert row.verdict == "holds in 1 of 2 (one seed)"
+
+
+def test_a_gap_to_another_network() -> None:
+    records = [
+        *runs("deep", 80.0, options={"depth": 1}),
+        *runs("deep", 70.0, options={"depth": 2}),
+        *runs("flat", 80.0, options={"depth": 1}),
+        *runs("flat", 80.0, options={"depth": 2}),
+    ]
+    claim = {**TREND, "where": {"model": "flat"}, "minus": {"model": "deep"}, "x": "model.depth"}
+    (row,) = made(records, paper(claim=[claim])).claims
+    assert row.verdict == "holds"
+
+
 def test_conditions() -> None:
     assert fits(8, ">=8")
     assert not fits(8, "<8")

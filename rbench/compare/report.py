@@ -60,7 +60,8 @@ def report(tables: Sequence[Table], papers: Sequence[Paper]) -> Report:
     for paper in papers:
         made.values += [_value(paper, value, found.matching(value.where)) for value in paper.value]
         for claim in paper.claim:
-            sides = [claim.where] if claim.kind == "trend" else [claim.above, claim.below]
+            trend = [claim.where, {**claim.where, **claim.minus}]
+            sides = trend if claim.kind == "trend" else [claim.above, claim.below]
             made.claims.append(_claim(paper, claim, found.matching(*sides)))
     return made
 
@@ -141,10 +142,12 @@ def _claim(paper: Paper, claim: Claim, found: Sequence[Measured]) -> ClaimRow:
 
 
 def _together(claim: Claim, verdicts: list[str]) -> str:
-    words = set(verdicts)
-    if len(words) == 1:
+    if len(set(verdicts)) == 1:
         return verdicts[0]
-    if claim.holds == "somewhere" and "holds" in words:
-        return "holds"
-    held = verdicts.count("holds")
-    return f"holds in {held} of {len(verdicts)}"
+    # "holds (one seed)" counts as evidence too, but is said.
+    held = [verdict for verdict in verdicts if verdict.startswith("holds")]
+    kinds = set(held)
+    if held and (claim.holds == "somewhere" or len(held) == len(verdicts)):
+        return "holds" if "holds" in kinds else held[0]
+    one = " (one seed)" if kinds and "holds" not in kinds else ""
+    return f"holds in {len(held)} of {len(verdicts)}{one}"

@@ -83,9 +83,10 @@ def _head(tables: Sequence[Table], title: str) -> str:
             spread = mean_and_spread(first.summaries[table.primary.name], table.primary.unit)
             number = f"{escape(table.primary.name)} {spread} {escape(table.primary.unit)}"
             best = f"{escape(full_name(first), 120)}: {number}"
+        rows = "1 row" if len(table.entries) == 1 else f"{len(table.entries)} rows"
         lines.append(
             f'<li><a href="#{escape(table.slug)}"><bdi>{escape(table.name)}</bdi></a> '
-            f"<span class=quiet>{len(table.entries)} rows</span><br><bdi>{best}</bdi></li>"
+            f"<span class=quiet>{rows}</span><br><bdi>{best}</bdi></li>"
         )
     return (
         '<a class=skip href="#main">Skip to the tables</a>\n<header>\n'

@@ -86,7 +86,10 @@ def full_name(entry: Entry) -> str:
     parts = [entry.model]
     if entry.init != "default":
         parts.append(f"drawn by {entry.init}")
-    parts.append("learnable" if entry.freeze == "none" else f"{entry.freeze} frozen")
+    if entry.freeze != "none":
+        parts.append(f"{entry.freeze} frozen")
+    elif entry.first.identity.get("training") is not None:
+        parts.append("learnable")
     return ", ".join(parts)
 
 

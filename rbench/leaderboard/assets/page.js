@@ -111,23 +111,23 @@ function columnsOf(table) {
     {
       title: "network", class: "net", header: true, text: (row) => `${row.model} ${row.note}`,
       show: (row) => {
-        const name = make("bdi", { class: row.model.length > 30 ? "" : "whole" }, row.model);
+        const name = make("bdi", { class: row.model.length > 30 ? "long" : "whole" }, row.model);
         const notes = [row.note, row.comparable ? "" : "not comparable"].filter(Boolean).join("; ");
         return notes ? make("span", {}, name, make("span", { class: "note" }, notes)) : name;
       },
     },
     { title: "init", class: "net", hide: !table.inits || narrow, text: (row) => row.init },
-    { title: "frozen", class: "net", text: (row) => row.freeze },
+    { title: "frozen", class: "net", hide: table.rows.every((row) => row.freeze === "none"), text: (row) => row.freeze },
   ];
   table.metrics.forEach((one, place) => {
     const arrow = one.higher === null ? "" : one.higher ? " ↑" : " ↓";
     const unit = one.unit ? ` (${one.unit})` : "";
-    const hide = place !== table.primary && (narrow || place > 5);
+    const hide = place !== table.primary && (narrow || place > 3);
     found.push(numeric(`${one.name}${unit}${arrow}`, (row) => row.values[place], hide));
   });
   if (metric) {
     found.push({
-      title: `seeds of ${metric.name}`, class: "", hide: narrow, sort: (row) => row.values[table.primary]?.[0] ?? missing,
+      title: `seeds of ${metric.name}`, class: "", hide: narrow || table.rows.every((row) => row.n < 2), sort: (row) => row.values[table.primary]?.[0] ?? missing,
       text: (row) => row.seeds.map((pair) => pair[1]).join(" "),
       show: (row) => (row.seeds.length ? strip(row.seeds, low, high, metric.unit) : "–"),
     });

@@ -57,6 +57,7 @@ def stop() -> None:
 def go(folder: Path, progress: Any = None, every: int | None = 1, **more: Any) -> Record:
     catalog = Catalog.from_environment()
     cell = resolve(rbench.RunSpec(**{**FIELDS, **more}), catalog)
+    folder.mkdir(parents=True, exist_ok=True)
     execution = Execution(folder=folder, checkpoint_every=every)
     if progress is not None:
         execution.progress = progress

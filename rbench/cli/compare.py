@@ -16,6 +16,7 @@ def command(
     measured: Annotated[
         bool, typer.Option("--measured", help="leave out what has no record")
     ] = False,
+    summary: Annotated[bool, typer.Option("--summary", help="a short form, for a README")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
     """Hold reported values and claims of the papers against records.
@@ -25,7 +26,7 @@ def command(
     """
     import json
 
-    from rbench.compare import baselines, report, to_json, to_markdown
+    from rbench.compare import baselines, report, to_json, to_markdown, to_summary
     from rbench.compare.suites import papers_of
     from rbench.leaderboard import make_tables, read_rows
 
@@ -33,5 +34,7 @@ def command(
     made = report(make_tables(read_rows(records), baselines()), papers)
     if as_json:
         typer.echo(json.dumps(to_json(made), indent=1, allow_nan=False))
+    elif summary:
+        typer.echo(to_summary(made), nl=False)
     else:
         typer.echo(to_markdown(made, unmeasured=not measured), nl=False)

@@ -50,6 +50,7 @@ def show(cells: list[Cell], output: Path) -> None:
             continue
         rate = f"{phase.images_per_second:,.0f} images/s" if phase.images_per_second else ""
         table.add_row(f"{phase.name} seconds", f"{phase.seconds:.1f}", rate)
+    table.add_row("seconds in all", f"{first.seconds:.1f}", "")
     console.print(table)
     for cell in done:
         console.print(f"record: {cell.path}")

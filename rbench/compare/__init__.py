@@ -47,7 +47,7 @@ from __future__ import annotations
 
 from rbench.compare.declaration import Paper, baselines, papers, reported_value
 from rbench.compare.report import Report, report
-from rbench.compare.text import to_html, to_json, to_markdown
+from rbench.compare.text import to_html, to_json, to_markdown, to_summary
 
 __all__ = [
     "Paper",
@@ -59,4 +59,5 @@ __all__ = [
     "to_html",
     "to_json",
     "to_markdown",
+    "to_summary",
 ]

@@ -29,6 +29,21 @@ def to_markdown(made: Report, unmeasured: bool = True, level: int = 2) -> str:
     return "\n".join(parts)
 
 
+def to_summary(made: Report) -> str:
+    """For a README: a sentence and a table of measured claims for each paper."""
+    parts = []
+    for paper in made.papers:
+        claims = _of(made.claims, paper.name, False)
+        parts.append(f"**{markdown(paper.title, 200)}.** {tally(made, paper.name)}\n")
+        if claims:
+            rows = {
+                (row.claim.source, row.claim.text, row.claim.metric, row.verdict) for row in claims
+            }
+            cells = [[markdown(cell, 200) for cell in row] for row in sorted(rows)]
+            parts.append(_table(["source", "claim", "measured in", "verdict"], cells))
+    return "\n".join(parts)
+
+
 def to_html(made: Report) -> str:
     """A section of the page; empty where no paper has a record."""
     sections = []

@@ -80,6 +80,8 @@ def open_pairs(context: DataContext, options: ContentStyleOptions) -> ImageData:
         img_size=(size[0], size[1]),
         train=load(styles, scaled, []),
         test=load(contents, size, pictures),
+        mean=(0.5,) * 3,
+        std=(0.5,) * 3,
         skipped=skipped,
     )
 

@@ -35,7 +35,7 @@ def rate(processes: int, threads: int, model: str, epochs: int) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--model", default="resnet20_cifar")
+    parser.add_argument("--model", default="resnet_cifar_20_16")
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()

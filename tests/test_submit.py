@@ -62,6 +62,12 @@ def test_records_and_pictures_enter_once(rbench: Rbench, tmp_path: Path) -> None
     assert rbench("leaderboard", "leaderboards/records", "--output", "leaderboards").returncode == 0
 
 
+def test_what_to_type_next_covers_all_records(rbench: Rbench, tmp_path: Path) -> None:
+    lay(tmp_path / "results", sound())
+    done = rbench("submit", "results", "--to", "leaderboards/records/mine")
+    assert "next: rbench leaderboard leaderboards/records --output leaderboards\n" in done.stdout
+
+
 def test_another_record_of_the_same_run_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
     into = tmp_path / "records"
     submit([lay(tmp_path, sound())], into)

@@ -41,4 +41,6 @@ def command(
     new = submit(files, to)
     typer.echo(f"{len(new)} new records in {to}, {len(files) - len(new)} were there already")
     if new:
-        typer.echo(f"next: rbench leaderboard {to} --output {to.parent}")
+        # Records may go to a folder of their own inside records/; the tables are made of all.
+        records = next((folder for folder in (to, *to.parents) if folder.name == "records"), to)
+        typer.echo(f"next: rbench leaderboard {records} --output {records.parent}")

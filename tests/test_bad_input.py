@@ -39,7 +39,7 @@ RUN = ("run", "--model", "resnet10t")
         ((*RUN, "--init", "normal", "--init-kwargs", "sdt=1"), "unknown option 'sdt'"),
         ((*RUN, "--init", "normal", "--init-kwargs", "std"), "expected name=value"),
         ((*RUN, "--model-kwargs", "low_res=7"), "low_res = 7"),
-        ((*RUN, "--model-kwargs", "blokc=7"), "timm cannot build resnet10t"),
+        ((*RUN, "--model-kwargs", "blokc=7"), "unknown option 'blokc'; did you mean block"),
         ((*RUN, "--task-kwargs", "trian=false"), "unknown option 'trian'; did you mean train"),
         ((*RUN, "--metric-kwargs", "fgms.epsilons=[0.1]"), "'fgms', which is not measured"),
         ((*RUN, "--task-kwargs", "train=false", "--epochs", "2"), "takes no recipe"),

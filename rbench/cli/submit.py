@@ -42,5 +42,5 @@ def command(
     typer.echo(f"{len(new)} new records in {to}, {len(files) - len(new)} were there already")
     if new:
         # Records may go to a folder of their own inside records/; the tables are made of all.
-        records = next((folder for folder in (to, *to.parents) if folder.name == "records"), to)
-        typer.echo(f"next: rbench leaderboard {records} --output {records.parent}")
+        whole = next((folder for folder in (to, *to.parents) if folder.name == "records"), to)
+        typer.echo(f"next: rbench leaderboard {whole} --output {whole.parent}")

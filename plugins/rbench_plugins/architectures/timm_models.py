@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import ConfigDict, Field
 
-from rbench import Architecture, ArchitectureFamily, Options, UserError
+from rbench import Architecture, ArchitectureFamily, Options, UnknownName, UserError
 from rbench_plugins.architectures.timm_names import timm_names
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def build(name: str, context: BuildContext, options: TimmOptions) -> nn.Module:
             **{**_size(name, context), **kwargs},
         )
     except (TypeError, RuntimeError, OSError, AssertionError) as error:
-        message = " ".join(str(error).split())
+        message = _unknown_option(name, error) or " ".join(str(error).split())
         raise UserError(f"timm cannot build {name} with these options: {message}") from error
     if context.training is None and _has_silent_branch(network):
         context.note(
@@ -63,6 +64,26 @@ def build(name: str, context: BuildContext, options: TimmOptions) -> nn.Module:
         elif options.low_res:
             raise UserError(f"rbench knows no low-resolution form of {name}")
     return network
+
+
+def _unknown_option(name: str, error: Exception) -> str:
+    """What is wrong with an option that the model's constructor does not take, else nothing.
+
+    timm's own words name the class and the option, not what would have been right.
+    """
+    import inspect
+    import sys
+
+    import timm
+
+    said = re.search(r"(\w+)\.__init__\(\) got .*?unexpected keyword .*?'(\w+)'", str(error))
+    if said is None:
+        return ""
+    module = sys.modules[timm.models.model_entrypoint(name).__module__]
+    constructor = getattr(module, said[1], None)
+    taken = set(inspect.signature(constructor).parameters) if constructor else set()
+    own = TimmOptions.model_fields
+    return str(UnknownName("option", said[2], taken.union(own) - {"cfg", "kwargs"}))
 
 
 def _has_silent_branch(network: nn.Module) -> bool:

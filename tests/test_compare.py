@@ -193,6 +193,27 @@ def test_a_gap_to_another_network() -> None:
     assert row.verdict == "holds"
 
 
+def test_an_order_of_two_gaps() -> None:
+    """A gap is taken seed by seed on each side, then the two are compared."""
+    records = [*runs("shallow", 90.0), *runs("shallow", 50.0, "spatial")]
+    records += [*runs("deep", 95.0), *runs("deep", 85.0, "spatial")]
+    claim = {
+        **ORDER,
+        "above": {"model": "shallow", "freeze": "none"},
+        "below": {"model": "deep", "freeze": "none"},
+        "minus": {"freeze": "spatial"},
+        "each": [],
+    }
+    (row,) = made(records, paper(claim=[claim])).claims
+    assert row.verdict == "holds"
+    (result,) = row.results
+    assert result.text.startswith("gap of shallow − gap of deep: +30")
+    (row,) = made(records, paper(claim=[{**claim, "at_least": 31.0}])).claims
+    assert row.verdict == "does not hold"
+    (row,) = made(records[:-4], paper(claim=[claim])).claims
+    assert row.verdict == "not measured"
+
+
 def test_conditions() -> None:
     assert fits(8, ">=8")
     assert not fits(8, "<8")

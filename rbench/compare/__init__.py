@@ -35,7 +35,7 @@
     where = {...}                    # trend: records
     x = "model.expansion"            # trend: metric against this column
     direction = "rises"              # trend: rises or falls
-    minus = {freeze = "none"}        # trend: of the difference to the records with these instead
+    minus = {freeze = "none"}        # of the difference to the records with these instead
     each = ["dataset"]               # columns that must agree; one result for each of their values
     holds = "everywhere"             # everywhere (default) or somewhere
 

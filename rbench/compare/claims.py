@@ -39,10 +39,14 @@ def _pairs(claim: Claim, members: Sequence[Measured]) -> list[ClaimResult]:
         above = [m for m in group if m.matches(claim.above)]
         below = [m for m in group if m.matches(claim.below)]
         for a, b in itertools.product(above, below):
-            gap = difference(a.values(claim.metric), b.values(claim.metric))
+            gap = difference(
+                _values(claim, claim.above, a, group), _values(claim, claim.below, b, group)
+            )
             if a is b or gap is None:
                 continue
             names = f"{_name(a)} − {_name(b)}"
+            if claim.minus:
+                names = f"gap of {_name(a)} − gap of {_name(b)}"
             results.append(
                 ClaimResult(_where(a, key), f"{names}: {gap_text(gap)}", _verdict(claim, gap))
             )
@@ -75,7 +79,9 @@ def _trend(claim: Claim, members: Sequence[Measured]) -> list[ClaimResult]:
             if one.matches(claim.where) and isinstance(x, int | float):
                 by_x.setdefault(float(x), one)
         line = [
-            (x, values) for x, one in sorted(by_x.items()) if (values := _values(claim, one, group))
+            (x, values)
+            for x, one in sorted(by_x.items())
+            if (values := _values(claim, claim.where, one, group))
         ]
         if len(line) < 2:
             continue
@@ -106,19 +112,28 @@ def _trend_verdict(sign: int, rho: float, gap: Difference) -> str:
     return HOLDS if along and rho >= STEADY else FAILS
 
 
-def _values(claim: Claim, one: Measured, group: Sequence[Measured]) -> dict[int, float]:
+def _values(
+    claim: Claim, side: Where, one: Measured, group: Sequence[Measured]
+) -> dict[int, float]:
+    """By seed: the metric, or its difference to the entry that ``minus`` names instead.
+
+    Of several such entries the one that shares most columns with this one is taken.
+    """
     values = one.values(claim.metric)
     if not claim.minus:
         return values
-    wanted: Where = {**claim.where, **claim.minus}
-    others = [
-        m for m in group if m.matches(wanted) and m.get(str(claim.x)) == one.get(str(claim.x))
-    ]
+    wanted: Where = {**side, **claim.minus}
+    others = [m for m in group if m.matches(wanted) and m is not one]
+    if claim.x is not None:
+        others = [m for m in others if m.get(claim.x) == one.get(claim.x)]
     if not others:
         return {}
-    other = min(others, key=lambda m: m.entry.cell).values(claim.metric)
-    both = sorted(set(values) & set(other))
-    return {seed: values[seed] - other[seed] for seed in both}
+    other = min(others, key=lambda m: (_unlike(one, m), m.entry.cell)).values(claim.metric)
+    return {seed: values[seed] - other[seed] for seed in sorted(set(values) & set(other))}
+
+
+def _unlike(a: Measured, b: Measured) -> int:
+    return sum(a.get(column) != b.get(column) for column in {*a.columns, *b.columns})
 
 
 def _groups(

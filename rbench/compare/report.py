@@ -60,8 +60,8 @@ def report(tables: Sequence[Table], papers: Sequence[Paper]) -> Report:
     for paper in papers:
         made.values += [_value(paper, value, found.matching(value.where)) for value in paper.value]
         for claim in paper.claim:
-            trend = [claim.where, {**claim.where, **claim.minus}]
-            sides = trend if claim.kind == "trend" else [claim.above, claim.below]
+            sides = [claim.where] if claim.kind == "trend" else [claim.above, claim.below]
+            sides += [{**side, **claim.minus} for side in sides]
             made.claims.append(_claim(paper, claim, found.matching(*sides)))
     return made
 

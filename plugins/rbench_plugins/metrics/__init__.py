@@ -5,6 +5,7 @@ from __future__ import annotations
 from rbench import Metric
 from rbench_plugins.metrics import (
     content_similarity,
+    convergence,
     cost,
     fgsm,
     filter_cosine,
@@ -27,6 +28,7 @@ from rbench_plugins.metrics import (
 
 COMPONENTS: list[Metric] = [
     content_similarity.COMPONENT,
+    convergence.COMPONENT,
     cost.COMPONENT,
     fgsm.COMPONENT,
     filter_cosine.COMPONENT,

@@ -148,6 +148,13 @@ def test_fit_takes_any_shape(size: tuple[int, int]) -> None:
     assert fit(Image.new("RGB", size, "green"), (24, 16)).getpixel((8, 12)) == (0, 128, 0)
 
 
+@pytest.mark.parametrize("size", [(66, 29), (29, 66), (262, 225), (225, 262)])
+def test_fit_stays_inside_where_rounding_leaves_the_image(size: tuple[int, int]) -> None:
+    scale = min(size) / 224
+    assert (min(size) - 224 * scale) / 2 < 0  # what Pillow would refuse
+    assert fit(Image.new("RGB", size, "green"), (224, 224)).getpixel((0, 0)) == (0, 128, 0)
+
+
 def test_fit_crops_the_centre() -> None:
     picture = Image.fromarray(np.tile(np.arange(100, dtype=np.uint8), (20, 1)))
     row = np.asarray(fit(picture, (20, 20)))[10]

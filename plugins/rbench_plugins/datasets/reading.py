@@ -90,8 +90,11 @@ def whole_crop(image: Image, size: tuple[int, int]) -> tuple[float, float, float
     """The largest centred box (left, top, right, bottom) of the shape of (height, width)."""
     height, width = size
     scale = min(image.width / width, image.height / height)
-    left, top = (image.width - width * scale) / 2, (image.height - height * scale) / 2
-    return left, top, left + width * scale, top + height * scale
+    # Clipped: rounding can put a border 1e-13 pixels outside, which Pillow refuses.
+    left = max(0.0, (image.width - width * scale) / 2)
+    top = max(0.0, (image.height - height * scale) / 2)
+    right, bottom = left + width * scale, top + height * scale
+    return left, top, min(right, float(image.width)), min(bottom, float(image.height))
 
 
 def fit(image: Image, size: tuple[int, int]) -> Image:

@@ -13,7 +13,8 @@ def command(
     records: Annotated[Path, typer.Option("--records", help="folder of records")] = Path("results"),
     output: Annotated[Path, typer.Option("--output", help="folder of figures")] = Path("figures"),
     extension: Annotated[
-        str | None, typer.Option("--format", help="svg, png or pdf; none: what suits the figure")
+        str | None,
+        typer.Option("--format", help="svg, png, webp, pdf; none: what suits it"),
     ] = None,
     settings: Annotated[
         list[str] | None,

@@ -20,7 +20,7 @@ TABLES = "tables"
 FIGURES = "figures"
 INDEX = "index.json"
 """In the folder of figures: what each file shows. ``rbench plot`` writes it."""
-_MEDIA = {".svg": "image/svg+xml", ".png": "image/png"}
+_MEDIA = {".svg": "image/svg+xml", ".png": "image/png", ".webp": "image/webp"}
 
 
 def build(

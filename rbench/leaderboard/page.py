@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from urllib.parse import quote
 
 from rbench.errors import UserError
 from rbench.leaderboard.page_data import Json, table_data
@@ -164,7 +165,7 @@ def _figures(pictures: Sequence[Picture]) -> str:
         return ""
     shown = []
     for picture in pictures:
-        source = f"data:{picture.media};base64,{base64.b64encode(picture.content).decode()}"
+        source = _data_url(picture)
         title = picture.title or picture.name
         what = f"{title} ({picture.suite})" if picture.suite else title
         shown.append(
@@ -175,6 +176,12 @@ def _figures(pictures: Sequence[Picture]) -> str:
         "<section aria-labelledby=figures-h><h2 id=figures-h>Figures</h2>"
         f"<div class=figures>{''.join(shown)}</div></section>"
     )
+
+
+def _data_url(picture: Picture) -> str:
+    if picture.media == "image/svg+xml":  # as text it is a quarter smaller than in base64
+        return f"data:{picture.media}," + quote(picture.content, safe=" /:;,.=-+()!*@?$[]{}|")
+    return f"data:{picture.media};base64,{base64.b64encode(picture.content).decode()}"
 
 
 _FOOT = (

@@ -91,6 +91,7 @@ def _write(
         form,
         str(output),
         model_config={"pretrained_cfg": own},
+        model_args=_arguments(form),
         data_config={"input_size": size, "mean": data.mean, "std": data.std, "crop_pct": 1.0},
         safe_serialization=True,
     )
@@ -115,6 +116,13 @@ def _write(
             f"stride of its stem: its logits are off by {moved:.2g} of their size"
         )
     return Exported(output, architecture, moved)
+
+
+def _arguments(form: nn.Module) -> dict[str, Any] | None:
+    """What timm's constructor is to be given where timm did not build the network alone."""
+    said = getattr(form, "timm_arguments", None)
+    assert said is None or isinstance(said, dict)
+    return said
 
 
 def card(record: Record, architecture: str) -> str:

@@ -68,9 +68,26 @@ def test_what_cannot_be_exported_is_said_in_one_line(tmp_path: Path, catalog: Ca
     assert not (tmp_path / "out").exists()
 
 
-def test_a_form_that_timm_does_not_build_is_refused(tmp_path: Path, catalog: Catalog) -> None:
-    cell = run(tmp_path, catalog, model="test_resnet")
-    with pytest.raises(UserError, match=r"another shape|no model of timm"):
+@pytest.mark.parametrize(
+    ("model", "options"),
+    [("test_resnet", {"stem_pool": False}), ("lc_test_resnet", {"expansion": 2})],
+)
+def test_a_low_resolution_form_opens_under_a_name_of_its_own(
+    tmp_path: Path, catalog: Catalog, model: str, options: dict[str, Any]
+) -> None:
+    cell = run(tmp_path, catalog, model=model, model_kwargs=options)
+    done = export(cell.path, tmp_path / "out", catalog)
+    assert done.architecture == "rbench_low_resolution"
+    assert done.moved <= 1e-5
+    opened = timm.create_model(f"local-dir:{tmp_path / 'out'}", pretrained=True)
+    assert opened.conv1[0].stride == (1, 1)
+    assert isinstance(opened.maxpool, torch.nn.Identity) == ("stem_pool" in options)
+    assert "rbench_plugins.layers.timm_entry" in (tmp_path / "out" / "README.md").read_text()
+
+
+def test_a_network_that_timm_does_not_build_is_refused(tmp_path: Path, catalog: Catalog) -> None:
+    cell = run(tmp_path, catalog, model="vgg16_small", model_kwargs={"width": [4, 4, 4, 4, 4]})
+    with pytest.raises(UserError, match="vgg16_small is no model of timm"):
         export(cell.path, tmp_path / "out", catalog)
     assert not (tmp_path / "out").exists()
 

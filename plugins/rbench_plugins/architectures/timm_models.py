@@ -61,9 +61,21 @@ def build(name: str, context: BuildContext, options: TimmOptions) -> nn.Module:
 
         if low_resolution(network, keep_pool=options.stem_pool):
             context.note(f"{name} in its low-resolution form: stem 3x3 of stride 1")
+            _say_form(network, {"base": name, "keep_pool": options.stem_pool, **kwargs})
         elif options.low_res:
             raise UserError(f"rbench knows no low-resolution form of {name}")
     return network
+
+
+def _say_form(network: nn.Module, arguments: dict[str, Any]) -> None:
+    """Under which name and arguments timm builds the changed network, for ``rbench export``."""
+    import rbench_plugins.layers.timm_entry  # noqa: F401  registers the name
+
+    network.pretrained_cfg = {  # type: ignore[assignment]
+        **network.pretrained_cfg,  # type: ignore[dict-item]
+        "architecture": "rbench_low_resolution",
+    }
+    network.timm_arguments = arguments  # type: ignore[assignment]
 
 
 def _unknown_option(name: str, error: Exception) -> str:

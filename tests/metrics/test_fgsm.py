@@ -48,15 +48,15 @@ def images() -> MemoryImages:
 
 
 def measure(
-    images: MemoryImages, classifier: nn.Module | None = None, batch_size: int = 16, **options: Any
+    test: MemoryImages, classifier: nn.Module | None = None, batch_size: int = 16, **options: Any
 ) -> tuple[list[MetricValue], list[str]]:
     notes: list[str] = []
     classifier = classifier or Classifier().eval()
-    assert images.labels is not None
+    assert test.labels is not None
     with torch.no_grad():
-        logits = classifier(images.pixels / 255)
+        logits = classifier(test.pixels / 255)
     result = ClassificationOutcome(
-        network=classifier, classifier=classifier, test=images, logits=logits, labels=images.labels
+        network=classifier, classifier=classifier, test=test, logits=logits, labels=test.labels
     )
     context = MetricContext(
         seed=0,
@@ -104,6 +104,22 @@ def test_robust_accuracy_counts_clean_mistakes_as_not_robust(
     assert value.value == pytest.approx(100 * (right & still).double().mean().item())
     assert (value.unit, value.higher_is_better, value.n) == ("%", True, 50)
     assert value.details == {"clean": 80.0, "unmoved": 0.0}
+
+
+def test_part_of_the_images_is_evenly_spaced(images: MemoryImages) -> None:
+    assert images.labels is not None
+    part = MemoryImages(images.pixels[::5], images.labels[::5])  # ten that are misclassified clean
+    (value,), _ = measure(images, images=10)
+    (alone,), _ = measure(part)
+    assert (value.n, value.value) == (10, alone.value)
+    assert value.details is not None and value.details["clean"] == 0.0
+    (everything,), _ = measure(images, images=51)
+    assert everything.n == 50
+
+
+def test_an_attack_on_all_images_keeps_its_identity() -> None:
+    assert set(FgsmOptions().model_dump(mode="json")) == {"epsilons", "engine"}
+    assert FgsmOptions(images=10).model_dump(mode="json")["images"] == 10
 
 
 def test_default_is_one_grey_level_and_several_epsilons_are_several_values(

@@ -6,9 +6,9 @@ P2 attacks with epsilon 1/255 in pixel space (section 4.2; facts C16).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer
 
 from rbench import (
     ClassificationOutcome,
@@ -40,6 +40,21 @@ class FgsmOptions(Options):
         "torchattacks", description="whose implementation; foolbox is the extra rbench[foolbox]"
     )
 
+    images: int | None = Field(
+        None,
+        ge=1,
+        description="attack so many test images, evenly spaced in the set's order and the same "
+        "for every run; none: all",
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_unused(self, rest: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Runs on all images keep the identity that they had before ``images`` was an option."""
+        fields: dict[str, Any] = rest(self)
+        if self.images is None:
+            fields.pop("images", None)
+        return fields
+
     @field_validator("epsilons", mode="before")
     @classmethod
     def _read(cls, value: object) -> object:
@@ -65,6 +80,8 @@ def measure(
 ) -> list[MetricValue]:
     """Percentage of test images classified rightly both clean and attacked, for each epsilon.
 
+    Of all of them, or of the ``images`` evenly spaced ones; ``n`` says how many.
+
     The classifier takes [0, 1] images and normalises inside, so that epsilon is in pixel units;
     it is in eval mode and the whole attack runs in float32. ``details`` tells the clean accuracy
     and the share of images that the attack could not move because their gradient vanished.
@@ -76,13 +93,14 @@ def measure(
     clean: list[Tensor] = []
     robust: list[list[Tensor]] = [[] for _ in attacks]
     stuck: list[list[Tensor]] = [[] for _ in attacks]
-    done, total = 0, len(outcome.test)
+    chosen = _evenly(len(outcome.test), options.images)
+    done, total = 0, len(outcome.test) if chosen is None else len(chosen)
     context.phase.images = total * len(attacks)
     with (
         global_seed(context.seed, "attack", "fgsm"),
         torch.autocast(context.device.type, enabled=False),
     ):
-        for batch in outcome.test.batches(context.batch_size, context.device):
+        for batch in outcome.test.batches(context.batch_size, context.device, chosen):
             assert batch.labels is not None
             with torch.no_grad():
                 right = hits(classifier(batch.images), batch.labels, 1)
@@ -109,6 +127,15 @@ def measure(
         details = {"clean": before, "unmoved": unmoved}
         values.append(accuracy(name, torch.cat(survivors), details))
     return values
+
+
+def _evenly(total: int, wanted: int | None) -> Tensor | None:
+    """Indices of ``wanted`` of ``total`` images, of each class its share in sorted folders."""
+    import torch
+
+    if wanted is None or wanted >= total:
+        return None
+    return torch.arange(wanted) * total // wanted
 
 
 def _attack(classifier: nn.Module, epsilon: float, engine: str) -> Attack:

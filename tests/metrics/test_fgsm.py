@@ -112,7 +112,8 @@ def test_part_of_the_images_is_evenly_spaced(images: MemoryImages) -> None:
     (value,), _ = measure(images, images=10)
     (alone,), _ = measure(part)
     assert (value.n, value.value) == (10, alone.value)
-    assert value.details is not None and value.details["clean"] == 0.0
+    assert value.details is not None
+    assert value.details["clean"] == 0.0
     (everything,), _ = measure(images, images=51)
     assert everything.n == 50
 

@@ -12,6 +12,7 @@ from rbench_plugins.architectures import lc_timm, resnet14, resnet_cifar, resnet
 from rbench_plugins.architectures.lc_options import LCOptions
 from rbench_plugins.layers.cifar_resnet import CifarResNet
 from rbench_plugins.layers.lc_block import LCBlock
+from rbench_plugins.layers.lc_compact import LCCompact, factor
 from rbench_plugins.layers.lc_gram import LCGram, expected_gram
 from rbench_plugins.layers.lc_make import LCMaker, put_lc_blocks
 from torch import nn
@@ -62,7 +63,13 @@ def test_learnable_parameters_of_frozen_lc(expansion: int, count: int) -> None:
 @pytest.mark.parametrize(
     ("frozen", "options", "kinds"),
     [
-        (("none",), {"expansion": 64}, {"folded"}),
+        (("none",), {"expansion": 64}, {"compact"}),
+        (("none",), {"expansion": 8}, {"compact", "folded"}),
+        (
+            ("none",),
+            {"expansion": 64, "training": SGD.model_copy(update={"opt": "adamw"})},
+            {"folded"},
+        ),
         (SPATIAL, {"expansion": 64}, {"gram"}),
         (SPATIAL, {"expansion": 1}, {"folded"}),
         (SPATIAL, {"expansion": 3}, {"folded", "gram"}),
@@ -75,9 +82,9 @@ def test_learnable_parameters_of_frozen_lc(expansion: int, count: int) -> None:
         (
             SPATIAL,
             {"expansion": 64, "training": SGD.model_copy(update={"clip_grad": 1.0})},
-            {"folded"},
+            {"compact"},
         ),
-        (("spatial", "fc"), {"expansion": 64}, {"folded"}),
+        (("spatial", "fc"), {"expansion": 64}, {"compact"}),
     ],
 )
 def test_auto_is_the_fastest_exact_execution(
@@ -88,6 +95,8 @@ def test_auto_is_the_fastest_exact_execution(
     for module in network.modules():
         if isinstance(module, LCGram):
             found.add("gram")
+        elif isinstance(module, LCCompact):
+            found.add("compact")
         elif isinstance(module, LCBlock):
             found.add("folded" if module.fold else "unfolded")
     assert found == kinds
@@ -132,6 +141,37 @@ def test_gram_trains_the_network_as_the_two_convolutions_do() -> None:
     torch.testing.assert_close(outputs["gram"], outputs["unfolded"], atol=1e-7, rtol=0)
 
 
+def test_compact_trains_the_network_as_the_two_convolutions_do() -> None:
+    """The same with filters that learn."""
+    options = {"depth": 8, "width": 4, "expansion": 24}
+    networks = [
+        build(resnet_lc.COMPONENT, execution=execution, **options).double()
+        for execution in ("unfolded", "compact")
+    ]
+    compacts = 0
+    for module in networks[1].modules():
+        if isinstance(module, LCCompact):  # undo the rounding to float32
+            shape = module.shape
+            exact = factor(shape, module.expansion, module.source, torch.float64).filters(shape)
+            module.spatial.data.copy_(exact.spatial)
+            module.pointwise.data.copy_(exact.pointwise)
+            compacts += 1
+    assert compacts == 7
+    x = torch.rand(4, 3, 12, 12, dtype=torch.float64, generator=generator(1, "x"))
+    labels = torch.tensor([0, 3, 5, 9])
+    outputs = []
+    for network in networks:
+        optimizer = torch.optim.SGD(
+            network.parameters(), lr=0.05, momentum=0.9, nesterov=True, weight_decay=0.01
+        )
+        for _ in range(20):
+            nn.functional.cross_entropy(network(x), labels, label_smoothing=0.1).backward()
+            optimizer.step()
+            optimizer.zero_grad()
+        outputs.append(network.eval()(x))
+    torch.testing.assert_close(outputs[1], outputs[0], atol=1e-7, rtol=0)
+
+
 def test_executions_draw_the_same_numbers() -> None:
     options = {"depth": 8, "width": 4, "expansion": 9}
     states = [
@@ -144,10 +184,13 @@ def test_executions_draw_the_same_numbers() -> None:
     for one, two in zip(spatial_filters(gram), spatial_filters(block), strict=True):
         assert one.name == two.name
         torch.testing.assert_close(one.weight, two.weight, atol=1e-6, rtol=0)
+    compact = build(resnet_lc.COMPONENT, execution="compact", **options)
+    for one, two in zip(spatial_filters(compact), spatial_filters(block), strict=True):
+        torch.testing.assert_close(one.weight, two.weight, atol=1e-6, rtol=0)
     assert torch.equal(gram.state_dict()["fc.weight"], states[0]["fc.weight"])
 
 
-@pytest.mark.parametrize("execution", ["unfolded", "folded", "gram"])
+@pytest.mark.parametrize("execution", ["unfolded", "folded", "compact", "gram"])
 def test_a_trained_network_folds_into_the_plain_one(execution: str) -> None:
     network = build(
         resnet_lc.COMPONENT, SPATIAL, depth=8, width=4, expansion=5, execution=execution
@@ -200,7 +243,7 @@ def test_scaled_gradient_of_the_step_size_control() -> None:
 
 
 def test_mixed_precision_trains_gram_and_folded() -> None:
-    for execution in ("folded", "gram"):
+    for execution in ("folded", "compact", "gram"):
         network = build(
             resnet_lc.COMPONENT, SPATIAL, depth=8, width=4, expansion=3, execution=execution
         ).to(memory_format=torch.channels_last)
@@ -276,6 +319,12 @@ def test_gram_is_refused_where_it_is_not_exact(
     training = SGD.model_copy(update=change)
     with pytest.raises(UserError, match=message):
         build(resnet_lc.COMPONENT, frozen, depth=8, execution="gram", training=training)
+
+
+def test_compact_is_refused_where_it_is_not_exact() -> None:
+    training = SGD.model_copy(update={"opt": "adamw"})
+    with pytest.raises(UserError, match="execution=compact: --opt adamw is not linear"):
+        build(resnet_lc.COMPONENT, depth=8, execution="compact", training=training)
 
 
 def test_lc_blocks_in_a_timm_model() -> None:

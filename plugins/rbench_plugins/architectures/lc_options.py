@@ -18,10 +18,11 @@ class LCOptions(Options):
     between: Literal["none", "relu", "bn", "bn_relu"] = Field(
         "none", description="operation between the spatial convolution and the 1x1 (P2 Table 3)"
     )
-    execution: Literal["auto", "unfolded", "folded", "gram"] = Field(
+    execution: Literal["auto", "unfolded", "folded", "compact", "gram"] = Field(
         "auto",
-        description="two convolutions, one with combined filters, or one trained through the "
-        "frozen filters' Gram matrix; auto: the fastest that is exact. Cost, not function",
+        description="two convolutions; one with combined filters (folded); the same with as few "
+        "filters as train alike under SGD (compact), or none, through the Gram matrix of frozen "
+        "ones (gram); auto: the fastest that is exact. Cost, not function",
     )
     gram: Literal["drawn", "expected"] = Field(
         "drawn",
@@ -31,7 +32,7 @@ class LCOptions(Options):
 
     @model_validator(mode="after")
     def _fits(self) -> LCOptions:
-        if self.between != "none" and self.execution in ("folded", "gram"):
+        if self.between != "none" and self.execution in ("folded", "compact", "gram"):
             raise ValueError(
                 f"execution={self.execution} needs between=none: with {self.between} between the "
                 "convolutions only execution=unfolded computes the block"

@@ -41,7 +41,10 @@ def build(context: BuildContext, options: LCModelOptions) -> nn.Module:
 
 
 SUMMARY = "a timm model whose spatial convolutions are LC-blocks (P2 Table 2)"
-COMPONENT = Architecture(name="lc", summary=SUMMARY, build=build, options=LCModelOptions)
+REVISION = 2
+COMPONENT = Architecture(
+    name="lc", summary=SUMMARY, build=build, options=LCModelOptions, revision=REVISION
+)
 
 
 def member(name: str) -> Architecture | None:
@@ -50,7 +53,12 @@ def member(name: str) -> Architecture | None:
     if base == name or timm_models.member(base) is None:
         return None
     return Architecture(
-        name=name, summary=SUMMARY, build=build, options=LCModelOptions, defaults={"base": base}
+        name=name,
+        summary=SUMMARY,
+        build=build,
+        options=LCModelOptions,
+        defaults={"base": base},
+        revision=REVISION,
     )
 
 

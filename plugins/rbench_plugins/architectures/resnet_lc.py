@@ -37,7 +37,10 @@ def build(context: BuildContext, options: ResNetLCOptions) -> nn.Module:
 
 
 SUMMARY = "CIFAR-ResNet whose spatial convolutions are LC-blocks (P2)"
-COMPONENT = Architecture(name="resnet_lc", summary=SUMMARY, build=build, options=ResNetLCOptions)
+REVISION = 2
+COMPONENT = Architecture(
+    name="resnet_lc", summary=SUMMARY, build=build, options=ResNetLCOptions, revision=REVISION
+)
 _NAME = re.compile(r"resnet_lc_(\d{1,5})_(\d{1,5})(?:x(\d{1,8}))?(?:_k(\d{1,3}))?")
 
 
@@ -54,6 +57,7 @@ def member(name: str) -> Architecture | None:
         build=build,
         options=ResNetLCOptions,
         defaults=defaults | {"kernel_size": int(kernel or 3)},
+        revision=REVISION,
     )
 
 

@@ -1,8 +1,9 @@
 """The LC-block (P2 section 4, Fig 3): k x k filters, E times as many as outputs, then a 1x1.
 
 With nothing between the two, they fold into one convolution with the combined filters
-W = P R (Lemma 3.1): R the filters, P the 1x1 weights. The block can be run either way; a third
-way that does not keep R at all is :mod:`rbench_plugins.layers.lc_gram`.
+W = P R (Lemma 3.1): R the filters, P the 1x1 weights. The block can be run either way. Two more
+ways do not keep what was drawn: :mod:`rbench_plugins.layers.lc_gram` where R is frozen, and
+:mod:`rbench_plugins.layers.lc_compact` where it may learn.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rbench import UserError
-from rbench_plugins.layers.lc_draw import Source, keep
+from rbench_plugins.layers.lc_draw import Filters, Source, keep
 from rbench_plugins.layers.lc_shape import ConvShape
 
 
@@ -25,7 +26,8 @@ class LCBlock(nn.Module):
     (c_out, E c_out/groups, 1, 1) the combinations P; the 1x1 has the groups of the spatial
     convolution, so that the block folds into a convolution of ``shape``. The bias, where the
     shape has one, is the 1x1's. ``between`` is the operation after the spatial convolution:
-    none, relu, bn or bn_relu (P2 Table 3). ``folded`` changes cost, not the function.
+    none, relu, bn or bn_relu (P2 Table 3). ``folded`` changes cost, not the function. ``filters``
+    are the weights to start from, where ``source`` is not to be asked.
     """
 
     def __init__(
@@ -36,11 +38,12 @@ class LCBlock(nn.Module):
         *,
         between: str = "none",
         folded: bool = False,
+        filters: Filters | None = None,
     ) -> None:
         super().__init__()
         assert between == "none" or not folded
         self.shape, self.expansion, self.between, self.fold = shape, expansion, between, folded
-        drawn = keep(shape, expansion, source)
+        drawn = filters or keep(shape, expansion, source)
         self.spatial, self.pointwise = nn.Parameter(drawn.spatial), nn.Parameter(drawn.pointwise)
         self.bias = nn.Parameter(torch.zeros(shape.c_out)) if shape.bias else None
         self.bn = nn.BatchNorm2d(expansion * shape.c_out) if "bn" in between else None
@@ -61,7 +64,15 @@ class LCBlock(nn.Module):
         return ("spatial",)
 
     def combined_weight(self) -> Tensor:
-        """W = P R, (c_out, c_in/groups, k, k); where an operation sits between, without it."""
+        """W = P R, (c_out, c_in/groups, k, k); where an operation sits between, without it.
+
+        In the weights' own precision, also under autocast: what a convolution rounds to bfloat16
+        is W, as it does to a plain network's filters, and not the sums that W is made of.
+        """
+        with torch.autocast(self.spatial.device.type, enabled=False):
+            return self._combine()
+
+    def _combine(self) -> Tensor:
         g, m = self.shape.groups, self.shape.per_group
         coefficients = self.pointwise.view(g, m, -1)
         c, (height, width) = self.shape.weight[1], self.shape.kernel

@@ -69,6 +69,10 @@ class LCGram(nn.Module):
         """None: the filters are drawn, added up and forgotten."""
         return ()
 
+    def represented(self) -> dict[str, int]:
+        """How many numbers of the LC-block each parameter stands for: W for the 1x1 weights."""
+        return {"weight": self.shape.c_out * self.expansion * self.shape.per_group}
+
     def combined_weight(self) -> Tensor:
         """W."""
         return self.weight

@@ -9,6 +9,7 @@ from torch import nn
 from rbench import BuildContext, UserError
 from rbench_plugins.architectures.lc_options import LCOptions
 from rbench_plugins.layers.lc_block import LCBlock
+from rbench_plugins.layers.lc_compact import LCCompact, pays
 from rbench_plugins.layers.lc_draw import Source
 from rbench_plugins.layers.lc_gram import LCGram
 from rbench_plugins.layers.lc_shape import ConvShape
@@ -25,8 +26,10 @@ class LCMaker:
     context: BuildContext
 
     def __post_init__(self) -> None:
-        if self.options.execution == "gram" and (reason := self.gram_refused()):
-            raise UserError(f"execution=gram: {reason}")
+        refusals = {"gram": self.gram_refused, "compact": self.compact_refused}
+        refused = refusals.get(self.options.execution)
+        if refused is not None and (reason := refused()):
+            raise UserError(f"execution={self.options.execution}: {reason}")
 
     def gram_refused(self) -> str | None:
         """Why training through the Gram matrix would not be the LC-block's training, or None."""
@@ -36,26 +39,34 @@ class LCMaker:
         if extra:
             return f"--freeze {','.join(extra)} beside spatial may freeze what it has combined"
         training = self.context.training
-        if training is None:
-            return None
-        if training.opt.lower() not in LINEAR:
-            return f"--opt {training.opt} is not linear in the gradient; {', '.join(LINEAR)} are"
-        if training.clip_grad is not None:
+        if training is not None and training.clip_grad is not None:
             return "--clip-grad measures another norm than that of the 1x1 weights' gradient"
+        return self.compact_refused()
+
+    def compact_refused(self) -> str | None:
+        """Why training fewer rows would not be the LC-block's training, or None."""
+        training = self.context.training
+        if training is not None and training.opt.lower() not in LINEAR:
+            return f"--opt {training.opt} is not linear in the gradient; {', '.join(LINEAR)} are"
         return None
 
     def execution(self, shape: ConvShape) -> str:
-        """unfolded, folded or gram: as the options say, or the fastest that is exact.
+        """unfolded, folded, compact or gram: as the options say, or the fastest that is exact.
 
         A step costs folded two products (c_out/g x E c_out/g x d) a group, and gram one of
-        (c_out/g x d x d), so gram is the faster one from E c_out/g = d/2 on.
+        (c_out/g x d x d), so gram is the faster one from E c_out/g = d/2 on. Compact is folded
+        with c_out/g + d in place of E c_out/g, and where that is no gain, folded itself.
         """
+        if self.options.execution == "compact" and not pays(shape, self.options.expansion):
+            return "folded"
         if self.options.execution != "auto":
             return self.options.execution
         if self.options.between != "none":
             return "unfolded"
         if shape.taps <= 2 * self.options.expansion * shape.per_group and not self.gram_refused():
             return "gram"
+        if pays(shape, self.options.expansion) and not self.compact_refused():
+            return "compact"
         return "folded"
 
     def make(self, shape: ConvShape, name: str) -> LCBlock | LCGram:
@@ -70,6 +81,12 @@ class LCMaker:
             )
             expected = options.gram == "expected"
             return LCGram(shape, options.expansion, source, expected=expected)
+        if execution == "compact":
+            context.note(
+                "LC-blocks with more filters than outputs and taps are trained, exactly, with as "
+                "many rows as those (execution=compact); the drawn filters themselves are not kept"
+            )
+            return LCCompact(shape, options.expansion, source)
         folded = execution == "folded"
         return LCBlock(shape, options.expansion, source, between=options.between, folded=folded)
 

@@ -18,7 +18,7 @@ def measure(
     """Counts for one image of the test set's size; independent of the machine.
 
     ``learnable_parameters`` is what learns in the paper's sense: an LC-block that is trained as
-    one convolution counts its E c_out 1x1 weights an output channel all the same.
+    one convolution, or with fewer filters, counts all its filters and 1x1 weights all the same.
     ``stored_parameters`` is what this execution keeps as parameters.
     """
     import torch
@@ -42,14 +42,16 @@ def measure(
 
 
 def learnable(network: nn.Module) -> int:
-    """Parameters that learn, those of LC-blocks counted as 1x1 weights."""
+    """Parameters that learn, those of LC-blocks counted as the paper has them."""
+    from rbench_plugins.layers.lc_compact import LCCompact
     from rbench_plugins.layers.lc_gram import LCGram
 
     count = sum(p.numel() for p in network.parameters() if p.requires_grad)
     for module in network.modules():
-        if isinstance(module, LCGram) and module.weight.requires_grad:
-            shape = module.shape
-            count += shape.c_out * module.expansion * shape.per_group - module.weight.numel()
+        if isinstance(module, LCGram | LCCompact):
+            for name, numbers in module.represented().items():
+                parameter = module.get_parameter(name)
+                count += (numbers - parameter.numel()) * parameter.requires_grad
     return count
 
 

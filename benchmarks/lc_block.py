@@ -46,6 +46,7 @@ def forms(expansion: int, large: int) -> list[Form]:
         Form("plain", "resnet_cifar", {}, False),
         Form("folded, frozen", "resnet_lc", {**lc, "execution": "folded"}, True),
         Form("folded, learnable", "resnet_lc", {**lc, "execution": "folded"}, False),
+        Form("compact, learnable", "resnet_lc", {**lc, "execution": "compact"}, False),
         Form(f"gram x{expansion}", "resnet_lc", {**lc, "execution": "gram"}, True),
         Form(
             f"gram x{large}",

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from rbench.freeze import SpatialFilter, SpatialModule, spatial_filters
     from rbench.hookspecs import hookimpl
     from rbench.loaders import training_batches
+    from rbench.memory import peak_memory
     from rbench.outcomes import ClassificationOutcome, ImagesOutcome, Outcome, StylizationOutcome
     from rbench.prediction import predict
     from rbench.recipe import Training
@@ -55,6 +56,7 @@ _WHERE = {
     "freeze": ("SpatialFilter", "SpatialModule", "spatial_filters"),
     "hookspecs": ("hookimpl",),
     "loaders": ("training_batches",),
+    "memory": ("peak_memory",),
     "outcomes": ("ClassificationOutcome", "ImagesOutcome", "Outcome", "StylizationOutcome"),
     "prediction": ("predict",),
     "recipe": ("Training",),
@@ -103,6 +105,7 @@ __all__ = [
     "global_seed",
     "hookimpl",
     "load",
+    "peak_memory",
     "predict",
     "run",
     "spatial_filters",

@@ -139,7 +139,7 @@ def execute(resolved: Resolved, execution: Execution | None = None) -> Record:
         record.artifacts = artifacts.files
         if execution.save_weights and artifacts.folder is not None:
             _save_weights(built, artifacts.folder)
-        record.peak_memory_bytes = memory.peak(accelerator.device)
+        record.peak_memory_bytes = memory.peak_memory(accelerator.device)
     except UserError:
         raise
     except KeyboardInterrupt:

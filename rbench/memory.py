@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 from contextlib import suppress
 from dataclasses import replace
@@ -20,13 +21,20 @@ def track(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         return
-    with suppress(OSError):
-        # Linux: forget the peak of the runs before.
+    gc.collect()
+    with suppress(OSError, AttributeError, TypeError):
+        # What the runs before have freed goes back to the system (glibc), and on Linux their
+        # peak is forgotten.
+        ctypes.CDLL(None).malloc_trim(0)
         Path("/proc/self/clear_refs").write_text("5")
 
 
-def peak(device: torch.device) -> int | None:
-    """Bytes at the peak: of the GPU, or on the CPU of the whole process."""
+def peak_memory(device: torch.device) -> int | None:
+    """Bytes at the peak since the run's task began; None where the system does not tell.
+
+    On a GPU what tensors took there; on the CPU what the whole process held, data and libraries
+    included.
+    """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     with suppress(OSError):

@@ -179,6 +179,19 @@ def test_cost_of_each_execution() -> None:
     assert flops["unfolded"] > 12 * reference
     memory = {e: v["saved_for_backward"].value or 0 for e, v in found.items()}
     assert memory["unfolded"] > 4 * memory["gram"]
+    assert (found["gram"]["peak_memory"].value or 0) > 2**20
+
+
+def test_learnable_parameters_of_compact_blocks_are_those_of_all_their_filters() -> None:
+    counts = {}
+    for execution in ("folded", "compact"):
+        options = {"depth": 8, "width": 4, "expansion": 24, "execution": execution}
+        network = resnet(resnet_lc.COMPONENT, **options).requires_grad_()
+        counts[execution] = measure(cost.COMPONENT, network)
+    learnable = {e: v["learnable_parameters"].value for e, v in counts.items()}
+    stored = {e: v["stored_parameters"].value or 0 for e, v in counts.items()}
+    assert learnable["compact"] == learnable["folded"] == stored["folded"]
+    assert stored["compact"] < 0.7 * stored["folded"]
 
 
 def test_flops_of_one_convolution() -> None:

@@ -1,4 +1,4 @@
-"""What a network costs: numbers that learn, floating-point operations, memory for the gradient."""
+"""What a network costs: numbers that learn, floating-point operations, memory."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ NAME = "cost"
 def measure(
     outcome: ClassificationOutcome, context: MetricContext, options: NoOptions
 ) -> list[MetricValue]:
-    """Counts for one image of the test set's size; independent of the machine.
+    """Counts for one image of the test set's size, independent of the machine, and a peak.
 
     ``learnable_parameters`` is what learns in the paper's sense: an LC-block that is trained as
     one convolution, or with fewer filters, counts all its filters and 1x1 weights all the same.
     ``stored_parameters`` is what this execution keeps as parameters.
+    ``peak_memory`` is no count but what the machine measured, up to this metric: of training and
+    evaluation where no hungrier metric comes first. See :func:`rbench.peak_memory`.
     """
-    import torch
+    from rbench import peak_memory
 
     network = outcome.network
+    peak = peak_memory(context.device)
     image = next(iter(outcome.test.batches(1, context.device))).images
     # A batch of two: norms in training mode need more than one value a channel.
     images = image.expand(2, -1, -1, -1)
@@ -33,11 +36,7 @@ def measure(
         # The second image's: what a step costs whatever its batch (folding filters) cancels.
         _value("forward_flops", flops(network, images) - flops(network, image), "FLOP/image"),
         _value("saved_for_backward", saved_bytes(network, images) / 2, "bytes/image"),
-        *(
-            [_value("peak_memory", torch.cuda.max_memory_allocated(context.device), "bytes")]
-            if context.device.type == "cuda"
-            else []
-        ),
+        *([] if peak is None else [_value("peak_memory", peak, "bytes")]),
     ]
 
 
@@ -92,7 +91,8 @@ def _value(name: str, value: float, unit: str = "") -> MetricValue:
 
 COMPONENT = Metric(
     name=NAME,
-    summary="Learnable parameters, FLOPs an image and memory for the gradient.",
+    summary="Learnable parameters, FLOPs an image, memory for the gradient and at the peak.",
     measure=measure,
     reads=ClassificationOutcome,
+    revision=2,
 )

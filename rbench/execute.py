@@ -28,6 +28,7 @@ from rbench.data import MemoryImages
 from rbench.errors import UserError, printable
 from rbench.freeze import fingerprint
 from rbench.record import DataReport, Failure, MetricValue, Phase, Record
+from rbench.registry import known_data
 from rbench.resolve import Resolved, data_context
 from rbench.seeds import derive
 from rbench.spec import PLACES
@@ -297,7 +298,7 @@ def _sampled(data: ImageData, count: int) -> ImageData:
 
 def _describe(data: ImageData) -> DataReport:
     return DataReport(
-        name=data.name,
+        name=known_data().get(data.revision, data.name),
         revision=data.revision,
         train_images=None if data.train is None else len(data.train),
         test_images=None if data.test is None else len(data.test),

@@ -1,7 +1,7 @@
 """Declarations that packages ship: recipes, suites and what papers report, as TOML files.
 
 A package takes part by naming itself under the entry-point group ``rbench.registry``; its
-folders ``recipes/``, ``suites/`` and ``papers/`` are read. Nothing in it is executed.
+folders ``recipes/``, ``suites/``, ``papers/`` and ``data/`` are read. Nothing in it is executed.
 """
 
 from __future__ import annotations
@@ -57,6 +57,20 @@ def parse(text: str, where: str) -> Table:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{where} is not valid TOML: {printable(error)}") from error
+
+
+@cache
+def known_data() -> dict[str, str]:
+    """What a folder of images is called, by its contents.
+
+    A file of ``data/`` holds ``summary`` and ``contents``: as records give them under
+    ``data.revision`` and under ``resolved.dataset.content``.
+    """
+    return {
+        str(revision): name
+        for name in names("data")
+        for revision in read("data", name).get("contents", ())
+    }
 
 
 @cache

@@ -117,6 +117,7 @@ def resolve(spec: RunSpec, catalog: Catalog) -> Resolved:
     recipe, training = _training(spec, task, task_options, dataset, device)
     metrics = _metrics(spec, task, catalog)
     place = data_context(spec, task)
+    content = dataset.identity(place, dataset_options) if dataset.identity else None
     identity = {
         "digest_version": DIGEST_VERSION,
         "model": Chosen(architecture, model_options).identity(),
@@ -129,7 +130,7 @@ def resolve(spec: RunSpec, catalog: Catalog) -> Resolved:
         "task": Chosen(task, task_options).identity(),
         "dataset": {
             **Chosen(dataset, dataset_options).identity(),
-            "content": dataset.identity(place, dataset_options) if dataset.identity else None,
+            "content": content,
             "img_size": list(spec.img_size) if spec.img_size else None,
             "in_chans": spec.in_chans,
         },
@@ -141,7 +142,7 @@ def resolve(spec: RunSpec, catalog: Catalog) -> Resolved:
         "seed": spec.seed,
     }
     name = " · ".join(
-        [task.name, dataset.name]
+        [task.name, registry.known_data().get(content or "", dataset.name)]
         + ([f"{spec.img_size[0]}x{spec.img_size[1]} px"] if spec.img_size else [])
         + ([f"recipe {recipe}" + ("*" if spec.training else "")] if recipe else [])
         + ([f"{training.epochs} epochs"] if training else [])

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from rbench.errors import UserError, printable
 from rbench.record import SCHEMA, Record, RecordError, first_complaint
+from rbench.registry import known_data
 
 
 class _Slim(BaseModel):
@@ -147,7 +148,7 @@ class Reader:
             status=head.status,
             cell=hashlib.sha256(text.encode()).hexdigest()[:16],
             protocol=head.protocol,
-            protocol_name=head.protocol_name,
+            protocol_name=_named(head.protocol_name, identity),
             comparable=head.comparable,
             seed=head.seed,
             started=head.started,
@@ -164,6 +165,15 @@ class Reader:
             error=f"{head.error.kind}: {head.error.message}" if head.error else "",
             command=head.command,
         )
+
+
+def _named(title: str, identity: dict[str, Any]) -> str:
+    """The protocol's title, where the folder of images got its name after the run."""
+    dataset = identity.get("dataset")
+    if not isinstance(dataset, dict):
+        return title
+    known = known_data().get(str(dataset.get("content")))
+    return title.replace(f" · {dataset.get('name')}", f" · {known}", 1) if known else title
 
 
 def canonical(content: object) -> str:

@@ -15,7 +15,10 @@ from PIL import Image
 from rbench_plugins.datasets import folders, image_folder, imagenet
 from skimage.data import astronaut, coffee
 
+import rbench
 from rbench import DataContext, Dataset, FileImages, ImageData, MemoryImages, UserError
+from rbench.leaderboard.rows import read_rows
+from rbench.leaderboard.tables import make_tables
 
 
 def write(path: Path, source: np.ndarray, corner: int, size: tuple[int, int] = (12, 16)) -> None:
@@ -130,6 +133,31 @@ def test_identity_sees_files_come_and_grow(root: Path) -> None:
     with (root / "train" / "ant" / "7.png").open("ab") as file:
         file.write(b"\0")
     assert len({first, more, identity()}) == 3
+
+
+def test_a_folder_of_known_contents_has_its_name_in_records_and_tables(
+    root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    content = image_folder.identity(DataContext(data_dir=root), image_folder.FolderOptions())
+    known = {content: "insects", opened(root).revision: "insects"}
+    run: dict[str, Any] = {
+        "model": "test_resnet",
+        "dataset": "image_folder",
+        "data_dir": str(root),
+        "task_kwargs": {"train": False},
+        "metrics": ["top1"],
+    }
+    (before,) = rbench.run(**run, output=str(tmp_path / "records"))
+    assert " · image_folder" in before.protocol_name
+    for module in ("registry", "leaderboard.rows", "execute"):
+        monkeypatch.setattr(f"rbench.{module}.known_data", lambda: known)
+    (after,) = rbench.run(**run, seed=1, output=str(tmp_path / "records"))
+    assert after.data is not None
+    assert after.data.name == "insects"
+    assert " · insects" in after.protocol_name
+    # A record from before the folder had a name stands in the same table.
+    (table,) = make_tables(read_rows(tmp_path / "records"))
+    assert table.name == after.protocol_name
 
 
 def test_over_a_gigabyte_the_revision_is_of_names_and_sizes_and_says_so(

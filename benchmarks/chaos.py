@@ -5,8 +5,9 @@
 
 Every cell trains a small timm network on digits with a checkpoint at every step. The sweep runs on
 a small memory disk where this may be mounted (as root on Linux). Kills take turns: SIGKILL to the
-sweep, to a worker, to a worker in the middle of a write; SIGTERM to the sweep; a disk that is full
-for two seconds; a folder that is gone for two seconds. If all cells are done before the kills are
+sweep, to a worker, to a worker in the middle of a write, to the process that all workers are
+forked from; SIGTERM to the sweep; a disk that is full for two seconds; a folder that is gone for
+two seconds. If all cells are done before the kills are
 spent, the sweep begins again in a new folder. At the end of each: no cell lost, none run twice to
 completion, no file that cannot be read, the same numbers, and leaderboards equal to the byte once
 the fields of wall-clock time (and the command, which names the folder) are emptied in the records.
@@ -45,7 +46,7 @@ training = {{ epochs = 2, batch_size = 16 }}
 model = {models}
 freeze = [["none"], ["spatial"]]
 """
-KINDS = ("worker", "sweep", "write", "worker", "full", "term", "worker", "write", "gone", "sweep")
+KINDS = ("worker", "sweep", "write", "zygote", "full", "term", "worker", "write", "gone", "sweep")
 WALL_CLOCK: dict[str, Any] = {
     "seconds": 0.0, "timing": [], "started": "", "peak_memory_bytes": None, "notes": [],
     "command": "",
@@ -61,6 +62,8 @@ class Chaos:
         self.deadline = float("inf")
         self.unit = 1.0
         """Seconds from the start of a sweep to its first record, on this machine today."""
+        self.cell = 1.0
+        """Seconds of a cell, on this machine today."""
         self.kills: Counter[str] = Counter()
         self.endings: Counter[int] = Counter()
 
@@ -86,7 +89,9 @@ class Chaos:
         self.unit = time.monotonic() - begun
         if sweep.wait():
             sys.exit(f"the undisturbed sweep failed:\n{self.said()}")
-        return time.monotonic() - begun
+        whole = time.monotonic() - begun
+        self.cell = (whole - self.unit) * self.slots / max(1, self.cells - 1)
+        return whole
 
     def disturbed(self, output: Path, kills: int, kinds: itertools.cycle[str]) -> list[str]:
         """Sweep into ``output`` under at most ``kills`` kills, then to the end."""
@@ -113,8 +118,15 @@ class Chaos:
 
     def strike(self, kind: str, sweep: subprocess.Popen[bytes], output: Path) -> bool:
         """Do one bad thing; False if there was no occasion."""
+        wait = self.random.uniform(0.0, 2.0) * self.cell
+        if kind in ("sweep", "term") and self.random.random() < 0.5:
+            # While it starts, too.
+            wait = self.random.uniform(0.0, 1.0) * self.unit
+        else:
+            while sweep.poll() is None and not workers(sweep.pid):
+                time.sleep(0.02)
         try:
-            sweep.wait(self.random.uniform(0.1, 1.6) * self.unit)
+            sweep.wait(wait)
             return False
         except subprocess.TimeoutExpired:
             pass
@@ -124,11 +136,11 @@ class Chaos:
         elif kind == "term":
             sweep.terminate()
             sweep.wait(60)
-        elif kind == "worker":
-            workers = children(sweep.pid)
-            if not workers:
+        elif kind in ("worker", "zygote"):
+            found = workers(sweep.pid) if kind == "worker" else children(sweep.pid)
+            if not found:
                 return False
-            send(self.random.choice(workers), signal.SIGKILL)
+            send(self.random.choice(found), signal.SIGKILL)
         elif kind == "write":
             return kill_in_a_write(output, sweep)
         elif kind == "full":
@@ -195,6 +207,8 @@ def compare(output: Path, undisturbed: Path, cells: int) -> list[str]:
         for key in ("status", "metrics", "result_sha256", "network_sha256", "history", "digest"):
             if one[key] != other[key]:
                 wrong.append(f"{name}: {key} differs: {one[key]} / {other[key]}")
+        if one["error"]:
+            wrong.append(f"{name}: {one['error']}")
     boards = [leaderboard(folder) for folder in (output, undisturbed)]
     if boards[0] != boards[1]:
         files = [n for n in {**boards[0], **boards[1]} if boards[0].get(n) != boards[1].get(n)]
@@ -224,6 +238,16 @@ def children(pid: int) -> list[int]:
         return []
 
 
+def workers(pid: int) -> list[int]:
+    """The processes of a sweep that run cells: children of its zygote, where it has one."""
+    found = []
+    for child in children(pid):
+        with contextlib.suppress(OSError):
+            forks = b"rbench.zygote" in Path(f"/proc/{child}/cmdline").read_bytes()
+            found += children(child) if forks else [child]
+    return found
+
+
 def send(pid: int, what: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, what)
@@ -234,13 +258,13 @@ def kill_in_a_write(output: Path, sweep: subprocess.Popen[bytes]) -> bool:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline and sweep.poll() is None:
         time.sleep(0.02)
-        workers = children(sweep.pid)
-        for pid in workers:
+        found = workers(sweep.pid)
+        for pid in found:
             send(pid, signal.SIGSTOP)
-        caught = [pid for pid in workers if has_temporary(pid, output)]
+        caught = [pid for pid in found if has_temporary(pid, output)]
         for pid in caught:
             send(pid, signal.SIGKILL)
-        for pid in workers:
+        for pid in found:
             send(pid, signal.SIGCONT)
         if caught:
             return True

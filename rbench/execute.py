@@ -166,7 +166,10 @@ def make_accelerator(resolved: Resolved) -> Accelerator:
     if deterministic:
         # cuBLAS reads this when it is first used.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(deterministic)
+    lax = torch.is_deterministic_algorithms_warn_only_enabled()
+    if lax or deterministic != torch.are_deterministic_algorithms_enabled():
+        # Not without need: the call imports torch's compiler, which takes a second or two.
+        torch.use_deterministic_algorithms(deterministic)
     torch.backends.cudnn.benchmark = False
     if resolved.device.startswith("cuda:"):
         torch.cuda.set_device(resolved.device)

@@ -17,7 +17,7 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rbench.cells import record_path
 from rbench.checkpoint import remove
@@ -29,15 +29,18 @@ from rbench.folder import status
 from rbench.record import Record, to_json, write_atomically
 from rbench.tickets import Ticket
 
+if TYPE_CHECKING:
+    from rbench.catalog import Catalog
+
 Emit = Callable[..., None]
 PROGRESS_SECONDS = 0.25
 
 
-def main() -> None:
-    """Serve tickets until standard input ends."""
+def main(catalog: Catalog | None = None, parent: int | None = None) -> None:
+    """Serve tickets until standard input ends; ``catalog`` and ``parent`` are given to a fork."""
     events = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    _die_with_parent()
+    die_with(os.getppid() if parent is None else parent)
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGINT, _leave)
     # The executor asks with this signal where a cell hangs that it is about to end.
@@ -49,11 +52,14 @@ def main() -> None:
 
     settings = Settings.model_validate_json(sys.stdin.readline())
     # The long import, before the clock of a cell runs.
+    import rbench.execute
     from rbench.catalog import Catalog
     from rbench.cli.run import _quiet_libraries
 
+    assert rbench.execute
+
     _quiet_libraries()
-    catalog = Catalog.from_environment()
+    catalog = catalog or Catalog.from_environment()
     emit("ready")
     for line in sys.stdin:
         serve(Ticket.model_validate_json(line), settings, catalog, emit)
@@ -192,13 +198,12 @@ def _leave(number: int, frame: object) -> None:
     raise SystemExit(128 + number)
 
 
-def _die_with_parent() -> None:
-    """Ask the kernel to end this process when the executor's ends, however that happens."""
+def die_with(parent: int) -> None:
+    """Ask the kernel to end this process when that of its parent ends, however that happens."""
     if not sys.platform.startswith("linux"):
         return
     import ctypes
 
-    parent = os.getppid()
     ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
     if os.getppid() != parent:
         raise SystemExit(1)

@@ -11,15 +11,17 @@ import os
 import selectors
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from rbench import hardware
 from rbench.claims import Claims
 from rbench.errors import UserError
 from rbench.executors.base import Event, Report, Settings
-from rbench.executors.process import Worker, end_of
+from rbench.executors.forked import Forked, Zygote, possible
+from rbench.executors.process import Spawned, Worker, end_of, environment_of
 from rbench.folder import status
 from rbench.record import Record, to_json, write_atomically
 from rbench.tickets import Ticket
@@ -59,6 +61,8 @@ class _Sweep:
         self.failures = 0
         self.slots, self.threads = shares(settings, tickets)
         self.gpus = gpus() if all(t.device == "cuda" for t in tickets) else []
+        self.forks = possible() and all(t.device == "cpu" for t in tickets)
+        self.zygote: Zygote | None = None
         self.workers: dict[int, Worker] = {}
         self.selector = selectors.DefaultSelector()
 
@@ -98,11 +102,22 @@ class _Sweep:
                 return
             worker = self.workers.get(slot)
             if worker is None:
-                gpu = self.gpus[slot % len(self.gpus)] if self.gpus else None
-                worker = self.workers[slot] = Worker(slot, self.settings, self.threads, gpu)
+                worker = self.workers[slot] = Worker(slot, self.settings, self._starter(slot))
                 self.selector.register(worker.events, selectors.EVENT_READ, worker)
             if worker.ticket is None and (ticket := self._next()) is not None:
                 worker.give(ticket)
+
+    def _starter(self, slot: int) -> Callable[[IO[bytes]], Spawned | Forked]:
+        """How the slot's worker comes to be: for cells on the CPU, as a fork where that can be.
+
+        A fork has its imports for nothing. It cannot use a GPU that its parent has touched.
+        """
+        if not self.forks:
+            gpu = self.gpus[slot % len(self.gpus)] if self.gpus else None
+            return partial(Spawned, environment_of(self.threads, gpu))
+        if self.zygote is None or not self.zygote.alive:
+            self.zygote = Zygote(environment_of(self.threads))
+        return self.zygote.fork
 
     def _next(self) -> Ticket | None:
         """The next cell that nobody has brought to an end in the meantime."""
@@ -220,6 +235,8 @@ class _Sweep:
         for worker in list(self.workers.values()):
             worker.wait(max(0.0, deadline - time.monotonic()))
             self._drop(worker)
+        if self.zygote is not None:
+            self.zygote.kill()
         self.selector.close()
 
 

@@ -9,20 +9,53 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from rbench.executors.base import Settings
+from rbench.executors.forked import Forked
 from rbench.tickets import Ticket
 
 LAUNCHER = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 
-class Worker:
-    """``python -m rbench.worker`` in a slot, and what it is doing."""
+class Spawned(subprocess.Popen[bytes]):
+    """A worker that imports everything itself."""
 
-    def __init__(self, slot: int, settings: Settings, threads: int, gpu: str | None) -> None:
+    def __init__(self, environment: Mapping[str, str], printed: IO[bytes]) -> None:
+        super().__init__(
+            [sys.executable, "-m", "rbench.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=printed,
+            env=dict(environment),
+            # Ctrl-C is the parent's: it lets the workers go one by one.
+            start_new_session=True,
+        )
+
+    def kill(self) -> None:
+        """End it and the processes that it started."""
+        if self.poll() is None:
+            with suppress(OSError, AttributeError):
+                os.killpg(self.pid, signal.SIGKILL)
+        super().kill()
+
+
+def environment_of(threads: int, gpu: str | None = None) -> dict[str, str]:
+    """The environment of a worker: its threads and GPU, and none of a launcher's variables."""
+    environment = {k: v for k, v in os.environ.items() if k not in LAUNCHER}
+    environment |= {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
+    return environment if gpu is None else environment | {"CUDA_VISIBLE_DEVICES": gpu}
+
+
+class Worker:
+    """A process that runs cells (see :mod:`rbench.worker`) in a slot, and what it is doing."""
+
+    def __init__(
+        self, slot: int, settings: Settings, start: Callable[[IO[bytes]], Spawned | Forked]
+    ) -> None:
         self.slot = slot
         self.ticket: Ticket | None = None
         self.born = time.monotonic()
@@ -30,19 +63,7 @@ class Worker:
         self.ready = self.ended = False
         self.buffer = b""
         self.printed = tempfile.TemporaryFile()  # noqa: SIM115
-        environment = {k: v for k, v in os.environ.items() if k not in LAUNCHER}
-        environment |= {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
-        if gpu is not None:
-            environment["CUDA_VISIBLE_DEVICES"] = gpu
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "rbench.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self.printed,
-            env=environment,
-            # Ctrl-C is the parent's: it lets the workers go one by one.
-            start_new_session=True,
-        )
+        self.process = start(self.printed)
         assert self.process.stdout is not None
         self.events = self.process.stdout
         os.set_blocking(self.events.fileno(), False)
@@ -67,7 +88,8 @@ class Worker:
 
     def memory(self) -> int:
         """Bytes that the process and its children hold now; 0 where the system does not tell."""
-        return sum(_resident(pid) for pid in _family(self.process.pid))
+        pid = self.process.pid
+        return 0 if pid is None else sum(_resident(member) for member in _family(pid))
 
     def ask_where(self) -> None:
         """Make it write the stack of every thread into the cell's log."""
@@ -87,11 +109,7 @@ class Worker:
 
     def kill(self) -> None:
         """End it and the processes that it started."""
-        if self.process.poll() is None:
-            try:
-                os.killpg(self.process.pid, signal.SIGKILL)
-            except (OSError, AttributeError):
-                self.process.kill()
+        self.process.kill()
         self.process.wait()
         for pipe in (self.process.stdin, self.events):
             if pipe is not None:
@@ -108,10 +126,15 @@ class Worker:
         return f"its process ended with code {code}"
 
     def said(self, size: int = 6000) -> str:
-        """The end of what it printed outside of cells."""
-        self.printed.seek(0, os.SEEK_END)
-        self.printed.seek(max(0, self.printed.tell() - size))
-        return self.printed.read().decode(errors="replace")
+        """The end of what it printed outside of cells, or else of what its zygote did."""
+        text = b""
+        zygote = self.process.zygote.printed if isinstance(self.process, Forked) else None
+        for printed in (self.printed, zygote):
+            if printed is not None and not text:
+                printed.seek(0, os.SEEK_END)
+                printed.seek(max(0, printed.tell() - size))
+                text = printed.read()
+        return text.decode(errors="replace")
 
     def _send(self, line: str) -> None:
         assert self.process.stdin is not None

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from rbench_plugins.datasets.digits import COMPONENT
+from rbench_plugins.datasets.digits import COMPONENT, read_digits
 from sklearn.datasets import load_digits
 
 from rbench import DataContext, ImageData, MemoryImages, NoOptions, UserError
@@ -36,6 +36,16 @@ def test_split_is_complete_disjoint_and_stratified() -> None:
     held_out = test.labels.bincount().numpy()
     assert (np.abs(held_out - everywhere / 5) < 1).all()
     assert (train.labels.bincount().numpy() + held_out == everywhere).all()
+
+
+def test_the_file_is_read_as_scikit_learn_reads_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = load_digits(return_X_y=True)
+    for place in ("found", "elsewhere"):
+        if place == "elsewhere":
+            monkeypatch.setattr("rbench_plugins.datasets.digits.find_spec", lambda name: None)
+        for ours, theirs in zip(read_digits(), expected, strict=True):
+            assert ours.dtype == theirs.dtype
+            assert (ours == theirs).all()
 
 
 def test_labels_belong_to_their_pixels() -> None:

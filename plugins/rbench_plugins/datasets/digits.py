@@ -8,21 +8,25 @@ split 1 : 4 to within one image.
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rbench import DataContext, Dataset, NoOptions
 from rbench_plugins.datasets.memory import in_memory, revision_of
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from rbench import ImageData
 
 
 def open_digits(context: DataContext, options: NoOptions) -> ImageData:
     """All digits in memory; grey values 0..16 become 0..255."""
     import numpy as np
-    from sklearn.datasets import load_digits
 
-    values, labels = load_digits(return_X_y=True)
+    values, labels = read_digits()
     pixels = np.rint(values.reshape(-1, 1, 8, 8) * (255 / 16)).astype(np.uint8)
     by_class = np.argsort(labels, kind="stable")
     held_out = np.zeros(len(labels), dtype=bool)
@@ -37,6 +41,25 @@ def open_digits(context: DataContext, options: NoOptions) -> ImageData:
         revision=revision_of([pixels.tobytes(), labels.astype(np.uint8).tobytes()]),
         crop_pad=side // 8,
     )
+
+
+def read_digits() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """What ``sklearn.datasets.load_digits(return_X_y=True)`` returns, read from its file.
+
+    Importing scikit-learn brings scipy.stats and pandas along, which takes longer than many a run.
+    """
+    import numpy as np
+
+    found = find_spec("sklearn")
+    for folder in (found and found.submodule_search_locations) or ():
+        path = Path(folder, "datasets", "data", "digits.csv.gz")
+        if path.is_file():
+            table = np.loadtxt(path, delimiter=",")
+            return table[:, :-1], table[:, -1].astype(np.int64)
+    from sklearn.datasets import load_digits
+
+    values, labels = load_digits(return_X_y=True)
+    return values, labels
 
 
 COMPONENT = Dataset(

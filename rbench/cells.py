@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rbench.checkpoint import remove
+from rbench.claims import Claim, Claims
 from rbench.errors import UserError
 from rbench.record import Record, RecordError, read, to_json, write_atomically
 from rbench.resolve import Resolved
 
 if TYPE_CHECKING:
     from rbench.execute import Execution
+
+
+WAIT_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -60,20 +65,72 @@ def run_cell(
 ) -> Cell:
     """The finished record of a run if ``output`` has it, else run it and write its record.
 
-    A run that does not end well never replaces the record of one that did.
+    While it runs the cell is claimed; where another process has it, that one is waited for. A run
+    that does not end well never replaces the record of one that did. UserError where the folder
+    cannot be written, or if another process has a cell that several processes shall run.
     """
-    from rbench.execute import execute
-
     path = record_path(output, resolved)
     done = finished(output, resolved)
     if done is not None and not force:
         return Cell(done, path, ran=False)
+    if _rank() > 0:
+        return _run(resolved, path, execution, done)
+    with _claim(resolved, output, execution):
+        # Somebody may have brought it to an end while we waited.
+        done = finished(output, resolved)
+        if done is not None and not force:
+            return Cell(done, path, ran=False)
+        return _run(resolved, path, execution, done)
+
+
+def _claim(resolved: Resolved, output: Path, execution: Execution) -> Claim:
+    """The claim on a cell, when nobody else has it any more."""
+    claims = Claims(output)
+    complained = False
+    try:
+        claims.prepare()
+        while (claim := claims.take(resolved.slug)) is None:
+            owner = claims.running().get(resolved.slug)
+            if owner is not None and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+                raise UserError(f"{owner} runs this cell already: {resolved.slug}")
+            if owner is not None and not complained:
+                complained = True
+                execution.say(f"{owner} runs this cell; waiting for its record")
+            time.sleep(WAIT_SECONDS)
+    except OSError as error:
+        raise UserError(f"cannot write to --output {output}: {error.strerror}") from error
+    return claim
+
+
+def _run(resolved: Resolved, path: Path, execution: Execution, done: Record | None) -> Cell:
+    from rbench.execute import execute
+
     record = execute(resolved, execution)
+    rank = _rank()
+    if rank > 0 and record.error is not None:
+        record.notes.append(f"process {rank} of {os.environ.get('WORLD_SIZE', '?')} failed")
     if done is not None and record.status != "done":
         path = path.with_suffix(f".{record.status}.json")
-    if int(os.environ.get("RANK", "0")) == 0:
+    if rank == 0 or record.status == "failed":
+        if _told(path, record):
+            return Cell(read(path), path, ran=True)
         write_atomically(path, to_json(record))
         checkpoints = execution.checkpoints(resolved)
         if record.status == "done" and checkpoints is not None:
             remove(checkpoints)
     return Cell(record, path, ran=True)
+
+
+def _told(path: Path, record: Record) -> bool:
+    """Whether another process of this run has said why it failed: the first cause is kept."""
+    if record.status == "done" or int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return False
+    try:
+        other = read(path)
+    except RecordError:
+        return False
+    return other.status == "failed" and other.started >= record.started
+
+
+def _rank() -> int:
+    return int(os.environ.get("RANK", "0"))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from rbench import checkpoint
+from rbench import checkpoint, leaving
 
 if TYPE_CHECKING:
     from rbench.contexts import TaskContext
@@ -80,9 +80,25 @@ class Keeper:
         return State(total.clone(), found.step, facts["history"], facts["best"], groups["best"])
 
     def offer(self, state: State, *, epoch_ended: bool = False) -> None:
-        """Save ``state`` if a checkpoint is due."""
-        if self.folder is None or not self._due(state.step, epoch_ended):
+        """Save ``state`` if a checkpoint is due, or if somebody wants this process to leave.
+
+        In the second case it leaves, by SystemExit. Several processes do so at a checkpoint that
+        is due: only there they can agree on it.
+        """
+        if self.folder is None:
             return
+        due, going = self._due(state.step, epoch_ended), leaving.asked()
+        if self.context.accelerator.num_processes > 1:
+            going = due and self._agree(going)
+        if due or going:
+            self._save(self.folder, state)
+        if going:
+            self.context.note(f"asked to leave; saved after step {state.step} of {self.steps}")
+            leaving.leave()
+            # Of several processes, one that nobody has asked.
+            raise SystemExit(143)
+
+    def _save(self, folder: Path, state: State) -> None:
         accelerator = self.context.accelerator
         totals = accelerator.gather(state.total.reshape(1))
         if not accelerator.is_main_process:
@@ -102,7 +118,7 @@ class Keeper:
             "seconds": self.earlier + perf_counter() - self.begun,
         }
         try:
-            checkpoint.save(self.folder, state.step, tensors, facts)
+            checkpoint.save(folder, state.step, tensors, facts)
         except OSError as error:
             # A lost checkpoint costs time, not the run.
             self.context.note(f"a checkpoint could not be written: {error.strerror}")
@@ -114,13 +130,16 @@ class Keeper:
             return step % every == 0 or step == self.steps
         if not epoch_ended:
             return False
-        due = torch.tensor(perf_counter() - self.saved >= UNASKED_SECONDS)
+        # Clocks differ between processes.
+        return self._agree(perf_counter() - self.saved >= UNASKED_SECONDS)
+
+    def _agree(self, wish: bool) -> bool:
+        """The main process's wish: saving needs all of them."""
         if self.context.accelerator.num_processes == 1:
-            return bool(due)
-        # Clocks differ between processes, and gathering needs all of them: the main one decides.
+            return wish
         from accelerate.utils import broadcast
 
-        return bool(broadcast(due.to(self.context.device)))
+        return bool(broadcast(torch.tensor(wish).to(self.context.device)))
 
 
 __all__ = ["UNASKED_SECONDS", "Keeper", "State"]

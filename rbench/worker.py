@@ -19,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rbench import leaving
 from rbench.cells import record_path
 from rbench.checkpoint import remove
 from rbench.claims import Claim, Claims
@@ -41,14 +42,18 @@ def main(catalog: Catalog | None = None, parent: int | None = None) -> None:
     events = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     die_with(os.getppid() if parent is None else parent)
-    signal.signal(signal.SIGTERM, _leave)
-    signal.signal(signal.SIGINT, _leave)
+    # The second is Slurm's, by way of submitit, where it signals all that belongs to a job.
+    leaving.listen("SIGTERM", "SIGUSR2", "SIGINT")
     # The executor asks with this signal where a cell hangs that it is about to end.
     faulthandler.register(signal.SIGUSR1, all_threads=True)
 
     def emit(event: str, **more: Any) -> None:
-        events.write(json.dumps({"event": event, **more}) + "\n")
-        events.flush()
+        try:
+            events.write(json.dumps({"event": event, **more}) + "\n")
+            events.flush()
+        except BrokenPipeError:
+            # The executor has died, and in a moment this process does: that is no failed cell.
+            os._exit(1)
 
     settings = Settings.model_validate_json(sys.stdin.readline())
     # The long import, before the clock of a cell runs.
@@ -98,6 +103,9 @@ def _claimed(
     record = _run(ticket, settings, catalog, emit)
     if record.status == "interrupted":
         raise SystemExit(130)
+    if record.status == "failed":
+        # Perhaps for being asked to leave: some library may have caught SystemExit on its way.
+        leaving.leave()
     if record.error is not None:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -192,10 +200,6 @@ def _log(output: Path, slug: str) -> Path:
     os.dup2(handle, 2)
     os.close(handle)
     return path
-
-
-def _leave(number: int, frame: object) -> None:
-    raise SystemExit(128 + number)
 
 
 def die_with(parent: int) -> None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -28,6 +29,9 @@ def main() -> None:
     """Serve until the other end of the socket is closed; in a forked worker, be that."""
     me = os.getpid()
     worker.die_with(os.getppid())
+    # They are for the workers, which may need their time, and die with this process.
+    for wish in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(wish, signal.SIG_IGN)
     control = socket.socket(fileno=int(sys.argv[1]))
     count, safe, catalog = preload()
     spawned: dict[int, subprocess.Popen[bytes]] = {}

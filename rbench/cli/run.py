@@ -91,7 +91,7 @@ def command(
     ] = False,
 ) -> None:
     """Build a network, freeze, train and measure it; write a record and show it."""
-    from rbench import registry
+    from rbench import leaving, registry
     from rbench.api import to_spec
     from rbench.catalog import Catalog
     from rbench.cells import check_writable, finished, record_path, run_cell
@@ -144,6 +144,7 @@ def command(
         for i in range(seeds)
     ]
     check_writable(output)
+    leaving.listen("SIGTERM", "SIGUSR1", "SIGUSR2")
     main_process = int(os.environ.get("RANK", "0")) == 0
     with Reporter(quiet=as_json or not main_process) as reporter:
         for plugin in catalog.failed:

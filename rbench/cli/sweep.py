@@ -138,7 +138,9 @@ def command(
         f"{len(found.failed)} failed, {len(todo)} to run",
         err=True,
     )
-    signal.signal(signal.SIGTERM, _terminated)
+    for name in ("SIGTERM", "SIGUSR1", "SIGUSR2"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _terminated)
     with Watch(len(todo) + len(bad)) as watch:
         for cell in bad:
             _record_failure(cell.ticket(), cell.error, output)

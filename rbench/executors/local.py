@@ -28,6 +28,8 @@ from rbench.tickets import Ticket
 
 TICK = 0.1
 STARTUP_SECONDS = 600.0
+LEAVE_SECONDS = 30.0
+"""For workers that are asked to leave: a training saves at its next step."""
 ELSEWHERE_SECONDS = 2.0
 """How long to wait before asking again for a cell that somebody else runs."""
 
@@ -38,6 +40,7 @@ class Local:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.claims = Claims(settings.output, settings.patience)
+        self.sweep: _Sweep | None = None
 
     def run(self, tickets: Sequence[Ticket], report: Report) -> None:
         """See :class:`rbench.executors.base.Executor`."""
@@ -47,7 +50,13 @@ class Local:
             output = self.settings.output
             raise UserError(f"cannot write to --output {output}: {error.strerror}") from error
         if tickets:
-            _Sweep(self.settings, self.claims, tickets, report).run()
+            self.sweep = _Sweep(self.settings, self.claims, tickets, report)
+            self.sweep.run()
+
+    def leave(self) -> None:
+        """Let the workers save and go, from a signal's handler while ``run`` is under way."""
+        if self.sweep is not None:
+            self.sweep.end()
 
 
 class _Sweep:
@@ -79,7 +88,7 @@ class _Sweep:
             for ticket in [*self.waiting, *(ticket for _, ticket in self.elsewhere)]:
                 self._say("stopped", ticket)
         finally:
-            self._end()
+            self.end()
 
     def _busy(self) -> bool:
         return any(worker.ticket is not None for worker in self.workers.values())
@@ -227,11 +236,11 @@ class _Sweep:
             del self.workers[worker.slot]
         worker.kill()
 
-    def _end(self) -> None:
-        """Leave no process behind: ask first, so that claims are let go, then insist."""
+    def end(self) -> None:
+        """Leave no process behind: ask first, so that trainings are saved, then insist."""
         for worker in self.workers.values():
             worker.leave()
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + LEAVE_SECONDS
         for worker in list(self.workers.values()):
             worker.wait(max(0.0, deadline - time.monotonic()))
             self._drop(worker)

@@ -28,6 +28,10 @@ class Share:
         self.settings = settings.model_copy(update={"wait": False}).model_dump_json()
         turned = [*tickets[begin:], *tickets[:begin]]
         self.tickets = [ticket.model_dump_json() for ticket in turned]
+        self.local: Any = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "local": None}
 
     def __call__(self) -> dict[str, int]:
         """Run; the counts of what became of the cells here."""
@@ -41,16 +45,20 @@ class Share:
                 print(event.kind, event.slug, event.text, flush=True)
 
         tickets = [Ticket.model_validate_json(text) for text in self.tickets]
-        Local(Settings.model_validate_json(self.settings)).run(tickets, report)
+        self.local = Local(Settings.model_validate_json(self.settings))
+        self.local.run(tickets, report)
         return counts
 
     def checkpoint(self) -> Any:
         """Called by submitit when the job is pre-empted or out of time: begin again, queued anew.
 
-        What is done is passed over then, and what was under way resumes from its checkpoint.
+        What is done is passed over then. What is under way saves at its next step, and resumes
+        from there.
         """
         from submitit.helpers import DelayedSubmission
 
+        if self.local is not None:
+            self.local.leave()
         return DelayedSubmission(self)
 
 

@@ -10,9 +10,8 @@ import math
 import os
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -24,12 +23,11 @@ from accelerate.state import AcceleratorState
 from rbench import environment, memory
 from rbench.build import Built, build, state_sha256
 from rbench.contexts import Artifacts, Clock, MetricContext, Progress, TaskContext, silent
-from rbench.data import MemoryImages
 from rbench.errors import UserError, printable
 from rbench.freeze import fingerprint
-from rbench.record import DataReport, Failure, MetricValue, Phase, Record
-from rbench.registry import known_data
-from rbench.resolve import Resolved, data_context
+from rbench.opening import described, open_data, sampled
+from rbench.record import Failure, MetricValue, Phase, Record
+from rbench.resolve import Resolved
 from rbench.seeds import derive
 from rbench.spec import PLACES
 
@@ -99,8 +97,8 @@ def execute(resolved: Resolved, execution: Execution | None = None) -> Record:
         for text in data_notes:
             note(text)
         if execution.test_images is not None:
-            data = _sampled(data, execution.test_images)
-        record.data = _describe(data)
+            data = sampled(data, execution.test_images)
+        record.data = described(data)
         with clock.phase("build"):
             built = build(resolved, data, note)
         record.freeze, record.network_sha256 = built.freeze, built.sha256
@@ -182,36 +180,6 @@ def precision(resolved: Resolved) -> str:
     return training.amp_dtype if training is not None and training.amp else "float32"
 
 
-def open_data(resolved: Resolved) -> tuple[ImageData, list[str]]:
-    """Open the run's data; several seeds in one process share what was opened last."""
-    return _open_data(_DataKey(resolved))
-
-
-class _DataKey:
-    """Equal for runs that read the same data in the same form."""
-
-    def __init__(self, resolved: Resolved) -> None:
-        self.resolved = resolved
-        spec = resolved.spec
-        self.key = repr(
-            (resolved.identity["dataset"], spec.data_dir, spec.skip_bad, resolved.task.labels)
-        )
-
-    def __hash__(self) -> int:
-        return hash(self.key)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _DataKey) and other.key == self.key
-
-
-@lru_cache(maxsize=2)
-def _open_data(key: _DataKey) -> tuple[ImageData, list[str]]:
-    notes: list[str] = []
-    resolved = key.resolved
-    context = replace(data_context(resolved.spec, resolved.task), note=notes.append)
-    return resolved.dataset.open(context, resolved.dataset_options), notes
-
-
 def _task(
     resolved: Resolved,
     execution: Execution,
@@ -287,29 +255,6 @@ def _save_weights(built: Built, folder: Path) -> None:
         name: tensor.contiguous().clone() for name, tensor in built.network.state_dict().items()
     }
     save_file(state, folder / "weights.safetensors")
-
-
-def _sampled(data: ImageData, count: int) -> ImageData:
-    test = data.test
-    if isinstance(test, MemoryImages):
-        labels = None if test.labels is None else test.labels[:count]
-        return replace(data, test=MemoryImages(test.pixels[:count], labels, test.names[:count]))
-    if test is not None:
-        test = replace(test, targets=test.targets[:count], names=test.names[:count])
-    return replace(data, test=test)
-
-
-def _describe(data: ImageData) -> DataReport:
-    return DataReport(
-        name=known_data().get(data.revision, data.name),
-        revision=data.revision,
-        train_images=None if data.train is None else len(data.train),
-        test_images=None if data.test is None else len(data.test),
-        num_classes=data.num_classes,
-        in_chans=data.in_chans,
-        img_size=data.img_size,
-        skipped=data.skipped,
-    )
 
 
 def _rate(phase: Phase) -> Phase:

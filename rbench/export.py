@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from rbench.build import build, load_weights, state_sha256
 from rbench.errors import UserError, printable
-from rbench.execute import open_data
 from rbench.fold import folded
+from rbench.opening import open_data
 from rbench.record import Record, read
 from rbench.resolve import resolve
 from rbench.seeds import generator

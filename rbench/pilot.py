@@ -41,7 +41,8 @@ def pilot(ticket: Ticket, threads: int = 1, seconds: float = 600.0) -> Cost | No
 def measure(ticket: Ticket) -> Cost:
     """Run the pilot here. RuntimeError if the cell fails on its sample."""
     from rbench.catalog import Catalog
-    from rbench.execute import Execution, execute, open_data
+    from rbench.execute import Execution, execute
+    from rbench.opening import open_data
     from rbench.resolve import resolve
 
     resolved = resolve(ticket.run_spec(), Catalog.from_environment())

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+import trouble
 
 import rbench
 from rbench.loaders import training_batches
@@ -57,6 +58,19 @@ def free_port() -> str:
         return str(probe.getsockname()[1])
 
 
+def launchers_variables(rank: int, port: str) -> dict[str, str]:
+    """What tells a process that it is one of two nodes."""
+    return {
+        "RANK": str(rank),
+        "WORLD_SIZE": "2",
+        "LOCAL_RANK": "0",
+        "LOCAL_WORLD_SIZE": "1",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": port,
+        "OMP_NUM_THREADS": "1",
+    }
+
+
 @pytest.fixture(scope="module")
 def two(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Record]:
     """The cases on two processes that know each other by the launcher's variables, as two nodes."""
@@ -64,19 +78,10 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Record]:
     port = free_port()
     nodes = []
     for rank in range(2):
-        launcher = {
-            "RANK": str(rank),
-            "WORLD_SIZE": "2",
-            "LOCAL_RANK": "0",
-            "LOCAL_WORLD_SIZE": "1",
-            "MASTER_ADDR": "127.0.0.1",
-            "MASTER_PORT": port,
-            "OMP_NUM_THREADS": "1",
-        }
         nodes.append(
             subprocess.Popen(
                 [sys.executable, "-c", SCRIPT, str(folder)],
-                env={**os.environ, **launcher},
+                env={**os.environ, **launchers_variables(rank, port)},
                 stderr=subprocess.PIPE,
             )
         )
@@ -139,9 +144,44 @@ def test_one_record_by_torchrun(one: dict[str, Record], tmp_path: Path) -> None:
     assert done.stdout.count("record:") == 1
 
 
+@pytest.mark.parametrize("launched", [True, False], ids=["torchrun", "two nodes"])
+def test_a_process_that_fails_leaves_a_record(tmp_path: Path, launched: bool) -> None:
+    """Whichever process it is, and whatever the others say when it is gone."""
+    output = tmp_path / "out"
+    words = ["-m", "rbench", "run", "--model", "trouble", "--dataset", "digits", "--device", "cpu"]
+    words += ["--model-kwargs", "how='raise on one'", "--epochs", "1", "-b", "16"]
+    words += ["--metrics", "top1", "--output", str(output)]
+    path = trouble.environment(trouble.install(tmp_path / "plugin"))
+    if launched:
+        launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+        command = [sys.executable, *launcher, *words]
+        assert subprocess.run(command, capture_output=True, env=path, timeout=300).returncode
+    else:
+        port = free_port()
+        nodes = [
+            subprocess.Popen(
+                [sys.executable, *words],
+                env={**path, **launchers_variables(rank, port)},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )
+            for rank in range(2)
+        ]
+        for node in nodes:
+            node.communicate(timeout=300)
+        assert nodes[1].returncode == 1
+        assert nodes[0].returncode
+    (found,) = output.glob("*.json")
+    record = read(found)
+    assert record.status == "failed"
+    assert record.error is not None
+    assert record.error.message == "the second process is upset"
+    assert "process 1 of 2 failed" in record.notes
+
+
 def test_the_same_global_batches_in_the_same_order() -> None:
     from rbench.catalog import Catalog
-    from rbench.execute import open_data
+    from rbench.opening import open_data
     from rbench.resolve import resolve
 
     spec = rbench.RunSpec(model="test_resnet", dataset="digits", device="cpu")

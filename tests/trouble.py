@@ -24,6 +24,8 @@ def build(context, options):
     how = options.how
     if how == "raise":
         raise RuntimeError("the architecture is upset")
+    if how == "raise on one" and os.environ.get("RANK") == "1":
+        raise RuntimeError("the second process is upset")
     if how == "hang":
         print("now it hangs", flush=True)
         time.sleep(600)

@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 import pytest
+from scipy.stats import ttest_ind_from_stats
 from synthetic_records import record
 from typer.testing import CliRunner
 
@@ -15,6 +16,7 @@ from rbench.compare.report import Report
 from rbench.compare.select import fits
 from rbench.errors import UserError
 from rbench.leaderboard import from_records, make_tables
+from rbench.leaderboard.stats import Sample, difference
 from rbench.record import Record
 from rbench.record import to_json as record_json
 from rbench.spec import parse
@@ -179,6 +181,36 @@ def test_evidence_of_one_seed_counts_and_says_so() -> None:
     assert row.verdict == "holds in 2 of 3"
     (row,) = made(records[8:], paper(claim=[ORDER])).claims
     assert row.verdict == "holds in 1 of 2 (one seed)"
+
+
+def test_one_run_of_many_networks_is_judged_over_those() -> None:
+    """P1's protocol: thirty networks in a record, so that one seed has a spread of its own."""
+
+    def wide(model: str, freeze: str, mean: float) -> Record:
+        one = record(model, freeze, values={"top1": mean})
+        (metric,) = one.metrics
+        metric.n, metric.uncertainty = 30, 2.0
+        metric.uncertainty_kind = "standard deviation over networks"
+        return one
+
+    (row,) = made(
+        [wide("a", "none", 60.0), wide("a", "spatial", 63.0)], paper(claim=[ORDER])
+    ).claims
+    assert row.verdict == "holds"
+    expected = ttest_ind_from_stats(63.0, 2.0, 30, 60.0, 2.0, 30, equal_var=False)
+    gap = difference(Sample({0: 1.0}), Sample({0: 2.0}))
+    assert gap is not None
+    assert gap.low is None
+    a, b = (
+        make_tables(from_records([wide("a", "none", mean)]))[0].entries[0].values["top1"]
+        for mean in (63.0, 60.0)
+    )
+    gap = difference(a, b)
+    assert gap is not None
+    assert gap.p == pytest.approx(expected.pvalue)
+    near = [wide("a", "none", 60.0), wide("a", "spatial", 60.3)]
+    (row,) = made(near, paper(claim=[ORDER])).claims
+    assert row.verdict == "within the noise"
 
 
 def test_a_gap_to_another_network() -> None:

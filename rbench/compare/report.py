@@ -150,4 +150,4 @@ def _together(claim: Claim, verdicts: list[str]) -> str:
     if held and (claim.holds == "somewhere" or len(held) == len(verdicts)):
         return "holds" if "holds" in kinds else held[0]
     one = " (one seed)" if kinds and "holds" not in kinds else ""
-    return f"holds in {len(held)} of {len(verdicts)}{one}"
+    return f"holds in {len(held) or 'none'} of {len(verdicts)}{one}"

@@ -116,11 +116,19 @@ def tally(made: Report, paper: str) -> str:
         if not verdicts:
             continue
         measured = [verdict for verdict in verdicts if verdict != NOT_MEASURED]
-        kinds = dict.fromkeys(sorted(measured))
-        counts = ", ".join(f"{measured.count(kind)} {kind}" for kind in kinds)
+        words = [_in_short(verdict) for verdict in measured]
+        counts = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(sorted(words)))
         text = f"{len(measured)} of {len(verdicts)} {name} measured"
         said.append(f"{text}: {counts}." if counts else f"{text}.")
     return " ".join(said)
+
+
+def _in_short(verdict: str) -> str:
+    """A verdict for counting: how many results it rests on is left to the rows."""
+    plain = verdict.removesuffix(" (one seed)")
+    if plain.startswith("holds in none"):
+        return "does not hold"
+    return "holds in part" if plain.startswith("holds in") else plain
 
 
 def _of(rows: Iterable[Any], paper: str, unmeasured: bool) -> list[Any]:

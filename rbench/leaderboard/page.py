@@ -111,7 +111,8 @@ def _section(table: Table) -> str:
         f'<div class=board data-table="{slug}"></div>',
         _sides(table),
         "<p class=quiet>Mean ± standard deviation over seeds (ddof 1). Differences are means with "
-        "95 % confidence intervals: a paired t-test where both have the same seeds, else Welch's. "
+        "95 % confidence intervals: a paired t-test where both have the same seeds, else Welch's, "
+        "over a run's random networks where there is one run of many. "
         f"Protocol <code>{escape(table.protocol, 64)}</code>. "
         f'As <a href="tables/{slug}.csv">CSV</a> and <a href="tables/{slug}.md">markdown</a>.</p>',
         "</section>",

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from rbench.errors import printable
 from rbench.leaderboard.labels import flatten, short
+from rbench.leaderboard.stats import Sample
 from rbench.leaderboard.table_markdown import gap_text
 from rbench.leaderboard.tables import CONTROLS, Entry, Table
 from rbench.leaderboard.text import count, duration, mean_and_spread
@@ -79,7 +80,7 @@ def _row(
 ) -> Json:
     rows = entry.rows or entry.failed
     primary = table.primary.name if table.primary else ""
-    values = entry.values.get(primary, {})
+    values = entry.values.get(primary, Sample())
     seeds = sorted(values)
     number = environments.setdefault(environment_text(entry.first.environment), len(environments))
     return {

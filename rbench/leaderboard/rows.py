@@ -30,6 +30,7 @@ class Value(_Slim):
     higher_is_better: bool | None = None
     n: int = 1
     uncertainty: float | None = None
+    uncertainty_kind: str | None = None
 
 
 class Picture(_Slim):

@@ -24,6 +24,20 @@ class Summary:
     high: float
 
 
+class Sample(dict[int, float]):
+    """A metric's values by seed.
+
+    ``inside`` is the spread over the networks that a single record measured, such as P1's thirty:
+    with one seed it stands for the spread that differences are held against.
+    """
+
+    inside: Summary | None = None
+
+    def summary(self) -> Summary | None:
+        """Over the seeds, or over the networks of the only one; None for no value."""
+        return self.inside if len(self) == 1 and self.inside else summarise(list(self.values()))
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
     """Mean of a minus mean of b with its 95 % confidence interval.
@@ -75,9 +89,10 @@ def summarise(values: Sequence[float]) -> Summary | None:
 def difference(a: Mapping[int, float], b: Mapping[int, float]) -> Difference | None:
     """Mean of ``a`` minus mean of ``b``, each a value by seed; None where one is empty.
 
-    Paired where both have the same seeds (two or more); Welch's test otherwise.
+    Paired where both have the same seeds (two or more); Welch's test otherwise, over the networks
+    of a :class:`Sample` of one seed where it knows their spread.
     """
-    first, second = summarise(list(a.values())), summarise(list(b.values()))
+    first, second = _summary(a), _summary(b)
     if first is None or second is None:
         return None
     if set(a) == set(b) and len(a) > 1:
@@ -95,6 +110,10 @@ def difference(a: Mapping[int, float], b: Mapping[int, float]) -> Difference | N
         two = (second.sem / sem) ** 4 / (second.n - 1)
         freedom = 1 / (one + two)
     return _interval(value, sem, freedom, min(first.n, second.n), False)
+
+
+def _summary(values: Mapping[int, float]) -> Summary | None:
+    return values.summary() if isinstance(values, Sample) else summarise(list(values.values()))
 
 
 def _interval(value: float, sem: float, freedom: float, n: int, paired: bool) -> Difference:

@@ -140,7 +140,8 @@ def _section(table: Table, at_most: int | None, level: int) -> str:
 
 def _notes(table: Table) -> Iterator[str]:
     yield (
-        "Mean ± standard deviation over seeds (ddof 1); brackets: 95 % confidence interval; "
+        "Mean ± standard deviation over seeds (ddof 1); brackets: 95 % confidence interval, "
+        "over a run's random networks where there is one run of many; "
         f"protocol `{markdown(table.protocol)}`.\n"
     )
     if table.failed:

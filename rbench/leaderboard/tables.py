@@ -5,6 +5,7 @@ Pure: the result depends on the set of rows, not on their order.
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +15,7 @@ from typing import Any
 
 from rbench.leaderboard.labels import label, policy, tell_apart
 from rbench.leaderboard.rows import Row, Value, canonical, distinct
-from rbench.leaderboard.stats import Difference, Summary, difference, summarise
+from rbench.leaderboard.stats import Difference, Sample, Summary, difference, summarise
 
 CONTROLS = ("learnable", "baseline")
 
@@ -86,7 +87,7 @@ class Entry:
     freeze: str
     rows: list[Row]
     failed: list[Row]
-    values: dict[str, dict[int, float]]
+    values: dict[str, Sample]
     summaries: dict[str, Summary]
     rank: int | None = None
     note: str = ""
@@ -180,11 +181,12 @@ def _table(protocol: str, name: str, rows: list[Row], baselines: Sequence[Baseli
 def _entry(cell: str, rows: list[Row]) -> Entry:
     done = [row for row in rows if row.status == "done"]
     failed = [row for row in rows if row.status != "done"]
-    values: dict[str, dict[int, float]] = defaultdict(dict)
+    values: dict[str, Sample] = defaultdict(Sample)
     for row in done:
         for metric in row.metrics:
             if metric.value is not None:
                 values[metric.name].setdefault(row.seed, metric.value)
+                values[metric.name].inside = _over_networks(metric)
     summaries = {
         name: summary
         for name, by_seed in values.items()
@@ -201,6 +203,18 @@ def _entry(cell: str, rows: list[Row]) -> Entry:
         values=dict(values),
         summaries=summaries,
     )
+
+
+def _over_networks(metric: Value) -> Summary | None:
+    """The spread over the networks that one record drew, where that is what it tells."""
+    if metric.uncertainty_kind != "standard deviation over networks" or metric.n < 2:
+        return None
+    assert metric.value is not None
+    if metric.uncertainty is None:
+        return None
+    sem = metric.uncertainty / math.sqrt(metric.n)
+    mean = metric.value
+    return Summary(metric.n, mean, metric.uncertainty, sem, mean, mean)
 
 
 def _metrics(entries: list[Entry]) -> list[MetricColumn]:

@@ -8,13 +8,20 @@ ResNet-LC-20-16xE on 32 x 32 images, SGD with Nesterov momentum and weight decay
 steps. Every round trains each form in turn, so that what else the machine does falls on all; the
 ratios are medians over rounds of ratios within a round. The two convolutions are run at a batch
 that fits in memory (--unfolded-batch): the maps they save at 256 take 24 GiB.
+
+Memory is the peak of the resident set in a training step, each form in a process of its own:
+"peak" is what its largest step holds above a process that has only loaded its libraries (weights
+and the optimiser's state among it), "per image" the difference between the peaks of steps of all
+and of half the images, over the images between.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
+import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -24,9 +31,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from rbench import BuildContext, generator, global_seed
+from rbench import BuildContext, generator, global_seed, peak_memory
 from rbench.catalog import Catalog
 from rbench.freeze import freeze
+from rbench.memory import track
 
 
 @dataclass(frozen=True)
@@ -90,18 +98,22 @@ class Trainer:
             weight_decay=0.01,
         )
 
+    def step(self, images: int) -> None:
+        """One step of training on the first so many images."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.amp):
+            loss = nn.functional.cross_entropy(
+                self.network(self.images[:images]), self.labels[:images], label_smoothing=0.1
+            )
+        loss.backward()
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+
     def rate(self, steps: int) -> float:
         """Images a second over ``steps`` steps."""
         self.wait()
         start = self.clock()
         for _ in range(steps):
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.amp):
-                loss = nn.functional.cross_entropy(
-                    self.network(self.images), self.labels, label_smoothing=0.1
-                )
-            loss.backward()
-            self.optimizer.step()
-            self.optimizer.zero_grad()
+            self.step(self.batch)
         self.wait()
         return steps * self.batch / (self.clock() - start)
 
@@ -110,15 +122,36 @@ class Trainer:
         if self.device.type == "cuda":
             torch.cuda.synchronize()
 
-    def memory(self) -> float:
-        """Bytes an image that autograd keeps for the backward pass, MiB."""
-        from rbench_plugins.metrics.cost import saved_bytes
+    def peak(self, images: int) -> int:
+        """Bytes at the peak of one step, everything that the process holds among them."""
+        track(self.device)
+        self.step(images)
+        self.wait()
+        return peak_memory(self.device) or 0
 
-        self.network.train()
-        images = self.images[:1].expand(4, -1, -1, -1)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.amp):
-            larger, smaller = (saved_bytes(self.network, images[:n]) for n in (4, 2))
-        return (larger - smaller) / 2 / 2**20
+
+def memory(form: Form, args: argparse.Namespace, catalog: Catalog) -> dict[str, float]:
+    """Peaks of this process, in MiB; see the module's text."""
+    torch.nn.functional.conv2d(torch.rand(1, 3, 8, 8), torch.rand(4, 3, 3, 3)).sum()
+    track(torch.device(args.device))
+    before = peak_memory(torch.device(args.device)) or 0
+    trainer = Trainer(form, args, catalog)
+    trainer.step(2)  # momentum
+    half, whole = trainer.peak(trainer.batch // 2), trainer.peak(trainer.batch)
+    between = trainer.batch - trainer.batch // 2
+    return {
+        "peak_mib": (whole - before) / 2**20,
+        "peak_mib_per_image": (whole - half) / between / 2**20,
+    }
+
+
+def memory_of(name: str) -> dict[str, float]:
+    """The same in a process of its own, which gives freed tensors back to the system at once."""
+    command = [sys.executable, __file__, *sys.argv[1:], "--memory-of", name]
+    environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": str(2**18)}
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
 
 
 def measure(args: argparse.Namespace) -> dict[str, Any]:
@@ -136,6 +169,10 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
                 continue
             rates[trainer.form.name].append(trainer.rate(1 if trainer.form.small else args.steps))
         print(f"round {round_ + 1} of {args.rounds}", file=sys.stderr)
+    peaks = {}
+    for trainer in trainers:
+        peaks[trainer.form.name] = memory_of(trainer.form.name)
+        print(f"memory of {trainer.form.name}", file=sys.stderr)
     return {
         "device": args.device,
         "precision": "bfloat16, channels_last" if args.amp else "float32",
@@ -153,7 +190,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
                     rates[t.form.name],
                     rates["unfolded, frozen" if t.form.frozen else "unfolded, learnable"],
                 ),
-                "saved_mib_per_image": t.memory(),
+                **peaks[t.form.name],
                 "build_seconds": t.build_seconds,
             }
             for t in trainers
@@ -178,16 +215,25 @@ def main() -> None:
     parser.add_argument("--expansion", type=int, default=128)
     parser.add_argument("--large", type=int, default=2**14)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--memory-of", help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.memory_of:
+        (form,) = (f for f in forms(args.expansion, args.large) if f.name == args.memory_of)
+        print(json.dumps(memory(form, args, Catalog.from_environment())))
+        return
     found = measure(args)
     if args.json:
         args.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print(f"{found['device']}, {found['precision']}, {found['threads']} threads, {found['clock']}")
-    print(f"{'form':22}{'images/s':>10}{'of plain':>10}{'of unfolded':>13}{'MiB/image':>11}")
+    print(
+        f"{'form':22}{'images/s':>10}{'of plain':>10}{'of unfolded':>13}{'peak MiB':>10}"
+        f"{'MiB/image':>11}"
+    )
     for name, row in found["forms"].items():
         print(
             f"{name:22}{row['images_per_second']:10.1f}{row['of_plain']:10.3f}"
-            f"{row['of_unfolded']:13.1f}{row['saved_mib_per_image']:11.2f}"
+            f"{row['of_unfolded']:13.1f}{row['peak_mib']:10.0f}"
+            f"{row['peak_mib_per_image']:11.2f}"
         )
 
 

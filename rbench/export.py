@@ -35,6 +35,12 @@ class Exported:
     architecture: str
     moved: float
 
+    @property
+    def opening(self) -> str:
+        """Python lines that open the folder."""
+        call = f'timm.create_model("local-dir:{self.folder}", pretrained=True)'
+        return f"import timm{registering(self.architecture)}\n{call}"
+
 
 def export(path: Path, output: Path, catalog: Catalog, data_dir: str | None = None) -> Exported:
     """Write the network of the record in ``path`` to ``output``: safetensors, config, model card.
@@ -125,6 +131,11 @@ def _arguments(form: nn.Module) -> dict[str, Any] | None:
     return said
 
 
+def registering(architecture: str) -> str:
+    """What ``import timm`` needs beside it where timm does not have the architecture."""
+    return ", rbench_plugins.layers.timm_entry" if architecture.startswith("rbench_") else ""
+
+
 def card(record: Record, architecture: str) -> str:
     """The model card: what was run and what it measured."""
     lines = [
@@ -146,10 +157,6 @@ def card(record: Record, architecture: str) -> str:
             if m.value is not None
         ),
     ]
-    if architecture.startswith("rbench_"):
-        lines += [
-            "",
-            "timm itself has no such architecture; `import rbench_plugins.layers.timm_entry` "
-            "registers it.",
-        ]
+    if module := registering(architecture).removeprefix(", "):
+        lines += ["", f"timm itself has no such architecture; `import {module}` registers it."]
     return "\n".join(lines) + "\n"

@@ -30,6 +30,9 @@ def test_a_flag_of_several_words_without_any_is_left_for_typer_to_refuse() -> No
         ("none", None),
         ("relu", "relu"),
         ("'3'", "3"),
+        ('{"low_res": true, "x": null}', {"low_res": True, "x": None}),
+        ("{'low_res': True}", {"low_res": True}),
+        ("[conv1", "[conv1"),
         ("__import__('os')", "__import__('os')"),
     ],
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,8 @@ def test_a_resnet_lc_is_exported_as_the_plain_network(
     card = (tmp_path / "out" / "README.md").read_text()
     top1 = cell.record.metric("top1").value
     assert f"| top1 | {top1:.6g} |" in card
+    # The lines that the command prints, where nothing is imported yet.
+    subprocess.run([sys.executable, "-c", done.opening], check=True, capture_output=True)
     opened = timm.create_model(f"local-dir:{tmp_path / 'out'}", pretrained=True).eval()
     data, _ = open_data(resolve(RunSpec.model_validate(cell.record.spec), catalog))
     assert data.test is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -77,16 +78,28 @@ def assignments(flag: str, words: list[str] | None) -> dict[str, Any]:
 
 
 def literal(text: str) -> Any:
-    """A number, list (``16,32`` too), truth value, None where ``text`` is one, else ``text``."""
+    """A number, list (``16,32`` too), table, truth value, None where ``text`` is one, or ``text``.
+
+    Lists and tables may be written as Python or as JSON has them.
+    """
     named = {"true": True, "false": False, "none": None, "null": None}
     if text.lower() in named:
         return named[text.lower()]
     try:
         value = ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return text
+        return _json(text)
     # JSON has no tuples: width=16,32 is a list.
     return list(value) if isinstance(value, tuple) else value
+
+
+def _json(text: str) -> Any:
+    if not text.startswith(("{", "[")):
+        return text
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 def with_model_flags(

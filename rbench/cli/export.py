@@ -27,4 +27,4 @@ def command(
 
     done = export(record, output, Catalog.from_environment(), data_dir)
     typer.echo(f"{done.folder}: timm's {done.architecture}, logits within {done.moved:.1g}")
-    typer.echo(f'timm.create_model("local-dir:{done.folder}", pretrained=True)')
+    typer.echo(done.opening)

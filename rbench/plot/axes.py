@@ -98,6 +98,8 @@ def _marks(figure: Figure, axes: Axes, members: Sequence[Item], everything: Sequ
                 linestyle=DASHES[line.dash % len(DASHES)],
                 elinewidth=0.8,
             )
+    if figure.panel is not None:
+        _write_slopes(axes, lines)
     if figure.slope is not None and not texts:
         _slope(axes, lines[0].points, figure.slope)
     for place, points_of in enumerate(figure.reported):
@@ -118,12 +120,26 @@ def _marks(figure: Figure, axes: Axes, members: Sequence[Item], everything: Sequ
     return True
 
 
+def _write_slopes(axes: Axes, lines: Sequence[_Line]) -> None:
+    """The fitted slopes in a row: the legend is common to all panels, a slope is not."""
+    fitted = [(line.slope, line.hue) for line in lines if line.slope is not None]
+    if not fitted:
+        return
+    low = sum(slope for slope, _ in fitted) < 0
+    place: dict[str, Any] = {"transform": axes.transAxes, "fontsize": 5.5, "va": "bottom" if low else "top"}
+    axes.text(0.03, 0.03 if low else 0.97, "slope", **place)
+    for column, (slope, hue) in enumerate(fitted):
+        x = 0.21 + 0.19 * column
+        axes.text(x, 0.03 if low else 0.97, f"{slope:.2f}", color=colour(hue), **place)
+
+
 @dataclass(frozen=True)
 class _Line:
     label: str
     points: list[Point]
     hue: int
     dash: int = 0
+    slope: float | None = None
 
 
 def _lines(figure: Figure, members: Sequence[Item], everything: Sequence[Item]) -> list[_Line]:
@@ -137,11 +153,12 @@ def _lines(figure: Figure, members: Sequence[Item], everything: Sequence[Item]) 
             parts = [label] if label else []
             if len(figure.ys) > 1:
                 parts.append(figure.word(y))
-            if figure.fit and (slope := _fitted(line)) is not None:
+            slope = _fitted(line) if figure.fit else None
+            if slope is not None and figure.panel is None:
                 parts.append(f"slope {slope:.3f}")
             several = len(groups) > 1
             hue, dash = (place, column) if several else (column, 0)
-            found.append(_Line(", ".join(parts), line, hue, dash))
+            found.append(_Line(", ".join(parts), line, hue, dash, slope))
     return found
 
 

@@ -28,7 +28,7 @@ from collections.abc import Callable
 import torch
 from rbench_plugins.architectures.rrvgg import COMPONENT
 from rbench_plugins.layers.cnn_dcn_plan import convs
-from rbench_plugins.layers.mappings import grey_matched
+from rbench_plugins.layers.mappings import GreyMatched, grey_matched
 from rbench_plugins.layers.reconstruct import reconstruct
 from rbench_plugins.layers.ssim import Ssim, grey
 from torch import Tensor, nn
@@ -90,11 +90,11 @@ def measure(width: int, images: Tensor, networks: int, rounds: int) -> dict[str,
 
 def ours(network: nn.Module, images: Tensor, networks: int, dtype: torch.dtype) -> Tensor:
     """Mean SSIM of all networks and images."""
-    judge = Ssim(grey(images))
-    means = []
-    for raw in reconstruct(network, images, networks=networks, dtype=dtype):
-        as_it_is, inverted = judge(grey_matched(raw, images))
-        means.append(torch.where(as_it_is < 0, inverted, as_it_is).mean())
+    judge, matched = Ssim(grey(images)), GreyMatched(images)
+    means = [
+        judge.of_paper(matched(raw))[0].mean()
+        for raw in reconstruct(network, images, networks=networks, dtype=dtype)
+    ]
     return torch.stack(means).mean()
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from rbench_plugins.layers.mappings import MAPPINGS, mapping
+from rbench_plugins.layers.mappings import MAPPINGS, GreyMatched, mapping
 from rbench_plugins.layers.ssim import grey
 
 from rbench import UnknownName
@@ -43,6 +43,16 @@ def test_grey_matched_has_the_inputs_moments() -> None:
     torch.testing.assert_close(
         mapping("grey_matched")(outputs, INPUTS), grey(INPUTS), atol=1e-5, rtol=0
     )
+
+
+def test_grey_matched_networks_each_with_their_image() -> None:
+    networks = torch.stack([OUTPUTS, OUTPUTS.flip(0) ** 2, OUTPUTS * 1e20])
+    matched = GreyMatched(INPUTS)(networks)
+    for network, images in zip(networks, matched, strict=True):
+        for i in range(2):
+            plane, target = grey(network)[i].double(), grey(INPUTS)[i].double()
+            expected = (plane - plane.mean()) / plane.std() * target.std() + target.mean()
+            torch.testing.assert_close(images[i].double(), expected.clamp(0, 1), atol=1e-5, rtol=0)
 
 
 def test_the_fit_undoes_any_colour_map_and_nothing_else() -> None:

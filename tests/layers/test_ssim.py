@@ -75,6 +75,15 @@ def test_networks_times_images_at_once() -> None:
     torch.testing.assert_close(plain[0], Ssim(inputs)(outputs)[0])
 
 
+def test_the_papers_value_inverts_where_negative() -> None:
+    inputs, outputs = _pairs(40, 75, torch.float32)
+    plain, inverted = Ssim(inputs)(outputs)
+    value, uninverted = Ssim(inputs).of_paper(torch.stack([outputs, 1 - outputs]))
+    assert plain[2] < 0 < plain[1]
+    torch.testing.assert_close(value[0], torch.stack([plain[0], plain[1], inverted[2]]))
+    torch.testing.assert_close(uninverted, torch.stack([plain, inverted]), atol=1e-6, rtol=0)
+
+
 def test_small_images_are_refused() -> None:
     with pytest.raises(UserError, match="11 pixels or more, not 10x32"):
         Ssim(torch.rand(1, 1, 32, 10))

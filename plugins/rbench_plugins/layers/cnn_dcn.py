@@ -13,6 +13,12 @@ from torch.nn import functional as F
 
 from rbench import UserError
 from rbench_plugins.layers.cnn_dcn_plan import Conv, Pool, Step, convs, mirrored, upsampled
+from rbench_plugins.layers.forward_only import (
+    activated,
+    centred_convolution,
+    only_forward,
+    spread_convolution,
+)
 
 Upsampling = Literal["zero", "nearest", "unpool"]
 Draw = Callable[[Tensor, str, int], None]
@@ -25,39 +31,6 @@ class Trace:
 
     sizes: list[tuple[int, int]] = field(default_factory=list)
     maxima: list[Tensor] = field(default_factory=list)
-
-
-def activated(layer: nn.Module, activation: nn.Module, x: Tensor) -> Tensor:
-    """``activation(layer(x))``; on a CPU without gradients a ReLU in the same pass.
-
-    There oneDNN applies it to what the convolution writes, which costs nothing, where an
-    operation of its own takes longer than a narrow network's convolution.
-    """
-    fused = (
-        isinstance(layer, nn.Conv2d)
-        and isinstance(activation, nn.ReLU)
-        and x.device.type == "cpu"
-        and x.dtype == layer.weight.dtype
-        and x.dtype in (torch.float32, torch.bfloat16)
-        and not torch.is_grad_enabled()
-        and not torch.is_autocast_enabled("cpu")
-        and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
-    )
-    if not fused:
-        return activation(layer(x))
-    assert isinstance(layer, nn.Conv2d)
-    return torch.ops.mkldnn._convolution_pointwise(
-        x,
-        layer.weight,
-        layer.bias,
-        list(layer.padding),
-        list(layer.stride),
-        list(layer.dilation),
-        layer.groups,
-        "relu",
-        [],
-        "",
-    )
 
 
 class Encoder(nn.Module):
@@ -145,18 +118,39 @@ class Decoder(nn.Module):
         """The output, before the crop."""
         x = features
         level = 0
+        wait: Step | None = None  # an upsampling by zeros that the next convolution takes over
         for step in self.steps:
             if isinstance(step, Pool):
                 level += 1
-                x = self._up(x, step, trace, level)
+                if self.upsampling == "zero" and only_forward():
+                    wait = step
+                else:
+                    x = self._up(x, step, trace, level)
             elif step.name == self.final and self.last == "mean":
-                x = x.mean(1, keepdim=True)
+                x = self._upsampled(x, wait).mean(1, keepdim=True, dtype=self._precise(x))
             else:
                 if step.stride > 1:
-                    x = self._spread(x, step)
-                layer = self.get_submodule(step.name)
-                x = layer(x) if step.name == self.final else activated(layer, self.activation, x)
+                    x, wait = self._upsampled(x, wait), step
+                x = self._convolved(x, step, wait)
+                wait = None
         return x.relu() if self.last_relu else x
+
+    def _convolved(self, x: Tensor, step: Conv, wait: Step | None) -> Tensor:
+        """``x`` behind the upsampling ``wait``, the convolution and, but for the last, ReLU."""
+        layer = self.get_submodule(step.name)
+        assert isinstance(layer, nn.Conv2d)
+        last = step.name == self.final
+        if wait is not None and self.upsampling == "zero" and only_forward():
+            block = wait.kernel if isinstance(wait, Pool) else wait.stride
+            y = spread_convolution(layer, x, wait.stride, block)
+            if y is not None:
+                return y if last else self.activation(y)
+        x = self._upsampled(x, wait)
+        if not last:
+            return activated(layer, self.activation, x)
+        if x.dtype == torch.bfloat16 and layer.bias is None and only_forward():
+            return centred_convolution(layer, x)
+        return layer(x)
 
     def _up(self, x: Tensor, pool: Pool, trace: Trace | None, level: int) -> Tensor:
         if self.upsampling != "unpool":
@@ -166,6 +160,13 @@ class Decoder(nn.Module):
         at, size = trace.maxima[-level], trace.sizes[-level]
         kernel, stride = (pool.kernel, pool.kernel), (pool.stride, pool.stride)
         return F.max_unpool2d(x, at, kernel, stride, output_size=size)
+
+    def _upsampled(self, x: Tensor, step: Step | None) -> Tensor:
+        return x if step is None else self._spread(x, step)
+
+    @staticmethod
+    def _precise(x: Tensor) -> torch.dtype:
+        return torch.float32 if x.dtype == torch.bfloat16 else x.dtype
 
     def _spread(self, x: Tensor, step: Step) -> Tensor:
         """Each value to the top left of its block and zeros elsewhere (facts C1), or nearest."""

@@ -50,11 +50,16 @@ def alike(outputs: Tensor, inputs: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def scored(
-    outcome: ImagesOutcome, score: Score, scale: Scale, seed: int, with_controls: bool
+    outcome: ImagesOutcome,
+    score: Score,
+    scale: Scale,
+    seed: int,
+    with_controls: bool,
+    found: Tensor | None = None,
 ) -> Iterator[MetricValue]:
-    """The score of the outputs, of each mapping to compare, and of the controls."""
+    """The score of the outputs (``found`` if known), of each mapping to compare, of controls."""
     name = getattr(outcome, "mapping", None)
-    yield value(scale, "", scores(outcome, score), mapping=name)
+    yield value(scale, "", scores(outcome, score) if found is None else found, mapping=name)
     for other in getattr(outcome, "compare", ()):
         yield value(scale, f"_{other}", scores(outcome, score, other), mapping=other)
     if with_controls:

@@ -26,20 +26,41 @@ def minmax(outputs: Tensor, inputs: Tensor) -> Tensor:
     return (outputs - low) / (high - low).clamp_min(TINY)
 
 
+class GreyMatched:
+    """Grey, shifted and scaled to the mean and standard deviation of the grey inputs; clamped.
+
+    The moments of ``inputs`` (M, C, H, W) are taken once, for the outputs of any number of
+    networks; an image at a time stays in the cache from its channels to its last pass.
+    """
+
+    def __init__(self, inputs: Tensor) -> None:
+        planes = grey(inputs).flatten(0, -3)
+        centre = planes.mean((-2, -1), keepdim=True)
+        self.norms = torch.linalg.vector_norm(planes - centre, dim=(-2, -1)).tolist()
+        self.centres = centre[:, 0, 0]
+
+    def __call__(self, outputs: Tensor) -> Tensor:
+        """Grey images (..., M, 1, H, W) of outputs (..., M, c, H, W)."""
+        images = outputs.new_empty(*outputs.shape[:-3], 1, *outputs.shape[-2:])
+        pairs = zip(outputs.flatten(0, -4), images.flatten(0, -3), strict=True)
+        for at, (output, image) in enumerate(pairs):
+            index = at % len(self.norms)
+            plane = grey(output)[0]
+            centred = torch.sub(plane, plane.mean(), out=image)
+            norm = float(torch.linalg.vector_norm(centred))
+            if not 1e-15 < norm < 1e15:
+                # Outputs of deep random networks reach 1e17, and their squares overflow.
+                plane = plane / max(float(plane.abs().max()), TINY)
+                centred = torch.sub(plane, plane.mean(), out=image)
+                norm = max(float(torch.linalg.vector_norm(centred)), TINY)
+            scale = self.norms[index] / norm
+            torch.add(self.centres[index], centred, alpha=scale, out=image).clamp_(0, 1)
+        return images
+
+
 def grey_matched(outputs: Tensor, inputs: Tensor) -> Tensor:
     """Grey, shifted and scaled to the mean and standard deviation of the grey input; clamped."""
-    image, target = grey(outputs), grey(inputs)
-    # Through its peak, since outputs of deep random networks reach 1e17: squares would overflow.
-    image = image / _norm(image, torch.inf).clamp_min(TINY)
-    image.sub_(image.mean((-2, -1), keepdim=True))
-    centre = target.mean((-2, -1), keepdim=True)
-    scale = _norm(target - centre) / _norm(image).clamp_min(TINY)
-    return image.mul_(scale).add_(centre).clamp_(0, 1)
-
-
-def _norm(images: Tensor, order: float = 2.0) -> Tensor:
-    """The norm of each of (..., 1, H, W), as (..., 1, 1, 1); std_mean is ten times slower."""
-    return torch.linalg.vector_norm(images.flatten(-3), order, -1)[..., None, None, None]
+    return GreyMatched(inputs)(outputs)
 
 
 def relu_minmax(outputs: Tensor, inputs: Tensor) -> Tensor:

@@ -3,11 +3,14 @@
 An 11x11 Gaussian window of sigma 1.5, K = .01 and .03, data range 1, windows wholly inside the
 image (facts C9): scikit-image's ``structural_similarity(gaussian_weights=True, sigma=1.5,
 use_sample_covariance=False)``. torchmetrics computes the same, border cropped, but slides the
-2-D window over five maps and once more for the inverted output; here the window is eleven shifted
-additions an axis, an input's moments serve all networks, and inversion costs no new moments.
+2-D window over five maps and once more for the inverted output; here an input's moments serve
+all networks, inversion costs no new moments and is left out where nobody asks for it, the window
+is a banded matrix from either side, and one image's maps at a time stay in the cache.
 """
 
 from __future__ import annotations
+
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -16,6 +19,8 @@ from rbench import UserError
 
 WINDOW, SIGMA, K1, K2 = 11, 1.5, 0.01, 0.03
 LUMA = (0.299, 0.587, 0.114)
+BLOCK = 31
+"""Rows of the banded matrix: of a wider one more is zero, of a narrower one more calls."""
 
 
 def grey(images: Tensor) -> Tensor:
@@ -36,32 +41,65 @@ class Ssim:
         height, width = inputs.shape[-2:]
         if min(height, width) < WINDOW:
             raise UserError(f"SSIM needs images of {WINDOW} pixels or more, not {width}x{height}")
-        self.inputs, self.centre = _centred(inputs)
-        self.mean = _blur(self.inputs)
-        self.variance = _blur(self.inputs.square()) - self.mean.square()
+        planes = inputs.detach().reshape(-1, height, width)
+        # Images without their mean: moments of flat regions then keep their digits.
+        centre = planes.mean((-2, -1), keepdim=True)
+        self.planes = planes - centre
+        self.mean = _blurred(self.planes)
+        self.variance = _blurred(self.planes.square()) - self.mean.square()
+        self.level = self.mean + centre
+        self.level_squared = self.level.square().add_(K1**2)
 
     def __call__(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
         """SSIM of grey ``outputs`` (..., M, 1, H, W), and of ``1 - outputs``: both (..., M)."""
-        outputs, centre = _centred(outputs)
-        mean = _blur(outputs)
-        variance = _blur(outputs.square()) - mean.square()
-        covariance = _blur(outputs * self.inputs) - mean * self.mean
-        c1, c2 = K1**2, K2**2
-        spread = self.variance + variance + c2
-        mean = mean + centre
-        plain = self._luminance(mean, c1) * (2 * covariance + c2) / spread
-        inverted = self._luminance(1 - mean, c1) * (c2 - 2 * covariance) / spread
-        return plain.mean((-3, -2, -1)), inverted.mean((-3, -2, -1))
+        return self._measure(outputs, every_inverted=True)
 
-    def _luminance(self, mean: Tensor, c1: float) -> Tensor:
-        other = self.mean + self.centre
-        return (2 * mean * other + c1) / (mean.square() + other.square() + c1)
+    def of_paper(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
+        """As P1 takes it, of the inverted output where it is negative; and without that."""
+        plain, inverted = self._measure(outputs, every_inverted=False)
+        return torch.where(plain < 0, inverted, plain), plain
 
+    def _measure(self, outputs: Tensor, every_inverted: bool) -> tuple[Tensor, Tensor]:
+        planes = outputs.detach().reshape(-1, *outputs.shape[-2:])
+        height, width = planes.shape[-2] - WINDOW + 1, planes.shape[-1] - WINDOW + 1
+        # Three maps side by side, so that one product from the left serves them all.
+        maps = planes.new_empty(planes.shape[-2], 3, planes.shape[-1])
+        halfway = planes.new_empty(height, 3, planes.shape[-1])
+        # Each in the memory of what is read no more, so that all stays in the cache.
+        moments = maps.view(-1)[: 3 * height * width].view(height, 3, width)
+        scratch = halfway.view(-1)[: 2 * height * width].view(2, height, width)
+        products = _products(maps, halfway, moments)
+        own, squared, shared = maps.unbind(1)
+        half_c2, c2 = planes.new_tensor(K2**2 / 2), planes.new_tensor(K2**2)
+        scores = planes.new_zeros(2, len(planes))
+        for at, plane in enumerate(planes):
+            index = at % len(self.planes)
+            centre = plane.mean()
+            centred = torch.sub(plane, centre, out=own)
+            # The constants of the formula go through the window with the products.
+            torch.addcmul(c2, centred, centred, out=squared)
+            torch.addcmul(half_c2, centred, self.planes[index], out=shared)
+            for left, right, into in products:
+                torch.mm(left, right, out=into)
+            mean, square, product = moments.unbind(1)
+            covariance = product.addcmul_(mean, self.mean[index], value=-1)
+            spread = square.addcmul_(mean, mean, value=-1).add_(self.variance[index])
+            level = mean.add_(centre)
+            scores[0, at] = self._mean(index, level, covariance, spread, scratch)
+            if every_inverted or scores[0, at] < 0:
+                level, covariance = level.neg_().add_(1), covariance.neg_().add_(c2)
+                scores[1, at] = self._mean(index, level, covariance, spread, scratch)
+        plain, inverted = scores.unflatten(1, outputs.shape[:-3])
+        return plain, inverted
 
-def _centred(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Images without their mean, and the mean: moments of flat regions then keep their digits."""
-    centre = images.mean((-2, -1), keepdim=True)
-    return images - centre, centre
+    def _mean(
+        self, index: int, level: Tensor, covariance: Tensor, spread: Tensor, scratch: Tensor
+    ) -> Tensor:
+        """Mean over the map; ``covariance`` is half the formula's factor of contrast."""
+        half_c1 = level.new_tensor(K1**2 / 2)
+        above = torch.addcmul(half_c1, level, self.level[index], out=scratch[0]).mul_(covariance)
+        below = torch.addcmul(self.level_squared[index], level, level, out=scratch[1]).mul_(spread)
+        return above.div_(below).mean() * 4
 
 
 def _window() -> list[float]:
@@ -70,17 +108,43 @@ def _window() -> list[float]:
     return (window / window.sum()).tolist()
 
 
-def _blur(images: Tensor) -> Tensor:
-    """Gaussian window means (..., H - 10, W - 10), image by image: a map then stays in cache."""
-    window = _window()
-    height, width = images.shape[-2] - WINDOW + 1, images.shape[-1] - WINDOW + 1
-    planes = images.reshape(-1, *images.shape[-2:])
-    blurred = planes.new_empty(len(planes), height, width)
-    for plane, out in zip(planes, blurred, strict=True):
-        across = plane[:, :width] * window[0]
-        for shift in range(1, WINDOW):
-            across.add_(plane[:, shift : shift + width], alpha=window[shift])
-        torch.mul(across[:height], window[0], out=out)
-        for shift in range(1, WINDOW):
-            out.add_(across[shift : shift + height], alpha=window[shift])
-    return blurred.unflatten(0, images.shape[:-2])
+@lru_cache(maxsize=8)
+def _band(dtype: torch.dtype, device: torch.device) -> Tensor:
+    """(BLOCK, BLOCK + 10): row i is the window from column i on."""
+    with torch.inference_mode(False):
+        band = torch.zeros(BLOCK, BLOCK + WINDOW - 1, dtype=torch.float64)
+        for offset, weight in enumerate(_window()):
+            band.diagonal(offset).fill_(weight)
+        return band.to(device, dtype)
+
+
+def _blurred(planes: Tensor) -> Tensor:
+    """Gaussian window means of planes (K, H, W), (K, H - 10, W - 10)."""
+    maps = planes.transpose(0, 1).contiguous()
+    halfway = maps.new_empty(len(maps) - WINDOW + 1, *maps.shape[1:])
+    out = halfway.new_empty(*halfway.shape[:2], halfway.shape[-1] - WINDOW + 1)
+    for left, right, product in _products(maps, halfway, out):
+        torch.mm(left, right, out=product)
+    return out.transpose(0, 1).contiguous()
+
+
+def _products(maps: Tensor, halfway: Tensor, out: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
+    """The matrix products that blur maps side by side (H, K, W) into (H - 10, K, W - 10).
+
+    Views of the three tensors, to be made once for many images in the same memory.
+    """
+    band = _band(maps.dtype, maps.device)
+    height, width = len(out), out.shape[-1]
+    flat, half = maps.flatten(1), halfway.flatten(1)
+    steps = []
+    for top in range(0, height, BLOCK):
+        rows = min(BLOCK, height - top)
+        over = rows + WINDOW - 1
+        steps.append((band[:rows, :over], flat[top : top + over], half[top : top + rows]))
+    half, done = halfway.flatten(0, 1), out.flatten(0, 1)
+    for left in range(0, width, BLOCK):
+        columns = min(BLOCK, width - left)
+        over = columns + WINDOW - 1
+        to = done[:, left : left + columns]
+        steps.append((half[:, left : left + over], band[:columns, :over].T, to))
+    return steps

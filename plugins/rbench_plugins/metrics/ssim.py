@@ -37,18 +37,21 @@ def measure(
     from rbench_plugins.layers.ssim import Ssim, grey
 
     judge = Ssim(grey(outcome.inputs))
-    plain = scores(outcome, lambda image, _: judge(grey(image))[0])
+    plain: list[Tensor] = []
 
     def paper(image: Tensor, _: Tensor) -> Tensor:
-        as_it_is, inverted = judge(grey(image))
-        return torch.where(as_it_is < 0, inverted, as_it_is)
+        inverted_where_negative, as_it_is = judge.of_paper(grey(image))
+        plain.append(as_it_is)
+        return inverted_where_negative
 
+    found = scores(outcome, paper)
+    uninverted = torch.stack(plain)
     scale = Scale("ssim", "", True)
-    yield from scored(outcome, paper, scale, context.seed, options.controls)
-    yield value(scale, "_uninverted", plain)
-    share = value(Scale("ssim_inverted", "share", False), "_share", (plain < 0).double())
+    yield from scored(outcome, paper, scale, context.seed, options.controls, found)
+    yield value(scale, "_uninverted", uninverted)
+    share = value(Scale("ssim_inverted", "share", False), "_share", (uninverted < 0).double())
     yield share.model_copy(update={"higher_is_better": None})
-    _save_nearest(outcome, context, scores(outcome, paper), options.nearest)
+    _save_nearest(outcome, context, found, options.nearest)
 
 
 def _save_nearest(

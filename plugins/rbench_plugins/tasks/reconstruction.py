@@ -10,6 +10,8 @@ from rbench import Options, Task, UserError
 from rbench_plugins.tasks.reconstruction_outcome import ReconstructionOutcome
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import torch
     from torch import Tensor, nn
 
@@ -63,20 +65,19 @@ def run(context: TaskContext, options: ReconstructionOptions) -> ReconstructionO
         history = learn(context)
     total = options.networks * len(inputs)
     with context.clock.phase("reconstruct", total):
-        raw = torch.cat(
-            list(
-                reconstruct(
-                    network,
-                    inputs,
-                    networks=options.networks,
-                    device=context.device,
-                    dtype=cast("torch.dtype", getattr(torch, options.dtype)),
-                    progress=lambda done: context.progress("reconstruct", done, total),
-                )
-            )
+        raw = joined(
+            reconstruct(
+                network,
+                inputs,
+                networks=options.networks,
+                device=context.device,
+                dtype=cast("torch.dtype", getattr(torch, options.dtype)),
+                progress=lambda done: context.progress("reconstruct", done, total),
+            ),
+            options.networks,
         )
     change = mapping(name)
-    outputs = torch.cat([change(part, inputs) for part in raw.split(len(inputs))])
+    outputs = joined((change(part, inputs) for part in raw.split(len(inputs))), options.networks)
     outcome = ReconstructionOutcome(
         network=network,
         history=history,
@@ -158,6 +159,17 @@ def first(images: MemoryImages | FileImages, limit: int | None) -> tuple[Tensor,
     parts = images.batches(64, torch.device("cpu"), torch.arange(count))
     tensors = torch.cat([batch.images for batch in parts])
     return tensors, list(images.names[:count]) or [str(i) for i in range(count)]
+
+
+def joined(parts: Iterable[Tensor], count: int) -> Tensor:
+    """``count`` tensors of one shape after another, in memory once, unlike cat of a list."""
+    whole: Tensor | None = None
+    for number, part in enumerate(parts):
+        if whole is None:
+            whole = part.new_empty(count, *part.shape)
+        whole[number] = part
+    assert whole is not None
+    return whole.flatten(0, 1)
 
 
 def squared_errors(outputs: Tensor, inputs: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Annotated
 
@@ -41,6 +42,8 @@ def command(
 
     if check and output is None:
         raise UserError("--check needs --output, the folder whose files are to be checked")
+    # All of it is wanted to the end; looking for what is not takes a third of the time.
+    gc.disable()
     rows = read_rows(records, skip_broken)
     tables = make_tables(rows, baselines())
     if as_json:

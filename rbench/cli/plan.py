@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from pathlib import Path
 from typing import Annotated, Any
@@ -48,6 +49,8 @@ def command(
     from rbench.sweep import load_suite, resolve_each, survey
     from rbench.tickets import Ticket
 
+    # All of it is wanted to the end; of a hundred thousand cells the collector would find none.
+    gc.disable()
     overrides: dict[str, Any] = {"device": device}
     overrides |= {"data_dir": data_dir} if data_dir else {}
     overrides |= {"deterministic": True} if deterministic else {}

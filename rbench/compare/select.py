@@ -24,6 +24,10 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
+NAMED = ("model", "init", "task", "dataset", "freeze")
+"""Columns that every entry has; their values are texts."""
+
+
 @dataclass(eq=False)
 class Measured:
     """An entry of a leaderboard with its columns."""
@@ -32,18 +36,22 @@ class Measured:
     protocol: str
     protocol_name: str
 
-    @cached_property
+    @property
     def model(self) -> str:
         """The network's name."""
-        return label(self.entry.first.identity.get("model"))
+        return self.named("model")
+
+    def named(self, column: str) -> str:
+        """The value of one of the columns :data:`NAMED`."""
+        identity = self.entry.first.identity
+        given = identity.get(column)
+        return policy(given) if column == "freeze" else label(given)
 
     @cached_property
     def columns(self) -> dict[str, Any]:
         """``model``, ``freeze``, ``model.expansion`` and so on."""
-        identity = self.entry.first.identity
-        found = {name: label(identity.get(name)) for name in ("model", "init", "task", "dataset")}
-        found["freeze"] = policy(identity.get("freeze"))
-        for key, value in options(identity).items():
+        found: dict[str, Any] = {column: self.named(column) for column in NAMED}
+        for key, value in options(self.entry.first.identity).items():
             found.setdefault(key, value)
         return found
 
@@ -79,30 +87,63 @@ def measured(tables: Iterable[Table]) -> list[Measured]:
 
 
 class Pool:
-    """Entries by the name of their network, so that most need not be looked at."""
+    """Entries by the values of their columns, so that most need not be looked at one by one.
+
+    A condition is tried on a column's distinct values, which are few.
+    """
 
     def __init__(self, members: Iterable[Measured]) -> None:
-        self._by_model: dict[str, list[Measured]] = defaultdict(list)
-        self._names: dict[str, list[str]] = {}
+        together: dict[str, list[Measured]] = defaultdict(list)
         for one in members:
-            self._by_model[one.model].append(one)
+            together[one.model].append(one)
+        self._members = [one for group in together.values() for one in group]
+        self._places: dict[str, dict[str, list[int]]] = {}
+        self._fits: dict[tuple[str, str], frozenset[int]] = {}
 
     def matching(self, *anyone: Where) -> list[Measured]:
-        """The entries whose network fits any of the conditions; the others do not match."""
-        names = {name for where in anyone for name in self._fitting(where.get("model", "*"))}
-        return [one for name in self._by_model if name in names for one in self._by_model[name]]
+        """The entries for which all of one of the conditions holds."""
+        places = {place for where in anyone for place in self._fitting(where)}
+        return [self._members[place] for place in sorted(places)]
 
-    def _fitting(self, wanted: Condition) -> list[str]:
-        key = repr(wanted)
-        if key not in self._names:
-            self._names[key] = [name for name in self._by_model if fits(name, wanted)]
-        return self._names[key]
+    def _fitting(self, where: Where) -> Iterable[int]:
+        # The named columns first: often nobody is left for the others.
+        left: frozenset[int] | None = None
+        for column in where:
+            if column in NAMED:
+                fit = self._with(column, where[column])
+                left = fit if left is None else left & fit
+                if not left:
+                    return ()
+        rest = {column: wanted for column, wanted in where.items() if column not in NAMED}
+        able = range(len(self._members)) if left is None else left
+        return [place for place in able if self._members[place].matches(rest)] if rest else able
+
+    def _with(self, column: str, wanted: Condition) -> frozenset[int]:
+        key = column, repr(wanted)
+        if key not in self._fits:
+            test, places = accepts(wanted), self._by_value(column)
+            found = (place for value in places if test(value) for place in places[value])
+            self._fits[key] = frozenset(found)
+        return self._fits[key]
+
+    def _by_value(self, column: str) -> dict[str, list[int]]:
+        if column not in self._places:
+            found: dict[str, list[int]] = defaultdict(list)
+            for place, one in enumerate(self._members):
+                found[one.named(column)].append(place)
+            self._places[column] = found
+        return self._places[column]
 
 
 def fits(value: Any, wanted: Condition) -> bool:
     """Whether a column's value is what a condition wants."""
+    return accepts(wanted)(value)
+
+
+def accepts(wanted: Condition) -> Callable[[Any], bool]:
+    """The test of a condition."""
     parts = tuple(wanted) if isinstance(wanted, list) else (wanted,)
-    return _test(tuple((type(part), part) for part in parts))(value)
+    return _test(tuple((type(part), part) for part in parts))
 
 
 @lru_cache(maxsize=4096)

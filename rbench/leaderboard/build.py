@@ -9,7 +9,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rbench.errors import UserError
-from rbench.leaderboard.page import Picture, to_html
+from rbench.leaderboard.page import Part, Picture, part, to_html
+from rbench.leaderboard.page_data import Environments
+from rbench.leaderboard.processes import side_by_side
 from rbench.leaderboard.table_csv import to_csv
 from rbench.leaderboard.table_markdown import to_markdown
 from rbench.leaderboard.tables import Table
@@ -20,6 +22,8 @@ TABLES = "tables"
 FIGURES = "figures"
 INDEX = "index.json"
 """In the folder of figures: what each file shows. ``rbench plot`` writes it."""
+MANY = 5000
+"""Records from which on the tables are made by several processes."""
 _MEDIA = {".svg": "image/svg+xml", ".png": "image/png", ".webp": "image/webp"}
 
 
@@ -34,10 +38,17 @@ def build(
     ``records`` is the path from there to the records, with a slash at the end. The same set of
     records gives the same bytes.
     """
-    files = {PAGE: to_html(tables, records, pictures, extra)}
-    for table in tables:
-        files[f"{TABLES}/{table.slug}.csv"] = to_csv([table])
-        files[f"{TABLES}/{table.slug}.md"] = to_markdown([table])
+    environments = Environments(tables)
+
+    def make(table: Table) -> tuple[Part, str, str]:
+        return part(table, records, environments), to_csv([table]), to_markdown([table])
+
+    sizes = [table.records for table in tables]
+    made = side_by_side(make, tables, sizes) if sum(sizes) > MANY else [make(t) for t in tables]
+    files = {PAGE: to_html(tables, records, pictures, extra, made=[page for page, _, _ in made])}
+    for table, (_, csv, markdown) in zip(tables, made, strict=True):
+        files[f"{TABLES}/{table.slug}.csv"] = csv
+        files[f"{TABLES}/{table.slug}.md"] = markdown
     return files
 
 

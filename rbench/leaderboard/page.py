@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
 from urllib.parse import quote
 
 from rbench.errors import UserError
-from rbench.leaderboard.page_data import Json, table_data
+from rbench.leaderboard.page_data import Environments, Json, table_data
 from rbench.leaderboard.table_markdown import CUT, full_name, gap_cells, leader
 from rbench.leaderboard.tables import Table
 from rbench.leaderboard.text import escape, mean_and_spread
@@ -33,20 +35,37 @@ class Picture:
     suite: str = ""
 
 
+@dataclass(frozen=True)
+class Part:
+    """What one table adds to the page: its section, and the JSON that the script reads."""
+
+    section: str
+    data: str
+
+
+def part(table: Table, records: str, environments: Environments) -> Part:
+    """The part of ``table``."""
+    return Part(_section(table), _json(table_data(table, records, environments)))
+
+
 def to_html(
     tables: Sequence[Table],
     records: str = "",
     pictures: Sequence[Picture] = (),
     extra: str = "",
     title: str = "rbench leaderboard",
+    made: Sequence[Part] | None = None,
 ) -> str:
     """The page. ``records``: path from the page to the records, with a slash at the end.
 
-    ``extra`` is markup of our own making that follows the tables (what papers report).
+    ``extra`` is markup of our own making that follows the tables (what papers report); ``made``
+    are the tables' parts, where they are there already.
     """
-    environments: dict[str, int] = {}
-    data = [table_data(table, records, environments) for table in tables]
-    content: Json = {"tables": data, "environments": list(environments)}
+    environments = Environments(tables)
+    if made is None:
+        made = [part(table, records, environments) for table in tables]
+    listed = ",".join(one.data for one in made)
+    content = f'{{"tables":[{listed}],"environments":{_json(list(environments.texts))}}}'
     script = f"{_bundle()}\n{_asset('page.js')}"
     policy = (
         "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
@@ -63,12 +82,12 @@ def to_html(
         "<main id=main>",
         "<noscript><p class=card>The tables need JavaScript, which this page brings along. "
         "The same tables are CSV and markdown files in the folder tables beside it.</p></noscript>",
-        *[_section(table) for table in tables],
+        *[one.section for one in made],
         _figures(pictures),
         extra,
         "</main>",
         _FOOT,
-        f"<script type=application/json id=data>{_json(content)}</script>",
+        f"<script type=application/json id=data>{content}</script>",
         f"<script type=module>{script}</script>\n</body>\n</html>\n",
     ]
     return "\n".join(part for part in parts if part)
@@ -191,7 +210,7 @@ _FOOT = (
 )
 
 
-def _json(content: Json) -> str:
+def _json(content: Json | list[str]) -> str:
     text = json.dumps(content, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
@@ -207,10 +226,14 @@ def _asset(name: str) -> str:
 @cache
 def _bundle() -> str:
     """DataTables from itables' offline bundle, its exports made a global."""
-    try:
-        text = (files("itables") / "html" / "dt_bundle.js").read_text(encoding="utf-8")
-    except (ModuleNotFoundError, FileNotFoundError) as error:
-        raise UserError("the page needs itables: pip install 'itables>=2.5,<3'") from error
+    package = find_spec("itables")
+    text = ""
+    for folder in (package and package.submodule_search_locations) or ():
+        # Not by importing it, which brings pandas along.
+        path = Path(folder, "html", "dt_bundle.js")
+        text = path.read_text(encoding="utf-8") if path.is_file() else text
+    if not text:
+        raise UserError("the page needs itables: pip install 'itables>=2.5,<3'")
     found = re.search(r"export\s*\{([^}]*)\};?", text)
     name = re.search(r"([\w$]+) as default", found[1]) if found else None
     if found is None or name is None or "</script" in text.lower():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote
@@ -15,17 +17,44 @@ from rbench.leaderboard.tables import CONTROLS, Entry, Table
 from rbench.leaderboard.text import count, duration, mean_and_spread
 
 LONGEST = 300
+MOST_PICTURES = 24
+"""Pictures of an entry that the page names."""
+_PRIMITIVE = (str, int, float, bool)
+_SAFE = "/._-~"
+_PLAIN = re.compile(r"[A-Za-z0-9/._~-]*")
 Json = dict[str, Any]
+Pieces = dict[tuple[str, int], tuple[Any, list[tuple[str, str, str]]]]
+"""What the parts of identities look like, by their place and object, which is kept alive."""
 
 
-def table_data(table: Table, records: str, environments: dict[str, int]) -> Json:
+class Environments:
+    """The distinct environments of tables, numbered in the order of their entries."""
+
+    def __init__(self, tables: Iterable[Table]) -> None:
+        self.texts: dict[str, int] = {}
+        # By identity: rows of one reading share what is equal, and these hold on to it.
+        self._numbers: dict[int, tuple[int, Json]] = {}
+        for table in tables:
+            for entry in table.entries:
+                self.number(entry)
+
+    def number(self, entry: Entry) -> int:
+        """The place of an entry's environment."""
+        environment = entry.first.environment
+        if id(environment) not in self._numbers:
+            number = self.texts.setdefault(environment_text(environment), len(self.texts))
+            self._numbers[id(environment)] = number, environment
+        return self._numbers[id(environment)][0]
+
+
+def table_data(table: Table, records: str, environments: Environments) -> Json:
     """Everything that the page shows of ``table``.
 
     ``records`` is the path from the page to the folder of records, with a slash at the end, or
-    empty where the page has no records beside it. ``environments`` collects the distinct
-    environments, by their text, and numbers them.
+    empty where the page has no records beside it.
     """
-    identities = [_options(entry.first.identity) for entry in table.entries]
+    known: Pieces = {}
+    identities = [_options(entry.first.identity, known) for entry in table.entries]
     common = {
         key: value
         for key, value in (identities[0] if identities else {}).items()
@@ -70,19 +99,20 @@ def link(records: str, path: str) -> str | None:
     """A relative address of a file beside the records; None if the path leaves its folder."""
     if not records or not path or path.startswith("/") or ".." in path.split("/"):
         return None
+    if _PLAIN.fullmatch(path):
+        return records + path if _PLAIN.fullmatch(records) else quote(records, safe=_SAFE) + path
     if re.search(r"[\\\x00-\x1f]", path):
         return None
-    return quote(records + path, safe="/._-~")
+    return quote(records + path, safe=_SAFE)
 
 
 def _row(
-    table: Table, entry: Entry, own: dict[str, str], records: str, environments: dict[str, int]
+    table: Table, entry: Entry, own: dict[str, str], records: str, environments: Environments
 ) -> Json:
     rows = entry.rows or entry.failed
     primary = table.primary.name if table.primary else ""
     values = entry.values.get(primary, Sample())
     seeds = sorted(values)
-    number = environments.setdefault(environment_text(entry.first.environment), len(environments))
     return {
         "rank": entry.rank,
         "model": text(entry.model, 200),
@@ -107,7 +137,7 @@ def _row(
         "records": [[row.seed, row.path, link(records, row.path)] for row in rows],
         "pictures": _pictures(entry, records),
         "own": list(own.items()),
-        "environment": number,
+        "environment": environments.number(entry),
     }
 
 
@@ -128,16 +158,17 @@ def _versus(table: Table, entry: Entry, control: str) -> list[Any] | None:
 
 
 def _pictures(entry: Entry, records: str) -> list[list[str]]:
-    found = []
+    found: list[list[str]] = []
     for row in entry.rows:
-        folder = PurePosixPath(row.path).parent
+        folder = row.path.rpartition("/")[0]
         for picture in row.pictures:
-            if address := link(records, picture.file) and link(
-                records, (folder / picture.file).as_posix()
-            ):
+            if len(found) == MOST_PICTURES:
+                return found
+            file = f"{folder}/{picture.file}" if folder else picture.file
+            if address := link(records, picture.file) and link(records, file):
                 name = picture.caption or PurePosixPath(picture.file).name
                 found.append([f"{text(name, 120)} (seed {row.seed})", address])
-    return found[:24]
+    return found
 
 
 def _mean(values: list[float]) -> list[Any]:
@@ -147,13 +178,40 @@ def _mean(values: list[float]) -> list[Any]:
     return [round(mean, 3), duration(mean) if mean < 1e9 else "–"]
 
 
-def _options(identity: Json) -> dict[str, str]:
-    flat = flatten(identity)
-    return {
-        text(key.replace(".options.", "."), 80): text(short(value), 200)
-        for key, value in sorted(flat.items())
-        if value is not None and not (key.endswith(".options") and value == {})
-    }
+def _options(identity: Json, known: Pieces) -> dict[str, str]:
+    pieces: list[tuple[str, str, str]] = []
+    for key, value in identity.items():
+        # Entries share the tables that they have in common: see rbench.leaderboard.rows.
+        if isinstance(value, dict | list):
+            if (key, id(value)) not in known:
+                known[key, id(value)] = value, _pieces(key, value)
+            pieces += known[key, id(value)][1]
+        else:
+            pieces += _pieces(key, value)
+    return {heading: shown for _, heading, shown in sorted(pieces)}
+
+
+def _pieces(prefix: str, value: Any) -> list[tuple[str, str, str]]:
+    return [
+        (key, _heading(key), _shown(part))
+        for key, part in flatten(value, prefix).items()
+        if part is not None and not (key.endswith(".options") and part == {})
+    ]
+
+
+@lru_cache(maxsize=4096)
+def _heading(key: str) -> str:
+    return text(key.replace(".options.", "."), 80)
+
+
+def _shown(value: Any) -> str:
+    # Most are names, numbers and switches that nearly all entries share.
+    return _known(value) if isinstance(value, _PRIMITIVE) else text(short(value), 200)
+
+
+@lru_cache(maxsize=65536, typed=True)
+def _known(value: Any) -> str:
+    return text(short(value), 200)
 
 
 def _rate(values: list[float]) -> list[Any]:

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+import msgspec
 
 from rbench.errors import UserError, printable
-from rbench.record import SCHEMA, Record, RecordError, first_complaint
+from rbench.leaderboard.processes import side_by_side
+from rbench.record import SCHEMA, Record, RecordError
 from rbench.registry import known_data
 
+MANY = 5000
+"""Records from which on several processes read them."""
+PARTS = 8
+_NOTHING = msgspec.Raw(b"{}")
+_SEED = re.compile(rb',\s*"seed":\s*\d+\s*\}\Z')
+"""A table's last member. What ends in one brace after a number is no member of an inner table."""
 
-class _Slim(BaseModel):
-    model_config: ClassVar[ConfigDict] = ConfigDict(extra="ignore", allow_inf_nan=False)
 
-
-class Value(_Slim):
+class Value(msgspec.Struct, frozen=True, gc=False):
     """One measured number of a record, without its details."""
 
     name: str
@@ -33,59 +38,66 @@ class Value(_Slim):
     uncertainty_kind: str | None = None
 
 
-class Picture(_Slim):
+class Picture(msgspec.Struct, frozen=True, gc=False):
     """A picture beside a record; ``file`` is relative to the record's folder."""
 
     file: str
     caption: str = ""
 
 
-class _Count(_Slim):
+class _Count(msgspec.Struct):
     count: int
 
 
-class _Frozen(_Slim):
+class _Frozen(msgspec.Struct):
     learnable: _Count
     frozen: _Count
 
 
-class _Error(_Slim):
+class _Error(msgspec.Struct):
     kind: str
     message: str
 
 
-class _Phase(_Slim):
+class _Phase(msgspec.Struct):
     name: str
     seconds: float = 0.0
     images_per_second: float | None = None
 
 
-class _Head(_Slim):
-    """A record as the leaderboard reads it: the rest of the file is passed over."""
+class _Given(msgspec.Struct):
+    model_kwargs: msgspec.Raw = _NOTHING
+    init_kwargs: msgspec.Raw = _NOTHING
+
+
+class _Head(msgspec.Struct):
+    """A record as the leaderboard reads it: the rest of the file is passed over.
+
+    What many records have in common stays text until it is seen for the first time.
+    """
 
     schema_version: int
     digest: str
+    spec: msgspec.Raw
+    seed: int
+    started: str
     status: Literal["done", "failed", "interrupted"] = "done"
-    spec: dict[str, Any]
-    resolved: dict[str, Any] = {}
+    resolved: msgspec.Raw = _NOTHING
     protocol: str = ""
     protocol_name: str = ""
     comparable: bool = True
-    seed: int
-    started: str
     seconds: float = 0.0
     peak_memory_bytes: int | None = None
     timing: list[_Phase] = []
     freeze: _Frozen | None = None
-    metrics: list[Value] = []
-    artifacts: list[Picture] = []
-    environment: dict[str, Any] = {}
+    metrics: tuple[Value, ...] = ()
+    artifacts: tuple[Picture, ...] = ()
+    environment: msgspec.Raw = _NOTHING
     error: _Error | None = None
     command: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(msgspec.Struct, frozen=True, gc=False, eq=False):
     """One record. ``cell`` is the same for all seeds of one configuration.
 
     ``identity`` is what the digest was taken of, without the seed; ``given`` holds the options
@@ -116,40 +128,49 @@ class Row:
 
 
 class Reader:
-    """Turns records into rows; equal identities and environments are kept in memory once."""
+    """Turns records into rows; equal identities and environments are read and kept once."""
 
     def __init__(self) -> None:
-        self._shared: dict[str, dict[str, Any]] = {}
+        self._head = msgspec.json.Decoder(_Head)
+        self._table = msgspec.json.Decoder(dict[str, Any])
+        self._given = msgspec.json.Decoder(_Given)
+        self._tables: dict[bytes, dict[str, Any]] = {}
+        self._cells: dict[bytes, tuple[str, dict[str, Any]]] = {}
+        self._identities: dict[str, dict[str, Any]] = {}
+        self._options: dict[tuple[bytes, bytes], dict[str, Any]] = {}
+        self._interned: dict[bytes, Any] = {}
+        self._names: dict[tuple[str, str], str] = {}
 
     def parse(self, content: bytes | str, path: str) -> Row:
         """The row of a record's JSON text; RecordError in one line if it is none."""
         try:
-            head = _Head.model_validate_json(content)
-        except ValidationError as error:
-            raise RecordError(
-                f"{printable(path)} is no record: {first_complaint(error)}"
-            ) from error
+            head = self._head.decode(content)
+            if head.schema_version > SCHEMA:
+                raise RecordError(
+                    f"{printable(path)} has record schema {head.schema_version}; "
+                    f"this rbench reads up to {SCHEMA}"
+                )
+            return self._row(head, path)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise RecordError(f"{printable(path)} is no record: {printable(error)}") from error
         except RecursionError as error:
             raise RecordError(f"{printable(path)} is no record: nested too deeply") from error
-        if head.schema_version > SCHEMA:
-            raise RecordError(
-                f"{printable(path)} has record schema {head.schema_version}; "
-                f"this rbench reads up to {SCHEMA}"
-            )
-        return self._row(head, path)
 
     def _row(self, head: _Head, path: str) -> Row:
-        identity = {k: v for k, v in (head.resolved or head.spec).items() if k != "seed"}
-        given = {k: head.spec[k] for k in ("model_kwargs", "init_kwargs") if head.spec.get(k)}
-        text = canonical(identity)
+        resolved = bytes(head.resolved)
+        cell, identity = self._identity(resolved if resolved != b"{}" else bytes(head.spec))
+        title = self._names.get((cell, head.protocol_name))
+        if title is None:
+            title = _named(head.protocol_name, identity)
+            self._names[cell, head.protocol_name] = title
         training = next((p for p in head.timing if p.name == "train"), None)
         return Row(
             path=path,
             digest=head.digest,
             status=head.status,
-            cell=hashlib.sha256(text.encode()).hexdigest()[:16],
+            cell=cell,
             protocol=head.protocol,
-            protocol_name=_named(head.protocol_name, identity),
+            protocol_name=title,
             comparable=head.comparable,
             seed=head.seed,
             started=head.started,
@@ -158,14 +179,54 @@ class Reader:
             peak_memory_bytes=head.peak_memory_bytes,
             learnable_parameters=head.freeze.learnable.count if head.freeze else None,
             frozen_parameters=head.freeze.frozen.count if head.freeze else None,
-            metrics=tuple(head.metrics),
-            pictures=tuple(head.artifacts),
-            identity=self._shared.setdefault(text, identity),
-            given=self._shared.setdefault(canonical(given), given),
-            environment=self._shared.setdefault(canonical(head.environment), head.environment),
+            metrics=head.metrics,
+            pictures=head.artifacts,
+            identity=identity,
+            given=self._options_given(head.spec),
+            environment=self._shared(bytes(head.environment)),
             error=f"{head.error.kind}: {head.error.message}" if head.error else "",
             command=head.command,
         )
+
+    def _identity(self, text: bytes) -> tuple[str, dict[str, Any]]:
+        """The cell's name and what the digest was taken of, without the seed.
+
+        The records of rbench have the seed at the end of it: without it the text is the same for
+        all seeds of a cell.
+        """
+        seedless = _SEED.sub(b"}", text)
+        found = self._cells.get(seedless)
+        if found is None:
+            content = self._table.decode(seedless)
+            content.pop("seed", None)
+            cell = hashlib.sha256(canonical(content).encode()).hexdigest()[:16]
+            if cell not in self._identities:
+                self._identities[cell] = {k: self._intern(v) for k, v in content.items()}
+            found = cell, self._identities[cell]
+            if seedless is not text:
+                self._cells[seedless] = found
+        return found
+
+    def _intern(self, value: Any) -> Any:
+        """One object for all equal tables: most cells have most of them in common."""
+        if not isinstance(value, dict | list):
+            return value
+        return self._interned.setdefault(msgspec.json.encode(value), value)
+
+    def _options_given(self, spec: msgspec.Raw) -> dict[str, Any]:
+        given = self._given.decode(spec)
+        key = bytes(given.model_kwargs), bytes(given.init_kwargs)
+        found = self._options.get(key)
+        if found is None:
+            tables = zip(("model_kwargs", "init_kwargs"), map(self._table.decode, key), strict=True)
+            found = self._options[key] = {name: table for name, table in tables if table}
+        return found
+
+    def _shared(self, text: bytes) -> dict[str, Any]:
+        found = self._tables.get(text)
+        if found is None:
+            found = self._tables[text] = self._table.decode(text)
+        return found
 
 
 def _named(title: str, identity: dict[str, Any]) -> str:
@@ -203,10 +264,23 @@ def record_files(folder: Path) -> Iterator[str]:
 
 def read_rows(folder: Path, skip_broken: bool = False) -> list[Row]:
     """Every record under ``folder``; a broken one is a RecordError unless it may be skipped."""
+    names = sorted(record_files(folder))
+    parts = [names]
+    if len(names) > MANY:
+        size = math.ceil(len(names) / PARTS)
+        parts = [names[begin : begin + size] for begin in range(0, len(names), size)]
+
+    def read(part: Sequence[str]) -> list[Row]:
+        return _read(folder, part, skip_broken)
+
+    return [row for rows in side_by_side(read, parts, list(map(len, parts))) for row in rows]
+
+
+def _read(folder: Path, names: Iterable[str], skip_broken: bool) -> list[Row]:
     reader = Reader()
     rows: list[Row] = []
     base = str(folder)
-    for name in sorted(record_files(folder)):
+    for name in names:
         try:
             with open(f"{base}/{name}", "rb") as file:
                 rows.append(reader.parse(file.read(), name))

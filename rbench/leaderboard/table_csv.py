@@ -57,25 +57,34 @@ COLUMNS: dict[str, str] = {
     "identity": "JSON text: everything that the digest was taken of, seed apart",
     "records": "text: paths of the records, separated by spaces",
 }
+_PLACES = {name: place for place, name in enumerate(COLUMNS)}
 _TEXT = {name for name, what in COLUMNS.items() if what.startswith(("text", "JSON"))}
 
 
 def to_csv(tables: list[Table]) -> str:
     """All lines of ``tables``, UTF-8 text with a heading line, rows ended by one newline."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    lines = [",".join(COLUMNS)]
     for table in tables:
         for entry in table.entries:
             if not entry.rows:
                 continue
-            constant = {n: _text(n, value) for n, value in _of_entry(table, entry).items()}
+            constant = [""] * len(COLUMNS)
+            for name, value in _of_entry(table, entry).items():
+                constant[_PLACES[name]] = _quoted(_text(name, value))
             for metric in table.metrics:
                 if metric.name in entry.summaries:
-                    own = _of_metric(entry, metric)
-                    line = constant | {n: _text(n, value) for n, value in own.items()}
-                    writer.writerow([line.get(name, "") for name in COLUMNS])
-    return buffer.getvalue()
+                    line = constant.copy()
+                    for name, value in _of_metric(entry, metric).items():
+                        line[_PLACES[name]] = _quoted(_text(name, value))
+                    lines.append(",".join(line))
+    return "\n".join([*lines, ""])
+
+
+def _quoted(text: str) -> str:
+    """A field as the csv module writes it; there are no line breaks in texts."""
+    if '"' in text or "," in text:
+        return '"' + text.replace('"', '""') + '"'
+    return text
 
 
 def from_csv(text: str) -> list[dict[str, Any]]:
@@ -111,6 +120,7 @@ def _of_entry(table: Table, entry: Entry) -> dict[str, Any]:
 
 def _of_metric(entry: Entry, metric: MetricColumn) -> dict[str, Any]:
     summary, values = entry.summaries[metric.name], entry.values[metric.name]
+    seeds = sorted(values)
     line: dict[str, Any] = {
         "metric": metric.name,
         "unit": metric.unit,
@@ -121,8 +131,8 @@ def _of_metric(entry: Entry, metric: MetricColumn) -> dict[str, Any]:
         "sem": summary.sem,
         "min": summary.low,
         "max": summary.high,
-        "seeds": " ".join(str(seed) for seed in sorted(values)),
-        "values": " ".join(repr(values[seed]) for seed in sorted(values)),
+        "seeds": " ".join(map(str, seeds)),
+        "values": " ".join([repr(values[seed]) for seed in seeds]),
     }
     for control in CONTROLS:
         if comparison := entry.against(control, metric.name):
@@ -139,11 +149,13 @@ def _of_metric(entry: Entry, metric: MetricColumn) -> dict[str, Any]:
 def _text(name: str, value: Any) -> str:
     if value is None:
         return ""
+    if type(value) is float:
+        return repr(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if name in _TEXT or name in ("seeds", "values"):
         return cell(value, 100_000) if name in _TEXT or " " in value else value
-    return repr(value) if isinstance(value, float) else str(value)
+    return str(value)
 
 
 def _parsed(name: str, text: str) -> Any:

@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import msgspec
+
 from rbench.leaderboard.labels import label, policy, tell_apart
-from rbench.leaderboard.rows import Row, Value, canonical, distinct
+from rbench.leaderboard.rows import Row, Value, distinct
 from rbench.leaderboard.stats import Difference, Sample, Summary, difference, summarise
 
 CONTROLS = ("learnable", "baseline")
@@ -92,21 +94,30 @@ class Entry:
     rank: int | None = None
     note: str = ""
     controls: dict[str, Entry] = field(default_factory=dict)
+    _compared: dict[tuple[str, str], Comparison | None] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def first(self) -> Row:
         """The row of the smallest seed."""
         return (self.rows or self.failed)[0]
 
-    @property
+    @cached_property
     def comparable(self) -> bool:
         """Whether all its records may be ranked."""
         return all(row.comparable for row in self.rows)
 
     def against(self, control: str, metric: str) -> Comparison | None:
         """The difference to a control, where both have the metric."""
-        other = self.controls.get(control)
-        if other is None or metric not in self.values or metric not in other.values:
+        if control not in self.controls:
+            return None
+        key = control, metric
+        if key not in self._compared:
+            self._compared[key] = self._compare(control, metric)
+        return self._compared[key]
+
+    def _compare(self, control: str, metric: str) -> Comparison | None:
+        other = self.controls[control]
+        if metric not in self.values or metric not in other.values:
             return None
         gap = difference(self.values[metric], other.values[metric])
         return Comparison(control, other, gap) if gap else None
@@ -147,7 +158,7 @@ class Table:
     @cached_property
     def sides(self) -> list[list[Entry]]:
         """Entries that differ in their freeze policy only, those with one policy left out."""
-        groups: dict[str, list[Entry]] = defaultdict(list)
+        groups: dict[bytes, list[Entry]] = defaultdict(list)
         for entry in self.entries:
             if entry.rows:
                 groups[_but(entry, "freeze")].append(entry)
@@ -185,8 +196,11 @@ def _entry(cell: str, rows: list[Row]) -> Entry:
     for row in done:
         for metric in row.metrics:
             if metric.value is not None:
-                values[metric.name].setdefault(row.seed, metric.value)
-                values[metric.name].inside = _over_networks(metric)
+                sample = values[metric.name]
+                sample.setdefault(row.seed, metric.value)
+                inside = _over_networks(metric) if metric.uncertainty_kind else None
+                if inside is not sample.inside:
+                    sample.inside = inside
     summaries = {
         name: summary
         for name, by_seed in values.items()
@@ -219,23 +233,23 @@ def _over_networks(metric: Value) -> Summary | None:
 
 def _metrics(entries: list[Entry]) -> list[MetricColumn]:
     """Metrics in the order in which records hold them, the same for any order of records."""
-    places: dict[str, list[int]] = defaultdict(list)
+    counts = Counter(
+        (metric.name, place, metric.unit, metric.higher_is_better)
+        for entry in entries
+        for row in entry.rows
+        for place, metric in enumerate(row.metrics)
+    )
+    places: dict[str, int] = {}
     kinds: dict[str, Counter[tuple[str, bool | None]]] = defaultdict(Counter)
-    for entry in entries:
-        for row in entry.rows:
-            for place, metric in enumerate(row.metrics):
-                places[metric.name].append(place)
-                kinds[metric.name][_kind(metric)] += 1
-    ordered = sorted(places, key=lambda name: (min(places[name]), name))
+    for (name, place, unit, better), number in counts.items():
+        places[name] = min(place, places.get(name, place))
+        kinds[name][unit, better] += number
+    ordered = sorted(places, key=lambda name: (places[name], name))
     columns = []
     for name in ordered:
         unit, better = min(kinds[name], key=lambda kind: (-kinds[name][kind], str(kind)))
         columns.append(MetricColumn(name, unit, better))
     return columns
-
-
-def _kind(metric: Value) -> tuple[str, bool | None]:
-    return metric.unit, metric.higher_is_better
 
 
 def _primary(metrics: list[MetricColumn], entries: list[Entry]) -> MetricColumn | None:
@@ -281,10 +295,10 @@ def _find_controls(entries: list[Entry], baselines: Sequence[Baseline]) -> None:
         for entry in sorted(entries, key=_name)
         if entry.freeze == "none" and entry.rows
     }
-    plain: dict[str, list[Entry]] = defaultdict(list)
+    plain: dict[bytes, list[Entry]] = defaultdict(list)
     for entry in learnable.values():
         plain[_but(entry, "freeze", "model")].append(entry)
-    indexes: dict[tuple[str, str, Baseline], dict[tuple[str, ...], Entry]] = {}
+    indexes: dict[tuple[bytes, str, Baseline], dict[tuple[str, ...], Entry]] = {}
     for entry in entries:
         twin = learnable.get(_but(entry, "freeze"))
         if twin is not None and twin is not entry:
@@ -308,5 +322,9 @@ def _model(entry: Entry) -> Mapping[str, Any]:
     return model if isinstance(model, Mapping) else {"name": model}
 
 
-def _but(entry: Entry, *left_out: str) -> str:
-    return canonical({k: v for k, v in entry.first.identity.items() if k not in left_out})
+def _but(entry: Entry, *left_out: str) -> bytes:
+    """Equal for entries that have all else in common."""
+    identity = entry.first.identity
+    return msgspec.json.encode(
+        {k: v for k, v in identity.items() if k not in left_out}, order="sorted"
+    )

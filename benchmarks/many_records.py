@@ -5,8 +5,8 @@
 The records are synthetic, of the size of real ones. Planned is a suite of 100 configurations
 under 1,000 seeds, of which the last 500 are missing. Leaderboards (CSV, markdown and the page) are
 made of those, and of 25,000 configurations under four seeds over ten protocols, which is the hard
-case. Each command is a fresh process that finds the files in the system's cache; memory is the largest sum of the proportional shares (PSS)
-of it and its forks, looked at five times a second.
+case. Each command is a fresh process that finds the files in the system's cache. Memory is the
+largest sum of the proportional shares (PSS) of it and its forks, looked at five times a second.
 """
 
 from __future__ import annotations

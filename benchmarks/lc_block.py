@@ -36,6 +36,8 @@ from rbench.catalog import Catalog
 from rbench.freeze import freeze
 from rbench.memory import track
 
+NAN = float("nan")
+
 
 @dataclass(frozen=True)
 class Form:
@@ -161,7 +163,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         trainers.append(Trainer(form, args, catalog))
         print(f"built {form.name}: {trainers[-1].build_seconds:.1f} s", file=sys.stderr)
     rates: dict[str, list[float]] = {t.form.name: [] for t in trainers}
-    for trainer in trainers:
+    for trainer in trainers if args.rounds else []:
         trainer.rate(1)
     for round_ in range(args.rounds):
         for trainer in trainers:
@@ -169,8 +171,8 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
                 continue
             rates[trainer.form.name].append(trainer.rate(1 if trainer.form.small else args.steps))
         print(f"round {round_ + 1} of {args.rounds}", file=sys.stderr)
-    peaks = {}
-    for trainer in trainers:
+    peaks: dict[str, dict[str, float]] = {}
+    for trainer in [] if args.no_memory else trainers:
         peaks[trainer.form.name] = memory_of(trainer.form.name)
         print(f"memory of {trainer.form.name}", file=sys.stderr)
     return {
@@ -183,14 +185,14 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         "torch": torch.__version__,
         "forms": {
             t.form.name: {
-                "images_per_second": statistics.median(rates[t.form.name]),
+                "images_per_second": median(rates[t.form.name]),
                 "rates": rates[t.form.name],
                 "of_plain": ratio(rates[t.form.name], rates["plain"]),
                 "of_unfolded": ratio(
                     rates[t.form.name],
                     rates["unfolded, frozen" if t.form.frozen else "unfolded, learnable"],
                 ),
-                **peaks[t.form.name],
+                **peaks.get(t.form.name, {"peak_mib": NAN, "peak_mib_per_image": NAN}),
                 "build_seconds": t.build_seconds,
             }
             for t in trainers
@@ -198,8 +200,12 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def median(values: list[float]) -> float:
+    return statistics.median(values) if values else NAN
+
+
 def ratio(rates: list[float], others: list[float]) -> float:
-    return statistics.median(a / b for a, b in zip(rates, others, strict=False))
+    return median([a / b for a, b in zip(rates, others, strict=False)])
 
 
 def main() -> None:
@@ -210,7 +216,8 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--unfolded-batch", type=int, default=16)
     parser.add_argument("--unfolded-rounds", type=int, default=3)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=7, help="0: only memory")
+    parser.add_argument("--no-memory", action="store_true", help="only rates")
     parser.add_argument("--steps", type=int, default=2)
     parser.add_argument("--expansion", type=int, default=128)
     parser.add_argument("--large", type=int, default=2**14)

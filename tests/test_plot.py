@@ -117,6 +117,22 @@ def test_logarithmic_axes_write_numbers_not_tex() -> None:
     assert not any("$" in text for text in texts)
 
 
+def test_large_numbers_are_short_and_many_decades_have_only_their_own() -> None:
+    records = [record("m", "none", 0, {"a": 3.0, "n": 4e4 * e}, {"b": e}) for e in (1, 50, 1000)]
+    declared = figure(x="metric.n", y="a", xscale="log")
+    import matplotlib.pyplot as plt
+
+    with paper():
+        picture, axes = plt.subplots()
+        assert fill(declared, axes, found(records), [], None)
+        picture.canvas.draw()
+        ticks = [*axes.get_xticklabels(minor=False), *axes.get_xticklabels(minor=True)]
+        texts = {tick.get_text() for tick in ticks} - {""}
+        plt.close(picture)
+    assert {"100k", "1M", "10M"} <= texts
+    assert not any(text[0] in "25" for text in texts)
+
+
 def test_two_configurations_on_one_point_are_refused() -> None:
     with pytest.raises(UserError, match="differ in freeze"):
         draw(figure(x="model.expansion", y="top1"), found(grid()))

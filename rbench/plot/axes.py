@@ -6,6 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rbench.leaderboard.stats import summarise
@@ -317,6 +318,10 @@ def _slope(axes: Axes, line: list[Point], slope: float) -> None:
     axes.plot(xs, ys, color="#999999", linestyle=":", linewidth=1, label=f"slope {slope:g}")
 
 
+_MANY = 100
+"""From this ratio of an axis's ends on, its decades are numbers enough."""
+
+
 def _scales(figure: Figure, axes: Axes, members: Sequence[Item]) -> None:
     from matplotlib.ticker import FuncFormatter
 
@@ -325,8 +330,10 @@ def _scales(figure: Figure, axes: Axes, members: Sequence[Item]) -> None:
             getattr(axes, f"set_{axis}scale")("log", base=2 if scale == "log2" else 10)
             # matplotlib writes powers as TeX, which the style does not read.
             written = getattr(axes, f"{axis}axis")
-            written.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-            written.set_minor_formatter(FuncFormatter(_minor if scale == "log" else _nothing))
+            major = _short if scale == "log" else "{:g}".format
+            written.set_major_formatter(FuncFormatter(lambda value, _, text=major: text(value)))
+            minor = partial(_minor, written) if scale == "log" else _nothing
+            written.set_minor_formatter(FuncFormatter(minor))
     if figure.xlim:
         axes.set_xlim(*figure.xlim)
     if figure.ylim:
@@ -334,10 +341,21 @@ def _scales(figure: Figure, axes: Axes, members: Sequence[Item]) -> None:
     _names(figure, axes, members)
 
 
-def _minor(value: float, position: int) -> str:
-    """Between decades 2 and 5 are written; the axis of less than a decade has no other numbers."""
+def _short(value: float) -> str:
+    """``100k`` and ``20M`` for large numbers, so that they stand beside each other."""
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= max(size, 1e4):
+            return f"{value / size:g}{letter}"
+    return f"{value:g}"
+
+
+def _minor(axis: Any, value: float, position: int) -> str:
+    """Between decades 2 and 5 are written on a short axis, which may have no other numbers."""
+    low, high = sorted(map(float, axis.get_view_interval()))
+    if low <= 0 or high / low > _MANY:
+        return ""
     digits = f"{value:e}"
-    return f"{value:g}" if digits[0] in "25" and float(digits.partition("e")[0]) % 1 == 0 else ""
+    return _short(value) if digits[0] in "25" and float(digits.partition("e")[0]) % 1 == 0 else ""
 
 
 def _nothing(value: float, position: int) -> str:

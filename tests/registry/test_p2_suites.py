@@ -135,7 +135,7 @@ def test_controls_do_not_pass_for_the_paper(catalog: Catalog) -> None:
         for spec in load_suite("p2_step_size").cells({"seed": 0})
         if spec.model_kwargs.get("gram") == "expected" or "grad_scale_as_lc" in spec.model_kwargs
     ]
-    assert len(controls) == 30
+    assert len(controls) == 32
     paper = registry.read("papers", "p2")
     for entry in [*paper["value"], *paper["claim"]]:
         for side in ("where", "above", "below"):

@@ -127,7 +127,11 @@ def _write_slopes(axes: Axes, lines: Sequence[_Line]) -> None:
     if not fitted:
         return
     low = sum(slope for slope, _ in fitted) < 0
-    place: dict[str, Any] = {"transform": axes.transAxes, "fontsize": 5.5, "va": "bottom" if low else "top"}
+    place: dict[str, Any] = {
+        "transform": axes.transAxes,
+        "fontsize": 5.5,
+        "va": "bottom" if low else "top",
+    }
     axes.text(0.03, 0.03 if low else 0.97, "slope", **place)
     for column, (slope, hue) in enumerate(fitted):
         x = 0.21 + 0.19 * column

@@ -14,11 +14,13 @@ from __future__ import annotations
 
 import gc
 import json
+import multiprocessing
 import os
 import signal
 import socket
 import subprocess
 import sys
+import traceback
 from contextlib import suppress
 
 from rbench import worker
@@ -50,7 +52,6 @@ def main() -> None:
             if pid == 0:
                 control.close()
                 become(descriptors, count)
-                # Not from here: the interpreter ends as that of any worker.
                 break
         else:
             process = spawn(descriptors)
@@ -59,7 +60,25 @@ def main() -> None:
         for descriptor in descriptors:
             os.close(descriptor)
         control.sendall(json.dumps(pid).encode())
-    worker.main(catalog, parent=me)
+    work(catalog, me)
+
+
+def work(catalog: Catalog, zygote: int) -> None:
+    """Be a worker to the end, and end the process."""
+    code = 1
+    try:
+        worker.main(catalog, parent=zygote)
+        code = 0
+    except SystemExit as wish:
+        code = wish.code if isinstance(wish.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if not multiprocessing.active_children():
+        # To take the interpreter down would be to copy all pages that it shares.
+        os._exit(code)
+    sys.exit(code)
 
 
 def preload() -> tuple[int, bool, Catalog]:

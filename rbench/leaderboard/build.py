@@ -12,6 +12,7 @@ from rbench.errors import UserError
 from rbench.leaderboard.page import Part, Picture, part, to_html
 from rbench.leaderboard.page_data import Environments
 from rbench.leaderboard.processes import side_by_side
+from rbench.leaderboard.stats import t_quantile
 from rbench.leaderboard.table_csv import to_csv
 from rbench.leaderboard.table_markdown import to_markdown
 from rbench.leaderboard.tables import Table
@@ -44,6 +45,9 @@ def build(
         return part(table, records, environments), to_csv([table]), to_markdown([table])
 
     sizes = [table.records for table in tables]
+    if sum(sizes) > MANY:
+        # Imports scipy, once for all.
+        t_quantile(1.0)
     made = side_by_side(make, tables, sizes) if sum(sizes) > MANY else [make(t) for t in tables]
     files = {PAGE: to_html(tables, records, pictures, extra, made=[page for page, _, _ in made])}
     for table, (_, csv, markdown) in zip(tables, made, strict=True):

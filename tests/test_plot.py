@@ -94,6 +94,14 @@ def test_a_curve_takes_several_columns_and_fits_a_slope() -> None:
         figure(x="seed", y=[])
 
 
+def test_values_of_several_columns_have_words_together() -> None:
+    two = {"series": ["model.expansion", "freeze"], "where": {"model.expansion": 8}}
+    words = {"8, none": "all learns", "spatial": "frozen"}
+    declared = figure(**{**CURVE, **two, "labels": words})
+    shown = selected(declared, found(grid()))[0]
+    assert [label for label, _ in series(declared, shown)] == ["all learns", "8, frozen"]
+
+
 def test_a_metric_answers_to_its_name_without_what_it_was_measured_at() -> None:
     (item,) = found([record(values={"fgsm@1/255": 40.0, "fgsm@8/255": 3.0})])
     assert item.get("fgsm") == 40.0

@@ -144,7 +144,14 @@ def series(figure: Figure, chosen: Sequence[Item]) -> list[tuple[str, list[Item]
         if None not in key:
             groups[key].append(item)
     ordered = sorted(groups, key=lambda key: [rank(part, figure.order) for part in key])
-    return [(", ".join(figure.word(part) for part in key), groups[key]) for key in ordered]
+    return [(_label(figure, key), groups[key]) for key in ordered]
+
+
+def _label(figure: Figure, key: Key) -> str:
+    """The declared words for these values together, else for each of them."""
+    plain = figure.model_copy(update={"labels": {}})
+    together = ", ".join(plain.word(part) for part in key)
+    return figure.labels.get(together, ", ".join(figure.word(part) for part in key))
 
 
 def points(figure: Figure, chosen: Sequence[Item], everything: Sequence[Item]) -> list[Point]:

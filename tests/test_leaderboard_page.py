@@ -256,28 +256,28 @@ def test_hostile_records_neither_run_nor_break_the_page(driver: Any, tmp_path: P
 
 
 @needs_browser
-def test_two_thousand_rows_open_and_sort_within_a_second(driver: Any, tmp_path: Path) -> None:
+def test_two_thousand_rows_open_and_sort(driver: Any, tmp_path: Path) -> None:
     text = page_of(many(8000, protocols=1))
     assert text.count('"rank"') == 2000
     assert len(text.encode()) < 5e6
+    # How long it takes is measured in benchmarks/leaderboard.py: under a second.
     show(driver, tmp_path, text)
-    opened = driver.execute_script(
-        "return performance.getEntriesByType('navigation')[0].domComplete"
-    )
-    took = driver.execute_async_script(
+    driver.execute_async_script(
         """const done = arguments[0];
            const head = [...document.querySelectorAll('.board thead th')].find(
              h => h.textContent.startsWith('top1'));
-           const start = performance.now();
            head.querySelector('.dt-column-order').click();
            head.querySelector('.dt-column-order').click();
            const look = () => head.getAttribute('aria-sort') === 'ascending'
-             && document.body.offsetHeight ? done((performance.now() - start) / 2)
-             : setTimeout(look, 1);
+             ? done() : setTimeout(look, 1);
            look()"""
     )
-    assert len(css(driver, ".board tbody tr")) == 50
-    # The target is one second on a quiet machine; a busy one is given three.
-    assert opened < 3000
-    assert took < 3000
-    print(f"opened in {opened:.0f} ms, sorted in {took:.0f} ms, {len(text.encode()) / 1e6:.2f} MB")
+    cells = driver.execute_script(
+        """const heads = [...document.querySelectorAll('.board thead th')];
+           const place = heads.findIndex(h => h.textContent.startsWith('top1'));
+           return [...document.querySelectorAll('.board tbody tr')].map(
+             row => row.children[place].textContent)"""
+    )
+    shown = [float(cell.split()[0]) for cell in cells]
+    assert len(shown) == 50
+    assert shown == sorted(shown)

@@ -276,6 +276,9 @@ def test_markdown_html_and_json_say_the_same() -> None:
     found = made(records, paper(value=[VALUE], claim=[ORDER]))
     text = to_markdown(found)
     assert "1 of 1 reported values measured: 1 agrees." in text
+    twice = [{**ORDER, "id": name} for name in ("c", "d")]
+    several = to_markdown(made([*runs("a", 90.0), *runs("a", 91.0, "spatial")], paper(claim=twice)))
+    assert "2 of 2 claims measured: 2 hold." in several
     assert "A &lt;paper&gt;" in text
     page = to_html(found)
     assert "A &lt;paper&gt;" in page

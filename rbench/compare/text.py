@@ -117,10 +117,18 @@ def tally(made: Report, paper: str) -> str:
             continue
         measured = [verdict for verdict in verdicts if verdict != NOT_MEASURED]
         words = [_in_short(verdict) for verdict in measured]
-        counts = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(sorted(words)))
+        counts = ", ".join(_counted(words.count(word), word) for word in sorted(set(words)))
         text = f"{len(measured)} of {len(verdicts)} {name} measured"
         said.append(f"{text}: {counts}." if counts else f"{text}.")
     return " ".join(said)
+
+
+PLURAL = {"agrees": "agree", "differs": "differ", "holds": "hold", "does": "do"}
+
+
+def _counted(count: int, verdict: str) -> str:
+    first, _, rest = verdict.partition(" ")
+    return f"{count} {first if count == 1 else PLURAL.get(first, first)} {rest}".rstrip()
 
 
 def _in_short(verdict: str) -> str:

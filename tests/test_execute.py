@@ -15,7 +15,7 @@ import timm
 import torch
 
 import rbench as rb
-from rbench.record import parse, read, to_json
+from rbench.record import parse, read, to_json, write_atomically
 from tests.conftest import Rbench
 
 TINY = {"model": "resnet10t", "epochs": 1, "limit": 128, "metrics": ("top1", "loss")}
@@ -72,7 +72,7 @@ def test_everything_frozen_is_only_judged() -> None:
 
 def test_mixed_precision_ends_in_float32_numbers() -> None:
     (record,) = rb.run(**TINY, amp=True, channels_last=True)
-    assert record.status == "done"
+    assert record.status == "done", record.error
     assert record.environment["precision"] == "bfloat16"
 
 
@@ -122,11 +122,13 @@ def test_done_runs_are_found_again_and_force_runs_them(tmp_path: Path) -> None:
     (first,) = rb.run(**tiny, output=tmp_path)
     (path,) = tmp_path.glob("*.json")
     assert read(path) == first
+    marked = first.model_copy(update={"command": "the first"})
+    write_atomically(path, to_json(marked))
     (found,) = rb.run(**tiny, output=tmp_path)
-    assert found.started == first.started
-    assert found.seconds == first.seconds
+    assert found == marked
     (forced,) = rb.run(**tiny, output=tmp_path, force=True)
-    assert forced.seconds != first.seconds
+    assert forced.command != "the first"
+    assert read(path) == forced
 
 
 def test_command_line_prints_records_as_json_and_verifies_them(
@@ -152,6 +154,11 @@ def test_command_line_prints_records_as_json_and_verifies_them(
     assert "DIFFERS" in refuted.stdout
 
 
+def hear_control_c() -> None:
+    """What a shell runs in the background ignores Ctrl-C, and so does what that starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_control_c_leaves_a_record_that_says_interrupted(tmp_path: Path) -> None:
     words = ["run", "--model", "resnet18", "--epochs", "500", "--metrics", "top1"]
     process = subprocess.Popen(
@@ -160,6 +167,7 @@ def test_control_c_leaves_a_record_that_says_interrupted(tmp_path: Path) -> None
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=hear_control_c,
     )
     assert process.stderr is not None
     for line in process.stderr:

@@ -139,6 +139,8 @@ def test_the_command_line(plugin: Path, tmp_path: Path) -> None:
         [*command, "--slots", "1", "--only", "model_kwargs.how=well"],
         stderr=subprocess.PIPE,
         text=True,
+        # What a shell runs in the background ignores Ctrl-C, and so does what that starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     while not tally.exists():
         assert first.poll() is None

@@ -149,7 +149,7 @@ def test_a_folder_of_known_contents_has_its_name_in_records_and_tables(
     }
     (before,) = rbench.run(**run, output=str(tmp_path / "records"))
     assert " · image_folder" in before.protocol_name
-    for module in ("registry", "leaderboard.rows", "execute"):
+    for module in ("registry", "leaderboard.rows", "opening"):
         monkeypatch.setattr(f"rbench.{module}.known_data", lambda: known)
     (after,) = rbench.run(**run, seed=1, output=str(tmp_path / "records"))
     assert after.data is not None

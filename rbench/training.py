@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from rbench import leaving
+from rbench import leaving, single_pixels
 from rbench.data import Batch
 from rbench.errors import UserError
 from rbench.parallel import agree_on_buffers, shared_norms
@@ -72,7 +72,11 @@ def train(
     keeper = Keeper(context, module, optimizer, steps)
     state = keeper.restore() or State(total=torch.zeros((), device=context.device))
     history = state.history
-    with global_seed(context.seed, "training"), leaving.postponed(keeper.folder is not None):
+    with (
+        global_seed(context.seed, "training"),
+        leaving.postponed(keeper.folder is not None),
+        single_pixels.in_float32(module),
+    ):
         for epoch in range(state.step // len(batches), training.epochs):
             runner.train()
             for batch in batches.epoch(epoch, state.step % len(batches)):

@@ -73,7 +73,7 @@ def run_cell(
     done = finished(output, resolved)
     if done is not None and not force:
         return Cell(done, path, ran=False)
-    if _rank() > 0:
+    if rank() > 0:
         return _run(resolved, path, execution, done)
     with _claim(resolved, output, execution):
         # Somebody may have brought it to an end while we waited.
@@ -106,12 +106,11 @@ def _run(resolved: Resolved, path: Path, execution: Execution, done: Record | No
     from rbench.execute import execute
 
     record = execute(resolved, execution)
-    rank = _rank()
-    if rank > 0 and record.error is not None:
-        record.notes.append(f"process {rank} of {os.environ.get('WORLD_SIZE', '?')} failed")
+    if rank() > 0 and record.error is not None:
+        record.notes.append(f"process {rank()} of {os.environ.get('WORLD_SIZE', '?')} failed")
     if done is not None and record.status != "done":
         path = path.with_suffix(f".{record.status}.json")
-    if rank == 0 or record.status == "failed":
+    if rank() == 0 or record.status == "failed":
         if _told(path, record):
             return Cell(read(path), path, ran=True)
         write_atomically(path, to_json(record))
@@ -132,5 +131,6 @@ def _told(path: Path, record: Record) -> bool:
     return other.status == "failed" and other.started >= record.started
 
 
-def _rank() -> int:
+def rank() -> int:
+    """This process's number among those of a data-parallel run, as its launcher says."""
     return int(os.environ.get("RANK", "0"))

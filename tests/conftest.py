@@ -46,3 +46,15 @@ def rbench(
         return Done(code if isinstance(code, int) else 0, said.out, said.err)
 
     return run
+
+
+@pytest.fixture
+def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The plugin of :mod:`trouble`, installed for this test and what it starts."""
+    import trouble
+
+    folder = trouble.install(tmp_path / "plugin")
+    monkeypatch.syspath_prepend(str(folder))
+    for name, value in trouble.environment(folder).items():
+        monkeypatch.setenv(name, value)
+    return folder

@@ -21,15 +21,6 @@ from rbench.resolve import resolve
 from rbench.tickets import Ticket
 
 
-@pytest.fixture
-def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = trouble.install(tmp_path / "plugin")
-    monkeypatch.syspath_prepend(str(folder))
-    for name, value in trouble.environment(folder).items():
-        monkeypatch.setenv(name, value)
-    return folder
-
-
 def tickets(tally: Path, seconds: float = 0.0) -> list[Ticket]:
     catalog = Catalog.from_environment()
     cells = []

@@ -6,32 +6,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
-import pytest
 import trouble
 
-import rbench
-from rbench.catalog import Catalog
 from rbench.executors import Event, Settings, executor
 from rbench.executors.local import Local
 from rbench.record import Record, read
-from rbench.resolve import resolve
-from rbench.tickets import Ticket
-
-
-@pytest.fixture
-def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = trouble.install(tmp_path / "plugin")
-    monkeypatch.syspath_prepend(str(folder))
-    for name, value in trouble.environment(folder).items():
-        monkeypatch.setenv(name, value)
-    return folder
-
-
-def ticket(**fields: Any) -> Ticket:
-    spec = rbench.RunSpec(**{**trouble.BASE, **fields})
-    return Ticket.of(resolve(spec, Catalog.from_environment()))
 
 
 def records(output: Path) -> dict[str, Record]:
@@ -41,21 +21,23 @@ def records(output: Path) -> dict[str, Record]:
 def test_one_bad_cell_stops_no_other(plugin: Path, tmp_path: Path) -> None:
     flag = str(tmp_path / "flag")
     cells = {
-        "raise": ticket(model_kwargs={"how": "raise"}),
-        "hang": ticket(model_kwargs={"how": "hang"}),
-        "die": ticket(model_kwargs={"how": "die"}),
-        "die once": ticket(model_kwargs={"how": "die once", "flag": flag}),
-        "eat": ticket(model_kwargs={"how": "eat"}),
-        "nan": ticket(
+        "raise": trouble.ticket(model_kwargs={"how": "raise"}),
+        "hang": trouble.ticket(model_kwargs={"how": "hang"}),
+        "die": trouble.ticket(model_kwargs={"how": "die"}),
+        "die once": trouble.ticket(model_kwargs={"how": "die once", "flag": flag}),
+        "eat": trouble.ticket(model_kwargs={"how": "eat"}),
+        "nan": trouble.ticket(
             model_kwargs={"how": "nan"},
             task_kwargs={},
             training={"epochs": 1, "batch_size": 8},
             limit=16,
         ),
-        "well": ticket(),
+        "well": trouble.ticket(),
     }
-    vanished = ticket(seed=5).model_copy(update={"spec": {**cells["well"].spec, "model": "gone"}})
-    changed = ticket(seed=6).model_copy(update={"spec": {**cells["well"].spec, "seed": 7}})
+    vanished = trouble.ticket(seed=5).model_copy(
+        update={"spec": {**cells["well"].spec, "model": "gone"}}
+    )
+    changed = trouble.ticket(seed=6).model_copy(update={"spec": {**cells["well"].spec, "seed": 7}})
     cells |= {"vanished": vanished, "changed": changed}
     heard: list[Event] = []
     settings = Settings(
@@ -97,7 +79,7 @@ def test_one_bad_cell_stops_no_other(plugin: Path, tmp_path: Path) -> None:
 def test_a_shared_process_changes_no_number(plugin: Path, tmp_path: Path) -> None:
     training = {"epochs": 1, "batch_size": 8}
     cells = [
-        ticket(model="test_resnet", task_kwargs={}, training=training, limit=16, seed=seed)
+        trouble.ticket(model="test_resnet", task_kwargs={}, training=training, limit=16, seed=seed)
         for seed in (0, 1)
     ]
     runs = []
@@ -113,7 +95,7 @@ def test_a_shared_process_changes_no_number(plugin: Path, tmp_path: Path) -> Non
 
 
 def test_too_many_failures_stop_the_sweep(plugin: Path, tmp_path: Path) -> None:
-    cells = [ticket(model_kwargs={"how": "raise"}, seed=seed) for seed in range(5)]
+    cells = [trouble.ticket(model_kwargs={"how": "raise"}, seed=seed) for seed in range(5)]
     heard: list[Event] = []
     settings = Settings(output=tmp_path / "out", slots=1, max_failures=2)
     executor("local", settings).run(cells, heard.append)

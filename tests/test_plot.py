@@ -11,8 +11,9 @@ from synthetic_records import hostile, record
 
 from rbench.errors import UserError
 from rbench.plot import Item, draw, figures, items
-from rbench.plot.axes import _lines, fill
+from rbench.plot.axes import fill
 from rbench.plot.declaration import Figure
+from rbench.plot.marks import lines_of
 from rbench.plot.pixels import picture_file
 from rbench.plot.points import points, selected, series
 from rbench.plot.style import paper
@@ -76,12 +77,12 @@ def test_a_curve_takes_several_columns_and_fits_a_slope() -> None:
         for seed in range(2)
     ]
     both = figure(x="model.expansion", y=["a", "b"], fit=True, labels={"a": "measured"})
-    lines = _lines(both, found(records), [])
+    lines = lines_of(both, found(records), [])
     assert [line.label for line in lines] == ["measured, slope -0.500", "b, slope 1.000"]
     assert [(line.hue, line.dash) for line in lines] == [(0, 0), (1, 0)]
     assert [p.centre for p in lines[0].points] == [8, 4, 1]
     by_freeze = figure(x="model.expansion", y=["top1", "top1"], series="freeze", xscale="log")
-    assert [(line.hue, line.dash) for line in _lines(by_freeze, found(grid()), [])] == [
+    assert [(line.hue, line.dash) for line in lines_of(by_freeze, found(grid()), [])] == [
         (0, 0),
         (0, 1),
         (1, 0),
@@ -89,7 +90,7 @@ def test_a_curve_takes_several_columns_and_fits_a_slope() -> None:
     ]
     assert draw(both, found(records)).content
     one = figure(x="model.expansion", y="a", fit=True, where={"model.expansion": 4})
-    assert _lines(one, selected(one, found(records))[0], [])[0].label == ""
+    assert lines_of(one, selected(one, found(records))[0], [])[0].label == ""
     with pytest.raises(UserError, match="names no column"):
         figure(x="seed", y=[])
 
@@ -189,7 +190,7 @@ def test_no_fitting_record_is_a_note_and_no_file() -> None:
     assert drawn.notes == ["no record fits it"]
 
 
-def test_reported_values_become_lines() -> None:
+def test_reported_values_becomelines_of() -> None:
     asked = []
 
     def lookup(name: str) -> tuple[float, float | None]:

@@ -16,16 +16,12 @@ import plugging
 import pytest
 import trouble
 
-import rbench
 from rbench import checkpoint
-from rbench.catalog import Catalog
 from rbench.executors import Event, Settings
 from rbench.executors.forked import Forked, Zygote, possible
 from rbench.executors.local import Local
 from rbench.executors.process import Spawned, environment_of
 from rbench.record import read
-from rbench.resolve import resolve
-from rbench.tickets import Ticket
 
 linux = pytest.mark.skipif(not possible(), reason="workers are forked on Linux only")
 SLOW: dict[str, Any] = {
@@ -35,20 +31,6 @@ SLOW: dict[str, Any] = {
     "limit": 160,
 }
 """A training of 200 steps, which saves by itself at most once a minute."""
-
-
-@pytest.fixture
-def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = trouble.install(tmp_path / "plugin")
-    monkeypatch.syspath_prepend(str(folder))
-    for name, value in trouble.environment(folder).items():
-        monkeypatch.setenv(name, value)
-    return folder
-
-
-def ticket(**fields: Any) -> Ticket:
-    spec = rbench.RunSpec(**{**trouble.BASE, **fields})
-    return Ticket.of(resolve(spec, Catalog.from_environment()))
 
 
 def command_of(pid: int | None) -> str:
@@ -119,7 +101,7 @@ def test_a_thread_that_a_plugin_starts_forbids_the_fork(
 
 @linux
 def test_a_sweep_survives_the_death_of_its_zygote(plugin: Path, tmp_path: Path) -> None:
-    cells = [ticket(seed=seed) for seed in range(4)]
+    cells = [trouble.ticket(seed=seed) for seed in range(4)]
     heard: list[Event] = []
     local = Local(Settings(output=tmp_path / "out", slots=2, threads=1))
 
@@ -143,7 +125,7 @@ def test_nobody_to_report_to_is_no_failed_cell(plugin: Path, tmp_path: Path) -> 
         worker = Spawned(environment_of(1), printed)
         assert worker.stdin is not None
         assert worker.stdout is not None
-        lines = [settings.model_dump_json(), ticket(**SLOW).model_dump_json()]
+        lines = [settings.model_dump_json(), trouble.ticket(**SLOW).model_dump_json()]
         worker.stdin.write("".join(f"{line}\n" for line in lines).encode())
         worker.stdin.flush()
         assert b"ready" in worker.stdout.readline()
@@ -154,7 +136,7 @@ def test_nobody_to_report_to_is_no_failed_cell(plugin: Path, tmp_path: Path) -> 
 
 def test_who_is_asked_to_leave_saves_first(plugin: Path, tmp_path: Path) -> None:
     """Without any distance between checkpoints: the first is that of leaving."""
-    cell, output = ticket(**SLOW), tmp_path / "out"
+    cell, output = trouble.ticket(**SLOW), tmp_path / "out"
     settings = Settings(output=output, slots=1, threads=1)
 
     def interrupt(event: Event) -> None:

@@ -8,6 +8,11 @@ from typing import Any
 
 import plugging
 
+import rbench
+from rbench.catalog import Catalog
+from rbench.resolve import resolve
+from rbench.tickets import Ticket
+
 PLUGIN = """
 import os
 import time
@@ -88,3 +93,9 @@ BASE: dict[str, Any] = {
     "metrics": ("top1",),
     "device": "cpu",
 }
+
+
+def ticket(**fields: Any) -> Ticket:
+    """A cell of this plugin, which must be installed."""
+    spec = rbench.RunSpec(**{**BASE, **fields})
+    return Ticket.of(resolve(spec, Catalog.from_environment()))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -94,7 +93,7 @@ def command(
     from rbench import leaving, registry
     from rbench.api import to_spec
     from rbench.catalog import Catalog
-    from rbench.cells import check_writable, finished, record_path, run_cell
+    from rbench.cells import check_writable, finished, rank, record_path, run_cell
     from rbench.cli.progress import Reporter
     from rbench.cli.summary import show
     from rbench.errors import UserError
@@ -145,7 +144,7 @@ def command(
     ]
     check_writable(output)
     leaving.listen("SIGTERM", "SIGUSR1", "SIGUSR2")
-    main_process = int(os.environ.get("RANK", "0")) == 0
+    main_process = rank() == 0
     with Reporter(quiet=as_json or not main_process) as reporter:
         for plugin in catalog.failed:
             reporter.say(f"the plugin {plugin.name} was left out: {plugin.error}")

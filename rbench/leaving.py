@@ -2,7 +2,8 @@
 
 The process goes at once, by SystemExit, except while a training that keeps checkpoints is going
 on: that goes at its next step, once it has saved, so that the same command continues from there.
-Who asks a second time is obeyed at once.
+Who asks again after two seconds is obeyed at once. Not sooner: Slurm may signal the workers of a
+job and their executor alike, which then asks them, too.
 """
 
 from __future__ import annotations
@@ -10,12 +11,16 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+INSIST_SECONDS = 2.0
 
 
 class _State:
     asked: int | None = None
+    since = 0.0
     postponed = False
     pid = 0
     """The process that listens: one that it forks, such as a loader's, inherits the handler."""
@@ -59,8 +64,11 @@ def postponed(able: bool = True) -> Iterator[None]:
 def _hear(number: int, frame: object) -> None:
     if os.getpid() != _state.pid:
         raise SystemExit(128 + number)
-    again, _state.asked = _state.asked is not None, number
-    if again or not _state.postponed:
+    if _state.asked is None:
+        _state.asked, _state.since = number, time.monotonic()
+        if not _state.postponed:
+            leave()
+    elif time.monotonic() - _state.since > INSIST_SECONDS:
         leave()
 
 

@@ -15,7 +15,7 @@ import rbench
 from rbench.catalog import Catalog
 from rbench.errors import UserError
 from rbench.executors import Event, Settings, executor
-from rbench.executors.remote import Share
+from rbench.executors.slurm import Job
 from rbench.record import read
 from rbench.resolve import resolve
 from rbench.tickets import Ticket
@@ -92,8 +92,8 @@ def test_the_script_for_slurm(
     )
     slurm: Any = executor("slurm", settings)
     with slurm.executor.batch():
-        for share in (Share(settings, tickets(tmp_path / "tally")),) * 2:
-            slurm.executor.submit(share)
+        for job in (Job(settings, tickets(tmp_path / "tally")),) * 2:
+            slurm.executor.submit(job)
     script = seen.read_text()
     for line in (
         "--array=0-1%2",
@@ -117,7 +117,7 @@ def test_a_preempted_job_is_queued_anew(plugin: Path, tmp_path: Path) -> None:
     settings = Settings(output=tmp_path / "out", slots=1, threads=1)
     local = submitit.AutoExecutor(folder=tmp_path / "jobs", cluster="local")
     local.update_parameters(timeout_min=5)
-    job = local.submit(Share(settings, cells))
+    job = local.submit(Job(settings, cells))
     deadline = time.monotonic() + 120
     while not (tmp_path / "tally").exists() and time.monotonic() < deadline:
         time.sleep(0.05)

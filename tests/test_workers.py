@@ -134,23 +134,30 @@ def test_nobody_to_report_to_is_no_failed_cell(plugin: Path, tmp_path: Path) -> 
     assert not list((tmp_path / "out").glob("*.json"))
 
 
-def test_who_is_asked_to_leave_saves_first(plugin: Path, tmp_path: Path) -> None:
-    """Without any distance between checkpoints: the first is that of leaving."""
+@pytest.mark.parametrize("slurm", [False, True])
+def test_who_is_asked_to_leave_saves_first(plugin: Path, tmp_path: Path, slurm: bool) -> None:
+    """Without any distance between checkpoints: the first is that of leaving.
+
+    Slurm asks all processes of a job; its executor asks the workers once more.
+    """
     cell, output = trouble.ticket(**SLOW), tmp_path / "out"
-    settings = Settings(output=output, slots=1, threads=1)
+    local = Local(Settings(output=output, slots=1, threads=1))
 
     def interrupt(event: Event) -> None:
         if event.kind == "progress" and event.text.startswith("train") and event.done > 5:
+            if slurm:
+                assert local.sweep is not None
+                local.sweep.workers[0].process.send_signal(signal.SIGUSR2)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        Local(settings).run([cell], interrupt)
+        local.run([cell], interrupt)
     assert not list(output.glob("*.json"))
     assert not list((output / ".claims").iterdir())
     saved = checkpoint.load(output / ".checkpoints" / cell.slug / "0")
     assert saved is not None
     assert 5 < saved.step < 200
-    Local(settings).run([cell], lambda event: None)
+    local.run([cell], lambda event: None)
     record = read(output / f"{cell.slug}.json")
     assert record.status == "done"
     assert f"resumed from a checkpoint after step {saved.step} of 200" in record.notes

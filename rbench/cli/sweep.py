@@ -153,7 +153,7 @@ def command(
             raise typer.Exit(130) from None
         finally:
             _summarise(watch, output, len(found.failed) if not retry_failed else 0)
-    raise typer.Exit(1 if watch.failed() else 0)
+    raise typer.Exit(1 if watch.failed() or watch.count("stopped") else 0)
 
 
 def _record_failure(ticket: Any, error: Exception, output: Path) -> None:
@@ -166,7 +166,8 @@ def _record_failure(ticket: Any, error: Exception, output: Path) -> None:
 def _summarise(watch: Watch, output: Path, earlier: int) -> None:
     counts = {"done": "done", "failed": "failed", "stopped": "not run"}
     parts = [f"{watch.count(k)} {text}" for k, text in counts.items() if watch.count(k)]
-    typer.echo(f"{', '.join(parts) or 'nothing to run'}; records: {output}", err=True)
+    nothing = "none run" if watch.total else "nothing to run"
+    typer.echo(f"{', '.join(parts) or nothing}; records: {output}", err=True)
     for event in watch.failed():
         log = output / ".logs" / f"{event.slug}.log"
         typer.echo(f"failed: {output / event.slug}.json: {event.text}", err=True)

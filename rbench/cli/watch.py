@@ -85,7 +85,12 @@ class Watch:
         else:
             self.running.pop(slug, None)
             self.ended[slug] = event
-            if event.kind != "stopped":
+            if event.kind == "stopped":
+                # One cause may have stopped them all.
+                if event.text and event.text not in self.noted:
+                    self.noted.add(event.text)
+                    self._say(f"not run: {slug}: {event.text}")
+            else:
                 seconds = f" ({event.seconds:.1f} s)" if event.seconds else ""
                 text = f": {event.text}" if event.text else ""
                 number = f"{len(self.ended)}/{self.total}"

@@ -8,7 +8,7 @@ from typing import Any
 
 from rbench.errors import UserError, printable
 from rbench.executors.base import Report, Settings
-from rbench.executors.remote import POLL_SECONDS, Follower, Share, shares
+from rbench.executors.remote import POLL_SECONDS, Follower, Share, split
 from rbench.tickets import Ticket
 
 
@@ -43,7 +43,8 @@ class Ray:
             # A task whose process or machine died is run again; claims pass over what is done.
             max_retries=max(settings.retries, 1),
         )
-        waiting: list[Any] = [task.remote(share) for share in shares(settings, tickets)]
+        parts = split(settings, tickets)
+        waiting: list[Any] = [task.remote(Share(settings, part)) for part in parts]
         why = "its task ended without it"
         try:
             while waiting:

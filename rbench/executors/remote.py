@@ -23,11 +23,10 @@ POLL_SECONDS = 1.0
 class Share:
     """A job: runs what is missing of the tickets by the local executor. It can be pickled."""
 
-    def __init__(self, settings: Settings, tickets: Sequence[Ticket], begin: int = 0) -> None:
+    def __init__(self, settings: Settings, tickets: Sequence[Ticket]) -> None:
         # As JSON: the job's process may be another build of the same rbench.
         self.settings = settings.model_copy(update={"wait": False}).model_dump_json()
-        turned = [*tickets[begin:], *tickets[:begin]]
-        self.tickets = [ticket.model_dump_json() for ticket in turned]
+        self.tickets = [ticket.model_dump_json() for ticket in tickets]
         self.local: Any = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -49,23 +48,12 @@ class Share:
         self.local.run(tickets, report)
         return counts
 
-    def checkpoint(self) -> Any:
-        """Called by submitit when the job is pre-empted or out of time: begin again, queued anew.
 
-        What is done is passed over then. What is under way saves at its next step, and resumes
-        from there.
-        """
-        from submitit.helpers import DelayedSubmission
-
-        if self.local is not None:
-            self.local.leave()
-        return DelayedSubmission(self)
-
-
-def shares(settings: Settings, tickets: Sequence[Ticket]) -> list[Share]:
-    """One share for each job."""
+def split(settings: Settings, tickets: Sequence[Ticket]) -> list[list[Ticket]]:
+    """The tickets of each job."""
     jobs = min(settings.jobs, len(tickets))
-    return [Share(settings, tickets, i * len(tickets) // jobs) for i in range(jobs)]
+    begins = [i * len(tickets) // jobs for i in range(jobs)]
+    return [[*tickets[begin:], *tickets[:begin]] for begin in begins]
 
 
 class Follower:

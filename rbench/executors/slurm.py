@@ -2,14 +2,71 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from rbench.errors import UserError, printable
 from rbench.executors.base import Report, Settings
-from rbench.executors.remote import POLL_SECONDS, Follower, shares
+from rbench.executors.remote import POLL_SECONDS, Follower, Share, split
 from rbench.tickets import Ticket
+
+KILL_SECONDS = 600.0
+"""Slurm kills a job that it has asked to end after its KillWait or the partition's GraceTime."""
+QUEUE_SECONDS = 10.0
+"""Between two looks at Slurm's queue."""
+TIMEOUTS = 10_000
+"""How often submitit lets a job run out of time: :class:`Job` says when there is no use."""
+
+
+class Job(Share):
+    """A share that goes on where it was when its job is queued anew."""
+
+    def __call__(self) -> dict[str, int]:
+        """See :class:`rbench.executors.remote.Share`."""
+        self.begun = time.time()
+        signal.signal(signal.SIGTERM, self._taken)
+        return super().__call__()
+
+    def checkpoint(self) -> Any:
+        """Called by submitit when the job is pre-empted or out of time: begin again, queued anew.
+
+        What is done is passed over then. What is under way saves at its next step, and resumes
+        from there. UserError where half a job's time and more brought nothing forward.
+        """
+        from submitit.helpers import DelayedSubmission
+
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        self.local.leave()
+        settings = Settings.model_validate_json(self.settings)
+        if time.time() - self.begun > 30 * settings.job_minutes and not self._gained(settings):
+            raise UserError(
+                f"nothing was gained in {settings.job_minutes} minutes, the time of a job; "
+                "raise --job-minutes"
+            )
+        return DelayedSubmission(self)
+
+    def _gained(self, settings: Settings) -> bool:
+        for pattern in ("*.json", ".checkpoints/*/*/*"):
+            for path in settings.output.glob(pattern):
+                with suppress(OSError):
+                    if path.stat().st_mtime >= self.begun:
+                        return True
+        return False
+
+    def _taken(self, number: int, frame: object) -> None:
+        """Slurm takes the machine away: save, and wait for the end.
+
+        A job that ended by itself would not be queued anew after a pre-emption.
+        """
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if self.local is not None:
+            self.local.leave()
+        time.sleep(KILL_SECONDS)
+        raise SystemExit(128 + number)
 
 
 class Slurm:
@@ -25,7 +82,9 @@ class Slurm:
         self.settings = settings
         try:
             self.executor: Any = submitit.AutoExecutor(
-                folder=str(settings.output / ".slurm" / "%j"), cluster=settings.cluster or "slurm"
+                folder=str(settings.output / ".slurm" / "%j"),
+                cluster=settings.cluster or "slurm",
+                slurm_max_num_timeout=TIMEOUTS,
             )
         except (RuntimeError, ValueError) as error:
             raise UserError(f"--executor slurm: {printable(error)}") from error
@@ -51,25 +110,52 @@ class Slurm:
         follower = Follower(self.settings, tickets, report)
         if not tickets:
             return
-        jobs: list[Any] = []
+        jobs = self._submit(tickets)
         try:
-            with self.executor.batch():
-                jobs += [self.executor.submit(share) for share in shares(self.settings, tickets)]
+            asked = time.monotonic()
             while not all(job.done() for job in jobs):
                 follower.look()
                 time.sleep(POLL_SECONDS)
+                if self.executor.cluster == "slurm" and time.monotonic() - asked > QUEUE_SECONDS:
+                    if not _queued(jobs):
+                        break
+                    asked = time.monotonic()
         finally:
             for job in jobs:
                 if not job.done():
                     job.cancel()
         follower.close(_why(jobs))
 
+    def _submit(self, tickets: Sequence[Ticket]) -> list[Any]:
+        from submitit.core.utils import FailedJobError
+
+        parts = split(self.settings, tickets)
+        try:
+            with self.executor.batch():
+                return [self.executor.submit(Job(self.settings, p)) for p in parts]
+        except FailedJobError as error:
+            last = str(error).strip().splitlines()[-1].removeprefix("sbatch: error: ")
+            raise UserError(f"Slurm refuses the jobs: {printable(last)}") from error
+
+
+def _queued(jobs: list[Any]) -> bool:
+    """Whether one of the jobs is in Slurm's queue, which knows it long before its accounting."""
+    numbers = ",".join(sorted({str(job.job_id).split("_")[0] for job in jobs}))
+    answer = subprocess.run(
+        ["squeue", "--noheader", "--jobs", numbers], capture_output=True, text=True, check=False
+    )
+    gone = "Invalid job id" in answer.stderr if answer.returncode else not answer.stdout.strip()
+    return not gone
+
 
 def _why(jobs: list[Any]) -> str:
     """What the first job that failed has to say."""
     for job in jobs:
-        error = job.exception()
-        if error is not None:
-            last = (str(error).strip().splitlines() or [type(error).__name__])[-1]
-            return f"job {job.job_id} failed: {printable(last)}; see {job.paths.stderr}"
+        # Its folder may be on a disk that has vanished.
+        with suppress(OSError):
+            ended = job.paths.result_pickle.exists()
+            error = job.exception() if ended else job.stderr() or "it said nothing"
+            if error is not None:
+                last = printable(str(error).strip().splitlines()[-1])
+                return f"job {job.job_id} failed: {last}; see {job.paths.stderr}"
     return "its job ended without it"

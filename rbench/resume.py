@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 UNASKED_SECONDS = 60.0
 """Where the user set no distance, seconds between two checkpoints at the ends of epochs."""
+COMMON_STEPS = 20
+"""Steps after which several processes ask each other whether one of them is to leave."""
 
 
 @dataclass
@@ -82,14 +84,15 @@ class Keeper:
     def offer(self, state: State, *, epoch_ended: bool = False) -> None:
         """Save ``state`` if a checkpoint is due, or if somebody wants this process to leave.
 
-        In the second case it leaves, by SystemExit. Several processes do so at a checkpoint that
-        is due: only there they can agree on it.
+        In the second case it leaves, by SystemExit. Several processes do so together, at the end
+        of an epoch or every :data:`COMMON_STEPS` steps, if one of them has been asked.
         """
         if self.folder is None:
             return
         due, going = self._due(state.step, epoch_ended), leaving.asked()
         if self.context.accelerator.num_processes > 1:
-            going = due and self._agree(going)
+            common = epoch_ended or state.step % COMMON_STEPS == 0
+            going = common and self._any(going)
         if due or going:
             self._save(self.folder, state)
         if going:
@@ -141,5 +144,11 @@ class Keeper:
 
         return bool(broadcast(torch.tensor(wish).to(self.context.device)))
 
+    def _any(self, wish: bool) -> bool:
+        """Whether one of several processes wishes it."""
+        from accelerate.utils import reduce
 
-__all__ = ["UNASKED_SECONDS", "Keeper", "State"]
+        return bool(reduce(torch.tensor(float(wish)).to(self.context.device), "sum") > 0)
+
+
+__all__ = ["COMMON_STEPS", "UNASKED_SECONDS", "Keeper", "State"]

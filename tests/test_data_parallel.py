@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ import rbench
 from rbench.loaders import training_batches
 from rbench.recipe import Training
 from rbench.record import Record, read
+from rbench.resume import COMMON_STEPS
 
 CASES: dict[str, dict[str, Any]] = {
     # Group norms see one image at a time: training is the same but for the order of sums.
@@ -142,6 +145,46 @@ def test_one_record_by_torchrun(one: dict[str, Record], tmp_path: Path) -> None:
     (path,) = tmp_path.glob("*.json")
     assert read(path).metrics == one["untrained"].metrics
     assert done.stdout.count("record:") == 1
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR2"), reason="needs its signals")
+def test_one_that_is_asked_to_leave_takes_the_other_along(tmp_path: Path) -> None:
+    """At a step where no checkpoint is due; afterwards both go on where they were."""
+    words = ["-m", "rbench", "run", "--model", "test_resnet", "--dataset", "digits"]
+    words += ["--device", "cpu", "--epochs", "2", "-b", "4", "--metrics", "loss"]
+    words += ["--checkpoint-every", "7", "--output"]
+
+    def launch() -> list[subprocess.Popen[str]]:
+        port = free_port()
+        return [
+            subprocess.Popen(
+                [sys.executable, *words, str(tmp_path)],
+                env={**os.environ, **launchers_variables(rank, port)},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            for rank in range(2)
+        ]
+
+    nodes = launch()
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob(".checkpoints/*/0/*.facts")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    nodes[1].send_signal(signal.SIGUSR2)
+    said = [node.communicate(timeout=120)[1] for node in nodes]
+    assert [node.returncode for node in nodes] == [143, 128 + signal.SIGUSR2], said
+    saved = tmp_path.glob(".checkpoints/*/0/*.facts")
+    step = max(int(path.stem.removeprefix("step-")) for path in saved)
+    assert step % COMMON_STEPS == 0 or step % 359 == 0
+    nodes = launch()
+    said = [node.communicate(timeout=300)[1] for node in nodes]
+    assert [node.returncode for node in nodes] == [0, 0], said
+    (path,) = tmp_path.glob("*.json")
+    record = read(path)
+    assert record.status == "done"
+    assert f"resumed from a checkpoint after step {step} of 718" in record.notes
+    assert len(record.history["train_loss"]) == 2
 
 
 @pytest.mark.parametrize("launched", [True, False], ids=["torchrun", "two nodes"])

@@ -129,8 +129,13 @@ class Pool:
     def _by_value(self, column: str) -> dict[str, list[int]]:
         if column not in self._places:
             found: dict[str, list[int]] = defaultdict(list)
+            texts: dict[int, str] = {}
             for place, one in enumerate(self._members):
-                found[one.named(column)].append(place)
+                # Identities share what is equal: most parts need not be put in words again.
+                key = id(one.entry.first.identity.get(column))
+                if key not in texts:
+                    texts[key] = one.named(column)
+                found[texts[key]].append(place)
             self._places[column] = found
         return self._places[column]
 

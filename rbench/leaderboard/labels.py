@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rbench.errors import printable
@@ -16,8 +15,10 @@ LONGEST = 200
 
 def label(component: Any, given: Any = None) -> str:
     """``name option=value ...`` of a component's identity and the options that were given."""
-    name = component.get("name", "") if isinstance(component, Mapping) else component or ""
-    options = given if isinstance(given, Mapping) else {}
+    name = component.get("name", "") if isinstance(component, dict) else component or ""
+    if not given:
+        return printable(name, LONGEST)
+    options = given if isinstance(given, dict) else {}
     parts = [str(name)] + [f"{key}={short(options[key])}" for key in sorted(options, key=str)]
     return printable(" ".join(parts), LONGEST)
 
@@ -35,7 +36,7 @@ def short(value: Any) -> str:
         return f"{value:g}"
     if isinstance(value, list | tuple):
         return "/".join(short(part) for part in value)
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return printable(label(value, value.get("options")), 60)
     return printable(value, 60)
 
@@ -63,7 +64,7 @@ def tell_apart(entries: list[Entry]) -> None:
 
 def flatten(content: Any, prefix: str = "") -> dict[str, Any]:
     """Nested tables as one, keys joined by dots."""
-    if not isinstance(content, Mapping):
+    if not isinstance(content, dict):
         return {prefix: content}
     flat: dict[str, Any] = {}
     for key, value in content.items():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +12,8 @@ from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
+
+import msgspec
 
 from rbench.errors import UserError
 from rbench.leaderboard.page_data import Environments, Json, table_data
@@ -211,7 +212,7 @@ _FOOT = (
 
 
 def _json(content: Json | list[str]) -> str:
-    text = json.dumps(content, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    text = msgspec.json.encode(content).decode()
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 

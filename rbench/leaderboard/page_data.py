@@ -97,13 +97,18 @@ def text(content: object, limit: int = LONGEST) -> str:
 
 def link(records: str, path: str) -> str | None:
     """A relative address of a file beside the records; None if the path leaves its folder."""
-    if not records or not path or path.startswith("/") or ".." in path.split("/"):
+    if not records or not path or path[0] == "/" or (".." in path and ".." in path.split("/")):
         return None
     if _PLAIN.fullmatch(path):
-        return records + path if _PLAIN.fullmatch(records) else quote(records, safe=_SAFE) + path
+        return _address(records) + path
     if re.search(r"[\\\x00-\x1f]", path):
         return None
     return quote(records + path, safe=_SAFE)
+
+
+@lru_cache(maxsize=16)
+def _address(records: str) -> str:
+    return quote(records, safe=_SAFE)
 
 
 def _row(

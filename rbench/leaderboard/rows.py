@@ -271,9 +271,12 @@ def read_rows(folder: Path, skip_broken: bool = False) -> list[Row]:
         parts = [names[begin : begin + size] for begin in range(0, len(names), size)]
 
     def read(part: Sequence[str]) -> list[Row]:
-        return _read(folder, part, skip_broken)
+        rows = _read(folder, part, skip_broken)
+        # What will be used together shall lie together in memory: forks copy what they touch.
+        return sorted(rows, key=lambda row: (row.protocol, row.cell))
 
-    return [row for rows in side_by_side(read, parts, list(map(len, parts))) for row in rows]
+    found = side_by_side(read, parts, list(map(len, parts)))
+    return sorted((row for rows in found for row in rows), key=lambda row: row.path)
 
 
 def _read(folder: Path, names: Iterable[str], skip_broken: bool) -> list[Row]:

@@ -92,14 +92,14 @@ def difference(a: Mapping[int, float], b: Mapping[int, float]) -> Difference | N
     Paired where both have the same seeds (two or more); Welch's test otherwise, over the networks
     of a :class:`Sample` of one seed where it knows their spread.
     """
-    first, second = _summary(a), _summary(b)
-    if first is None or second is None:
-        return None
-    if set(a) == set(b) and len(a) > 1:
+    if len(a) > 1 and a.keys() == b.keys():
         gaps = summarise([a[seed] - b[seed] for seed in sorted(a)])
         assert gaps is not None
         assert gaps.sem is not None
         return _interval(gaps.mean, gaps.sem, gaps.n - 1, gaps.n, True)
+    first, second = _summary(a), _summary(b)
+    if first is None or second is None:
+        return None
     value = first.mean - second.mean
     if first.sem is None or second.sem is None:
         return Difference(value, None, None, None, min(first.n, second.n), False)

@@ -7,6 +7,8 @@ import io
 import json
 from typing import Any
 
+import msgspec
+
 from rbench.errors import UserError
 from rbench.leaderboard.stats import CONFIDENCE
 from rbench.leaderboard.tables import CONTROLS, Entry, MetricColumn, Table
@@ -65,19 +67,39 @@ def to_csv(tables: list[Table]) -> str:
     """All lines of ``tables``, UTF-8 text with a heading line, rows ended by one newline."""
     lines = [",".join(COLUMNS)]
     for table in tables:
+        of_table = _filled([""] * len(COLUMNS), _of_table(table))
+        of_metric = {metric.name: _fields(_of_column(metric)) for metric in table.metrics}
         for entry in table.entries:
             if not entry.rows:
                 continue
-            constant = [""] * len(COLUMNS)
-            for name, value in _of_entry(table, entry).items():
-                constant[_PLACES[name]] = _quoted(_text(name, value))
+            of_entry = _filled(of_table, _of_entry(entry))
             for metric in table.metrics:
                 if metric.name in entry.summaries:
-                    line = constant.copy()
-                    for name, value in _of_metric(entry, metric).items():
-                        line[_PLACES[name]] = _quoted(_text(name, value))
+                    line = _filled(of_entry, _of_metric(entry, metric))
+                    for place, text in of_metric[metric.name]:
+                        line[place] = text
                     lines.append(",".join(line))
     return "\n".join([*lines, ""])
+
+
+def _filled(line: list[str], values: dict[str, Any]) -> list[str]:
+    """A copy of ``line`` with the columns of ``values`` filled in."""
+    line = line.copy()
+    for place, text in _fields(values):
+        line[place] = text
+    return line
+
+
+def _fields(values: dict[str, Any]) -> list[tuple[int, str]]:
+    return [
+        (
+            _PLACES[name],
+            # Most are numbers, which need no quotes.
+            repr(value) if type(value) is float else _quoted(_text(name, value)),
+        )
+        for name, value in values.items()
+        if value is not None
+    ]
 
 
 def _quoted(text: str) -> str:
@@ -96,11 +118,21 @@ def from_csv(text: str) -> list[dict[str, Any]]:
     return [{name: _parsed(name, line[name]) for name in COLUMNS} for line in lines]
 
 
-def _of_entry(table: Table, entry: Entry) -> dict[str, Any]:
+def _of_table(table: Table) -> dict[str, Any]:
+    return {"protocol": table.protocol, "protocol_name": table.name}
+
+
+def _of_column(metric: MetricColumn) -> dict[str, Any]:
+    return {
+        "metric": metric.name,
+        "unit": metric.unit,
+        "higher_is_better": metric.higher_is_better,
+    }
+
+
+def _of_entry(entry: Entry) -> dict[str, Any]:
     peaks = [row.peak_memory_bytes for row in entry.rows if row.peak_memory_bytes is not None]
     return {
-        "protocol": table.protocol,
-        "protocol_name": table.name,
         "comparable": entry.comparable,
         "rank": entry.rank,
         "model": entry.model,
@@ -113,18 +145,22 @@ def _of_entry(table: Table, entry: Entry) -> dict[str, Any]:
         "peak_memory_bytes": max(peaks) if peaks else None,
         "failed_seeds": len(entry.failed),
         "cell": entry.cell,
-        "identity": json.dumps(entry.first.identity, sort_keys=True, ensure_ascii=True),
+        "identity": _escaped(entry.first.identity),
         "records": " ".join(row.path for row in entry.rows),
     }
+
+
+def _escaped(identity: dict[str, Any]) -> str:
+    """Compact JSON in ASCII: what is not printable stays what it is."""
+    text = msgspec.json.encode(identity, order="sorted").decode()
+    plain = text.isascii() and text.isprintable()
+    return text if plain else json.dumps(json.loads(text), separators=(",", ":"))
 
 
 def _of_metric(entry: Entry, metric: MetricColumn) -> dict[str, Any]:
     summary, values = entry.summaries[metric.name], entry.values[metric.name]
     seeds = sorted(values)
     line: dict[str, Any] = {
-        "metric": metric.name,
-        "unit": metric.unit,
-        "higher_is_better": metric.higher_is_better,
         "n": summary.n,
         "mean": summary.mean,
         "std": summary.std,
@@ -147,10 +183,6 @@ def _of_metric(entry: Entry, metric: MetricColumn) -> dict[str, Any]:
 
 
 def _text(name: str, value: Any) -> str:
-    if value is None:
-        return ""
-    if type(value) is float:
-        return repr(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if name in _TEXT or name in ("seeds", "values"):

@@ -239,7 +239,7 @@ def _pictures(path: Path, record: Record) -> dict[str, bytes]:
 
 
 def _records(folder: Path) -> Iterator[tuple[Path, Record]]:
-    from rbench.leaderboard.rows import record_files
+    from rbench.leaderboard.reader import record_files
 
     if folder.is_dir():
         for name in sorted(record_files(folder)):

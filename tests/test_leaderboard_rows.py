@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from synthetic_records import many, record
 
-from rbench.leaderboard.rows import Reader, canonical
+from rbench.leaderboard.reader import Reader, canonical
 from rbench.record import to_json
 
 
@@ -75,9 +75,9 @@ def test_options_that_were_given_and_environments() -> None:
 SCRIPT = """
 import sys
 from pathlib import Path
-from rbench.leaderboard import make_tables, read_rows, rows
+from rbench.leaderboard import make_tables, read_rows, reader
 build = sys.modules["rbench.leaderboard.build"]
-rows.MANY = build.MANY = int(sys.argv[2])
+reader.MANY = build.MANY = int(sys.argv[2])
 made = build.build(make_tables(read_rows(Path(sys.argv[1]), skip_broken=len(sys.argv) > 4)))
 build.write(Path(sys.argv[3]), made)
 assert "torch" not in sys.modules

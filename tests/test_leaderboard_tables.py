@@ -13,12 +13,13 @@ from synthetic_records import hostile, many, record
 
 import rbench.leaderboard.table_csv as table_csv
 from rbench.errors import UserError
+from rbench.leaderboard.controls import Baseline
 from rbench.leaderboard.frame import load
 from rbench.leaderboard.labels import tell_apart
-from rbench.leaderboard.rows import from_records, read_rows
+from rbench.leaderboard.reader import from_records, read_rows
 from rbench.leaderboard.stats import NOISE, ONE_SEED, difference, summarise
 from rbench.leaderboard.table_markdown import leader, side_by_side, to_markdown
-from rbench.leaderboard.tables import Baseline, Table, make_tables
+from rbench.leaderboard.tables import Table, make_tables
 from rbench.leaderboard.text import cell, mean_and_spread, uncell
 from rbench.record import Failure, Record, RecordError, to_json, write_atomically
 

@@ -23,7 +23,7 @@ def command(
     or user name of yours is in them. All are checked before any is written.
     """
     from rbench.errors import UserError
-    from rbench.leaderboard.rows import record_files
+    from rbench.leaderboard.reader import record_files
     from rbench.submission import check, private_words, submit
 
     files: list[Path] = []

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from rbench import registry
 from rbench.components import Options
 from rbench.errors import UnknownName, UserError
-from rbench.leaderboard.tables import Baseline
+from rbench.leaderboard.controls import Baseline
 from rbench.spec import parse
 
 Condition = str | int | float | bool | list[str | int | float | bool]

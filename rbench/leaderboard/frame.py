@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rbench.leaderboard.labels import flatten, label, policy
-from rbench.leaderboard.rows import Row, read_rows
+from rbench.leaderboard.reader import read_rows
+from rbench.leaderboard.rows import Row
 
 if TYPE_CHECKING:
     import pandas

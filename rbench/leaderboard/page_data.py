@@ -10,10 +10,11 @@ from typing import Any
 from urllib.parse import quote
 
 from rbench.errors import printable
+from rbench.leaderboard.controls import CONTROLS
 from rbench.leaderboard.labels import flatten, short
 from rbench.leaderboard.stats import Sample
 from rbench.leaderboard.table_markdown import gap_text
-from rbench.leaderboard.tables import CONTROLS, Entry, Table
+from rbench.leaderboard.tables import Entry, Table
 from rbench.leaderboard.text import count, duration, mean_and_spread
 
 LONGEST = 300
@@ -186,7 +187,7 @@ def _mean(values: list[float]) -> list[Any]:
 def _options(identity: Json, known: Pieces) -> dict[str, str]:
     pieces: list[tuple[str, str, str]] = []
     for key, value in identity.items():
-        # Entries share the tables that they have in common: see rbench.leaderboard.rows.
+        # Entries share the tables that they have in common: see rbench.leaderboard.reader.
         if isinstance(value, dict | list):
             if (key, id(value)) not in known:
                 known[key, id(value)] = value, _pieces(key, value)

@@ -10,8 +10,9 @@ from typing import Any
 import msgspec
 
 from rbench.errors import UserError
+from rbench.leaderboard.controls import CONTROLS
 from rbench.leaderboard.stats import CONFIDENCE
-from rbench.leaderboard.tables import CONTROLS, Entry, MetricColumn, Table
+from rbench.leaderboard.tables import Entry, MetricColumn, Table
 from rbench.leaderboard.text import cell, uncell
 
 _PERCENT = f"{100 * CONFIDENCE:.0f} %"

@@ -8,57 +8,15 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-import msgspec
-
+from rbench.leaderboard.controls import Baseline, but, find_controls
 from rbench.leaderboard.labels import label, policy, tell_apart
 from rbench.leaderboard.rows import Row, Value, distinct
 from rbench.leaderboard.stats import Difference, Sample, Summary, difference, summarise
-
-CONTROLS = ("learnable", "baseline")
-
-
-@dataclass(frozen=True)
-class Baseline:
-    """Says which network is another's plain form.
-
-    ``model`` and ``becomes`` are regular expressions for names; in ``becomes`` a group of the
-    first (``\\1``) and the network's options (``{base}``) are filled in. The two must agree in
-    the options ``same``, and in all that is neither network nor freeze policy.
-    """
-
-    model: str
-    becomes: str
-    same: tuple[str, ...] = ()
-
-    def wanted(self, model: Mapping[str, Any]) -> str | None:
-        """The pattern for the names of the baselines of ``model``, or None."""
-        found = re.fullmatch(self.model, str(model.get("name")))
-        if found is None:
-            return None
-        options = model.get("options") or {}
-        filled = re.sub(
-            r"\{(\w+)\}", lambda m: re.escape(str(options.get(m[1], m[0]))), self.becomes
-        )
-        return found.expand(filled) if "\\" in self.becomes else filled
-
-    def agreed(self, model: Mapping[str, Any]) -> tuple[str, ...]:
-        """The values in which a network and its baseline agree."""
-        options = model.get("options") or {}
-        return tuple(repr(options.get(name)) for name in self.same)
-
-    def index(self, wanted: str, entries: Iterable[Entry]) -> dict[tuple[str, ...], Entry]:
-        """The first of ``entries`` whose name fits ``wanted``, by what must agree."""
-        found: dict[tuple[str, ...], Entry] = {}
-        for entry in entries:
-            model = _model(entry)
-            if re.fullmatch(wanted, str(model.get("name"))):
-                found.setdefault(self.agreed(model), entry)
-        return found
 
 
 @dataclass(frozen=True)
@@ -100,6 +58,11 @@ class Entry:
     def first(self) -> Row:
         """The row of the smallest seed."""
         return (self.rows or self.failed)[0]
+
+    @property
+    def name(self) -> tuple[str, str, str, str]:
+        """What entries are ordered by where nothing else tells."""
+        return self.model, self.init, self.freeze, self.cell
 
     @cached_property
     def comparable(self) -> bool:
@@ -161,7 +124,7 @@ class Table:
         groups: dict[bytes, list[Entry]] = defaultdict(list)
         for entry in self.entries:
             if entry.rows:
-                groups[_but(entry, "freeze")].append(entry)
+                groups[but(entry, "freeze")].append(entry)
         return [group for group in groups.values() if len(group) > 1]
 
 
@@ -185,7 +148,7 @@ def _table(protocol: str, name: str, rows: list[Row], baselines: Sequence[Baseli
     tell_apart(entries)
     metrics = _metrics(entries)
     primary = _primary(metrics, entries)
-    _find_controls(entries, baselines)
+    find_controls(entries, baselines)
     return Table(protocol, name, metrics, primary, _ranked(entries, primary))
 
 
@@ -271,7 +234,7 @@ def _ranked(entries: list[Entry], primary: MetricColumn | None) -> list[Entry]:
         if primary and summary:
             value = -summary.mean if primary.higher_is_better else summary.mean
         able = cut or entry.comparable
-        return (not able or summary is None, not able, summary is None, value, *_name(entry))
+        return (not able or summary is None, not able, summary is None, value, *entry.name)
 
     entries = sorted(entries, key=key)
     previous: tuple[float, int] | None = None
@@ -283,48 +246,3 @@ def _ranked(entries: list[Entry], primary: MetricColumn | None) -> list[Entry]:
         entry.rank = previous[1] if same and previous else place
         previous = (summary.mean, entry.rank)
     return entries
-
-
-def _name(entry: Entry) -> tuple[str, str, str, str]:
-    return entry.model, entry.init, entry.freeze, entry.cell
-
-
-def _find_controls(entries: list[Entry], baselines: Sequence[Baseline]) -> None:
-    learnable = {
-        _but(entry, "freeze"): entry
-        for entry in sorted(entries, key=_name)
-        if entry.freeze == "none" and entry.rows
-    }
-    plain: dict[bytes, list[Entry]] = defaultdict(list)
-    for entry in learnable.values():
-        plain[_but(entry, "freeze", "model")].append(entry)
-    indexes: dict[tuple[bytes, str, Baseline], dict[tuple[str, ...], Entry]] = {}
-    for entry in entries:
-        twin = learnable.get(_but(entry, "freeze"))
-        if twin is not None and twin is not entry:
-            entry.controls["learnable"] = twin
-        for baseline in baselines:
-            wanted = baseline.wanted(_model(entry))
-            if wanted is None:
-                continue
-            rest = _but(entry, "freeze", "model")
-            key = (rest, wanted, baseline)
-            if key not in indexes:
-                indexes[key] = baseline.index(wanted, plain.get(rest, []))
-            other = indexes[key].get(baseline.agreed(_model(entry)))
-            if other is not None and other is not entry:
-                entry.controls["baseline"] = other
-                break
-
-
-def _model(entry: Entry) -> Mapping[str, Any]:
-    model = entry.first.identity.get("model")
-    return model if isinstance(model, Mapping) else {"name": model}
-
-
-def _but(entry: Entry, *left_out: str) -> bytes:
-    """Equal for entries that have all else in common."""
-    identity = entry.first.identity
-    return msgspec.json.encode(
-        {k: v for k, v in identity.items() if k not in left_out}, order="sorted"
-    )

@@ -11,7 +11,7 @@ from typing import Any
 
 from rbench.errors import UserError, printable
 from rbench.leaderboard.frame import FIELDS, columns
-from rbench.leaderboard.rows import Reader
+from rbench.leaderboard.reader import Reader
 from rbench.leaderboard.stats import Difference, Summary, difference, summarise, t_quantile
 from rbench.plot.declaration import Figure, Where
 from rbench.record import Record

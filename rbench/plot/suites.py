@@ -11,7 +11,7 @@ from typing import Any
 from rbench import record as records
 from rbench.errors import UserError
 from rbench.leaderboard.build import INDEX
-from rbench.leaderboard.rows import canonical, read_rows
+from rbench.leaderboard.reader import canonical, read_rows
 from rbench.plot.drawing import Drawn
 from rbench.plot.points import Item, items
 from rbench.record import write_atomically

@@ -17,7 +17,7 @@ from skimage.data import astronaut, coffee
 
 import rbench
 from rbench import DataContext, Dataset, FileImages, ImageData, MemoryImages, UserError
-from rbench.leaderboard.rows import read_rows
+from rbench.leaderboard.reader import read_rows
 from rbench.leaderboard.tables import make_tables
 
 
@@ -149,7 +149,7 @@ def test_a_folder_of_known_contents_has_its_name_in_records_and_tables(
     }
     (before,) = rbench.run(**run, output=str(tmp_path / "records"))
     assert " · image_folder" in before.protocol_name
-    for module in ("registry", "leaderboard.rows", "opening"):
+    for module in ("registry", "leaderboard.reader", "opening"):
         monkeypatch.setattr(f"rbench.{module}.known_data", lambda: known)
     (after,) = rbench.run(**run, seed=1, output=str(tmp_path / "records"))
     assert after.data is not None

@@ -22,10 +22,11 @@ _HEAD = re.compile(
 def status(path: Path, digest: str) -> Status | None:
     """How the run of that digest in the record ``path`` ended; None if there is no such record."""
     try:
-        with path.open("rb") as file:
+        # Unbuffered: a buffer would be filled with what is not looked at.
+        with path.open("rb", buffering=0) as file:
             head = file.read(400)
             file.seek(-2, 2)
-            whole = file.read() == b"}\n"
+            whole = file.read(2) == b"}\n"
     except OSError:
         return None
     found = _HEAD.match(head)

@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +73,13 @@ class Resolved:
     def slug(self) -> str:
         """A file name for the record: readable, unique by the digest, safe on any system."""
         parts = [self.spec.model, *self.spec.freeze, self.dataset.name, f"s{self.spec.seed}"]
-        text = "-".join("".join(c if c.isalnum() or c in "._" else "_" for c in p) for p in parts)
+        text = "-".join(map(_safe, parts))
         return f"{text[:80].strip('.')}-{self.digest[:10]}"
+
+
+@lru_cache(maxsize=4096)
+def _safe(part: str) -> str:
+    return "".join(c if c.isalnum() or c in "._" else "_" for c in part)
 
 
 def data_context(spec: RunSpec, task: Task) -> DataContext:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import signal
 import subprocess
 import time
@@ -16,14 +18,18 @@ from rbench.tickets import Ticket
 
 KILL_SECONDS = 600.0
 """Slurm kills a job that it has asked to end after its KillWait or the partition's GraceTime."""
-QUEUE_SECONDS = 10.0
-"""Between two looks at Slurm's queue."""
+QUEUE_TURNS = 10
+"""Looks at the folder for one at Slurm's queue."""
+GONE_SECONDS = 40.0
+"""Jobs that have not been in the queue for so long have ended; shared folders lag behind."""
 TIMEOUTS = 10_000
 """How often submitit lets a job run out of time: :class:`Job` says when there is no use."""
 
 
 class Job(Share):
     """A share that goes on where it was when its job is queued anew."""
+
+    begun = math.inf
 
     def __call__(self) -> dict[str, int]:
         """See :class:`rbench.executors.remote.Share`."""
@@ -39,8 +45,7 @@ class Job(Share):
         """
         from submitit.helpers import DelayedSubmission
 
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        self.local.leave()
+        self._leave()
         settings = Settings.model_validate_json(self.settings)
         if time.time() - self.begun > 30 * settings.job_minutes and not self._gained(settings):
             raise UserError(
@@ -62,11 +67,14 @@ class Job(Share):
 
         A job that ended by itself would not be queued anew after a pre-emption.
         """
+        self._leave()
+        time.sleep(KILL_SECONDS)
+        raise SystemExit(128 + number)
+
+    def _leave(self) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         if self.local is not None:
             self.local.leave()
-        time.sleep(KILL_SECONDS)
-        raise SystemExit(128 + number)
 
 
 class Slurm:
@@ -112,14 +120,14 @@ class Slurm:
             return
         jobs = self._submit(tickets)
         try:
-            asked = time.monotonic()
-            while not all(job.done() for job in jobs):
+            seen = time.monotonic()
+            for turn in itertools.count(1):
                 follower.look()
+                if all(job.done() for job in jobs) or time.monotonic() - seen > GONE_SECONDS:
+                    break
                 time.sleep(POLL_SECONDS)
-                if self.executor.cluster == "slurm" and time.monotonic() - asked > QUEUE_SECONDS:
-                    if not _queued(jobs):
-                        break
-                    asked = time.monotonic()
+                if self.executor.cluster != "slurm" or (turn % QUEUE_TURNS == 0 and _queued(jobs)):
+                    seen = time.monotonic()
         finally:
             for job in jobs:
                 if not job.done():
@@ -154,8 +162,8 @@ def _why(jobs: list[Any]) -> str:
         # Its folder may be on a disk that has vanished.
         with suppress(OSError):
             ended = job.paths.result_pickle.exists()
-            error = job.exception() if ended else job.stderr() or "it said nothing"
+            error = job.exception() if ended else job.stderr() or ""
             if error is not None:
-                last = printable(str(error).strip().splitlines()[-1])
-                return f"job {job.job_id} failed: {last}; see {job.paths.stderr}"
+                last = (str(error).strip().splitlines() or ["it said nothing"])[-1]
+                return f"job {job.job_id} failed: {printable(last)}; see {job.paths.stderr}"
     return "its job ended without it"

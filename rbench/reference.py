@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from pydantic import BaseModel
@@ -119,7 +119,7 @@ def _component(component: Any) -> Iterator[str]:
         yield from _table(
             ("option", "type", "default", "meaning"),
             (
-                (f"`{o['name']}`", f"`{o['type']}`", f"`{o['default']!r}`", o["description"])
+                (f"`{o['name']}`", f"`{o['type']}`", f"`{_default(o['default'])}`", o["description"])
                 for o in described["options"]
             ),
         )
@@ -158,7 +158,7 @@ def _fields(model: type[BaseModel]) -> Iterator[str]:
             (
                 f"`{name}`",
                 f"`{_type(info.annotation)}`",
-                "required" if info.is_required() else f"`{info.get_default()!r}`",
+                "required" if info.is_required() else f"`{_default(info.get_default())}`",
                 info.description or "",
             )
             for name, info in model.model_fields.items()
@@ -173,7 +173,12 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[s
 
 def _type(annotation: Any) -> str:
     text = str(annotation).removeprefix("<class '").removesuffix("'>")
-    return re.sub(r"\b(?:typing|rbench\.\w+|pydantic\.\w+|collections\.abc)\.", "", text)
+    known = r"typing|rbench\.\w+|pydantic\.\w+|collections\.abc|pathlib(?:\._local)?"
+    return re.sub(rf"\b(?:{known})\.", "", text)
+
+
+def _default(value: Any) -> str:
+    return repr(str(value) if isinstance(value, PurePath) else value)
 
 
 def _paragraph(part: type[BaseModel]) -> str:

@@ -119,7 +119,12 @@ def _component(component: Any) -> Iterator[str]:
         yield from _table(
             ("option", "type", "default", "meaning"),
             (
-                (f"`{o['name']}`", f"`{o['type']}`", f"`{_default(o['default'])}`", o["description"])
+                (
+                    f"`{o['name']}`",
+                    f"`{o['type']}`",
+                    f"`{_default(o['default'])}`",
+                    o["description"],
+                )
                 for o in described["options"]
             ),
         )

@@ -57,7 +57,7 @@ def describe(component: Any, plugin: str) -> dict[str, Any]:
         options.append(
             {
                 "name": name,
-                "default": default if info.is_required() is False else "required",
+                "default": "required" if info.is_required() else _plain(default),
                 "type": _type(info.annotation),
                 "description": info.description or "",
             }
@@ -119,12 +119,7 @@ def _component(component: Any) -> Iterator[str]:
         yield from _table(
             ("option", "type", "default", "meaning"),
             (
-                (
-                    f"`{o['name']}`",
-                    f"`{o['type']}`",
-                    f"`{_default(o['default'])}`",
-                    o["description"],
-                )
+                (f"`{o['name']}`", f"`{o['type']}`", f"`{o['default']!r}`", o["description"])
                 for o in described["options"]
             ),
         )
@@ -163,7 +158,7 @@ def _fields(model: type[BaseModel]) -> Iterator[str]:
             (
                 f"`{name}`",
                 f"`{_type(info.annotation)}`",
-                "required" if info.is_required() else f"`{_default(info.get_default())}`",
+                "required" if info.is_required() else f"`{_plain(info.get_default())!r}`",
                 info.description or "",
             )
             for name, info in model.model_fields.items()
@@ -182,8 +177,8 @@ def _type(annotation: Any) -> str:
     return re.sub(rf"\b(?:{known})\.", "", text)
 
 
-def _default(value: Any) -> str:
-    return repr(str(value) if isinstance(value, PurePath) else value)
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, PurePath) else value
 
 
 def _paragraph(part: type[BaseModel]) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from conftest import Rbench
 
 from rbench.catalog import Catalog
-from rbench.components import KINDS
+from rbench.components import KINDS, ArchitectureFamily
 from rbench.leaderboard.table_csv import COLUMNS
 from rbench.reference import pages, stale
 
@@ -27,6 +28,16 @@ def test_nothing_is_left_out() -> None:
             if catalog.plugin_of(kind, component.name) == "builtin":
                 assert f"### `{component.name}`" in text
     assert all(f"| `{name}` |" in pages()["leaderboards/README.md"] for name in COLUMNS)
+
+
+def test_every_component_is_shown_as_json_too(rbench: Rbench) -> None:
+    catalog = Catalog.from_environment()
+    for kind in KINDS:
+        for component in catalog.components(kind):
+            if not isinstance(component, ArchitectureFamily):
+                done = rbench("show", kind, component.name, "--json")
+                assert done.returncode == 0, done.stderr
+                assert json.loads(done.stdout)["name"] == component.name
 
 
 def test_check_names_the_stale_page_and_write_mends_it(rbench: Rbench, tmp_path: Path) -> None:

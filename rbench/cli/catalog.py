@@ -75,7 +75,7 @@ def show_command(
     kind = _singular(kind)
     if kind in ("recipe", "suite"):
         content = registry.find(f"{kind}s", name)
-        typer.echo(json.dumps(content, indent=1))
+        typer.echo(json.dumps(content, indent=1, default=str))
         return
     if kind not in KINDS:
         raise UnknownName("kind", kind, [*KINDS, "recipe", "suite"])
@@ -83,7 +83,7 @@ def show_command(
     component = getattr(catalog, kind)(name)
     described = describe(component, catalog.plugin_of(kind, name))
     if as_json:
-        typer.echo(json.dumps(described, indent=1))
+        typer.echo(json.dumps(described, indent=1, default=str))
         return
     typer.echo(f"{kind} {name} (plugin {described['plugin']}, revision {component.revision})")
     typer.echo(component.summary)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from rbench.checkpoint import remove
 from rbench.claims import Claim, Claims
 from rbench.errors import UserError
+from rbench.folder import Stamp, stamp
 from rbench.record import Record, RecordError, read, to_json, write_atomically
 from rbench.resolve import Resolved
 
@@ -105,14 +106,16 @@ def _claim(resolved: Resolved, output: Path, execution: Execution) -> Claim:
 def _run(resolved: Resolved, path: Path, execution: Execution, done: Record | None) -> Cell:
     from rbench.execute import execute
 
+    failed = path if done is None else path.with_suffix(".failed.json")
+    before = stamp(failed)
     record = execute(resolved, execution)
     if rank() > 0 and record.error is not None:
         record.notes.append(f"process {rank()} of {os.environ.get('WORLD_SIZE', '?')} failed")
     if done is not None and record.status != "done":
         path = path.with_suffix(f".{record.status}.json")
     if rank() == 0 or record.status == "failed":
-        if _told(path, record):
-            return Cell(read(path), path, ran=True)
+        if record.status != "done" and _told(failed, before):
+            return Cell(read(failed), failed, ran=True)
         write_atomically(path, to_json(record))
         checkpoints = execution.checkpoints(resolved)
         if record.status == "done" and checkpoints is not None:
@@ -120,15 +123,14 @@ def _run(resolved: Resolved, path: Path, execution: Execution, done: Record | No
     return Cell(record, path, ran=True)
 
 
-def _told(path: Path, record: Record) -> bool:
+def _told(failed: Path, before: Stamp | None) -> bool:
     """Whether another process of this run has said why it failed: the first cause is kept."""
-    if record.status == "done" or int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1 or stamp(failed) in (None, before):
         return False
     try:
-        other = read(path)
+        return read(failed).status == "failed"
     except RecordError:
         return False
-    return other.status == "failed" and other.started >= record.started
 
 
 def rank() -> int:

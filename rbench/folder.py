@@ -19,6 +19,18 @@ _HEAD = re.compile(
 )
 
 
+Stamp = tuple[int, int]
+
+
+def stamp(path: Path) -> Stamp | None:
+    """Tells whether a file has been written anew; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
 def status(path: Path, digest: str) -> Status | None:
     """How the run of that digest in the record ``path`` ended; None if there is no such record."""
     try:

@@ -201,16 +201,17 @@ def test_a_process_that_fails_leaves_a_record(tmp_path: Path, launched: bool) ->
         assert subprocess.run(command, capture_output=True, env=path, timeout=300).returncode
     else:
         port = free_port()
-        nodes = [
-            subprocess.Popen(
+        nodes = {}
+        for rank in (1, 0):
+            nodes[rank] = subprocess.Popen(
                 [sys.executable, *words],
                 env={**path, **launchers_variables(rank, port)},
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
             )
-            for rank in range(2)
-        ]
-        for node in nodes:
+            # The one that fails begins earlier, by the clock of records too.
+            time.sleep(2)
+        for node in nodes.values():
             node.communicate(timeout=300)
         assert nodes[1].returncode == 1
         assert nodes[0].returncode

@@ -13,7 +13,7 @@ from typing import Any
 from rbench.claims import Claims
 from rbench.errors import UserError
 from rbench.executors.base import Event, Report, Settings
-from rbench.folder import status
+from rbench.folder import stamp, status
 from rbench.record import RecordError, read
 from rbench.tickets import Ticket
 
@@ -67,7 +67,7 @@ class Follower:
         except OSError as error:
             raise UserError(f"cannot write to --output {self.output}: {error.strerror}") from error
         self.pending = {ticket.slug: ticket for ticket in tickets}
-        self.before = {slug: self._stamp(slug) for slug in self.pending}
+        self.before = {slug: stamp(self._path(slug)) for slug in self.pending}
         self.started: dict[str, int] = {}
 
     def look(self) -> None:
@@ -78,7 +78,8 @@ class Follower:
                 self.report(Event("started", slug, number))
         for slug, ticket in list(self.pending.items()):
             path = self._path(slug)
-            if self._stamp(slug) == self.before[slug]:
+            # A failed cell that is retried has a record to begin with.
+            if stamp(path) == self.before[slug]:
                 continue
             ended = status(path, ticket.digest)
             if ended in ("done", "failed"):
@@ -103,11 +104,3 @@ class Follower:
 
     def _path(self, slug: str) -> Path:
         return self.output / f"{slug}.json"
-
-    def _stamp(self, slug: str) -> tuple[int, int] | None:
-        """Which file is there: a failed cell that is retried has a record to begin with."""
-        try:
-            found = self._path(slug).stat()
-        except OSError:
-            return None
-        return found.st_ino, found.st_mtime_ns

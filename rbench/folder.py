@@ -13,13 +13,11 @@ from typing import Literal
 from rbench.record import RecordError, read
 
 Status = Literal["done", "failed", "interrupted"]
+Stamp = tuple[int, int]
 _HEAD = re.compile(
     rb'\{\s*"schema_version": \d+,\s*"digest": "([0-9a-f]{64})",\s*'
     rb'"status": "(done|failed|interrupted)"'
 )
-
-
-Stamp = tuple[int, int]
 
 
 def stamp(path: Path) -> Stamp | None:

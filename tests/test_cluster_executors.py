@@ -129,6 +129,23 @@ def test_a_preempted_job_is_queued_anew(plugin: Path, tmp_path: Path) -> None:
     assert all(read(tmp_path / "out" / f"{c.slug}.json").status == "done" for c in cells)
 
 
+def test_a_job_that_gains_nothing_is_not_queued_again(plugin: Path, tmp_path: Path) -> None:
+    pytest.importorskip("submitit", reason="the extra rbench[slurm] is not installed")
+    job = Job(Settings(output=tmp_path, job_minutes=1), tickets(tmp_path / "tally"))
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        assert job.checkpoint().function is job
+        job.begun = time.time() - 50
+        with pytest.raises(UserError, match="nothing was gained in 1 minutes"):
+            job.checkpoint()
+        checkpoints = tmp_path / ".checkpoints" / "cell" / "0"
+        checkpoints.mkdir(parents=True)
+        (checkpoints / "step-00000001.facts").touch()
+        assert job.checkpoint().function is job
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def test_ray_with_a_worker_killed(plugin: Path, tmp_path: Path) -> None:
     pytest.importorskip("ray", reason="the extra rbench[ray] is not installed")
     output, tally = tmp_path / "out", tmp_path / "tally"

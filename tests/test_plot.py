@@ -110,18 +110,24 @@ def test_a_metric_answers_to_its_name_without_what_it_was_measured_at() -> None:
     assert item.get("fg") is None
 
 
-def test_logarithmic_axes_write_numbers_not_tex() -> None:
-    records = [record("m", "none", 0, {"a": 3.0 * e}, {"expansion": e}) for e in (1, 4, 64)]
-    declared = figure(x="model.expansion", y="a", xscale="log", yscale="log")
+def tick_texts(declared: Figure, records: list[Record], axis: str) -> set[str]:
+    """What stands at the ticks of a figure's axis, x or y."""
     import matplotlib.pyplot as plt
 
     with paper():
         picture, axes = plt.subplots()
         assert fill(declared, axes, found(records), [], None)
         picture.canvas.draw()
-        ticks = [*axes.get_yticklabels(minor=False), *axes.get_yticklabels(minor=True)]
-        texts = {tick.get_text() for tick in ticks} - {""}
+        labels = getattr(axes, f"get_{axis}ticklabels")
+        texts = {tick.get_text() for tick in (*labels(minor=False), *labels(minor=True))} - {""}
         plt.close(picture)
+    return texts
+
+
+def test_logarithmic_axes_write_numbers_not_tex() -> None:
+    records = [record("m", "none", 0, {"a": 3.0 * e}, {"expansion": e}) for e in (1, 4, 64)]
+    declared = figure(x="model.expansion", y="a", xscale="log", yscale="log")
+    texts = tick_texts(declared, records, "y")
     assert {"10", "20", "50", "100"} <= texts
     assert not any("$" in text for text in texts)
 
@@ -129,15 +135,7 @@ def test_logarithmic_axes_write_numbers_not_tex() -> None:
 def test_large_numbers_are_short_and_many_decades_have_only_their_own() -> None:
     records = [record("m", "none", 0, {"a": 3.0, "n": 4e4 * e}, {"b": e}) for e in (1, 50, 1000)]
     declared = figure(x="metric.n", y="a", xscale="log")
-    import matplotlib.pyplot as plt
-
-    with paper():
-        picture, axes = plt.subplots()
-        assert fill(declared, axes, found(records), [], None)
-        picture.canvas.draw()
-        ticks = [*axes.get_xticklabels(minor=False), *axes.get_xticklabels(minor=True)]
-        texts = {tick.get_text() for tick in ticks} - {""}
-        plt.close(picture)
+    texts = tick_texts(declared, records, "x")
     assert {"100k", "1M", "10M"} <= texts
     assert not any(text[0] in "25" for text in texts)
 

@@ -59,7 +59,7 @@ def find_controls(entries: list[Entry], baselines: Sequence[Baseline]) -> None:
     """Give every entry its controls among ``entries``."""
     learnable = {
         but(entry, "freeze"): entry
-        for entry in sorted(entries, key=lambda entry: entry.name)
+        for entry in sorted(entries, key=lambda entry: entry.order)
         if entry.freeze == "none" and entry.rows
     }
     plain: dict[bytes, list[Entry]] = defaultdict(list)

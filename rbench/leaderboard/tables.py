@@ -60,7 +60,7 @@ class Entry:
         return (self.rows or self.failed)[0]
 
     @property
-    def name(self) -> tuple[str, str, str, str]:
+    def order(self) -> tuple[str, str, str, str]:
         """What entries are ordered by where nothing else tells."""
         return self.model, self.init, self.freeze, self.cell
 
@@ -234,7 +234,7 @@ def _ranked(entries: list[Entry], primary: MetricColumn | None) -> list[Entry]:
         if primary and summary:
             value = -summary.mean if primary.higher_is_better else summary.mean
         able = cut or entry.comparable
-        return (not able or summary is None, not able, summary is None, value, *entry.name)
+        return (not able or summary is None, not able, summary is None, value, *entry.order)
 
     entries = sorted(entries, key=key)
     previous: tuple[float, int] | None = None

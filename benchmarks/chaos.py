@@ -243,7 +243,7 @@ def workers(pid: int) -> list[int]:
     found = []
     for child in children(pid):
         with contextlib.suppress(OSError):
-            forks = b"rbench.zygote" in Path(f"/proc/{child}/cmdline").read_bytes()
+            forks = b"rbench.sweep.forkserver" in Path(f"/proc/{child}/cmdline").read_bytes()
             found += children(child) if forks else [child]
     return found
 

@@ -32,9 +32,9 @@ import torch
 from torch import nn
 
 from rbench import BuildContext, generator, global_seed, peak_memory
-from rbench.catalog import Catalog
-from rbench.freeze import freeze
-from rbench.memory import track
+from rbench.network.freeze import freeze
+from rbench.plugin.catalog import Catalog
+from rbench.runner.memory import track
 
 NAN = float("nan")
 

@@ -18,14 +18,13 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 
 def write_records(folder: Path, count: int, protocols: int) -> int:
     """``count`` records in subfolders of 1,000; returns their bytes."""
-    from synthetic_records import many
-
-    from rbench.record import to_json
+    from rbench.records.record import to_json
+    from tests.helpers.synthetic_records import many
 
     size = 0
     for place, record in enumerate(many(count, protocols=protocols)):
@@ -38,8 +37,8 @@ def write_records(folder: Path, count: int, protocols: int) -> int:
 def measure(folder: Path, output: Path) -> dict[str, float]:
     """Seconds of each step and the peak memory of this process."""
     start = time.perf_counter()
-    from rbench.compare import baselines, papers, report, to_html
-    from rbench.leaderboard import build, make_tables, read_rows, write
+    from rbench.report.compare import baselines, papers, report, to_html
+    from rbench.report.leaderboard import build, make_tables, read_rows, write
 
     loaded = time.perf_counter()
     rows = read_rows(folder)
@@ -68,7 +67,7 @@ def measure(folder: Path, output: Path) -> dict[str, float]:
 
 def browse(page: Path) -> dict[str, float] | str:
     """Milliseconds to open and to sort the page in headless Chromium."""
-    import browser
+    from tests.helpers import browser
 
     if why := browser.missing():
         return why

@@ -23,7 +23,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 SUITE = """
 summary = "Many cells."
 seeds = {seeds}
@@ -40,12 +40,13 @@ MISSING = 500
 def fill(suite: Path, output: Path) -> int:
     """Write a done record for all cells but the last :data:`MISSING`; the number of cells."""
     from rbench import hardware
-    from rbench.catalog import Catalog
-    from rbench.record import MetricValue, Record, to_json
-    from rbench.sweep import load_suite, resolve_each
-    from rbench.tickets import Ticket
+    from rbench.plugin.catalog import Catalog
+    from rbench.records.record import MetricValue, Record, to_json
+    from rbench.spec.suite_spec import read_suite
+    from rbench.sweep.job import Ticket
+    from rbench.sweep.survey import resolve_each
 
-    cells, _ = resolve_each(load_suite(str(suite)).cells(), Catalog.from_environment())
+    cells, _ = resolve_each(read_suite(str(suite)).cells(), Catalog.from_environment())
     output.mkdir()
     tensors = {"count": 370_000, "names": [f"layer.{i}.weight" for i in range(60)]}
     templates: dict[str, tuple[str, str]] = {}

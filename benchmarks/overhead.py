@@ -58,7 +58,7 @@ def rbench_loop(name: str, steps: int) -> float:
     from rbench_plugins.layers.normalize import Normalized
 
     import rbench as rb
-    from rbench.contexts import TaskContext
+    from rbench.plugin.contexts import TaskContext
 
     pixels, labels = data(BATCH * steps)
     images = rb.ImageData(

@@ -29,10 +29,10 @@ from pathlib import Path
 
 import torch
 from rbench_plugins.architectures.rrvgg import COMPONENT
-from rbench_plugins.layers.cnn_dcn_plan import convs
-from rbench_plugins.layers.mappings import GreyMatched, grey_matched
-from rbench_plugins.layers.reconstruct import reconstruct
-from rbench_plugins.layers.ssim import Ssim, grey
+from rbench_plugins.images.mappings import GreyMatched, grey_matched
+from rbench_plugins.images.ssim import Ssim, grey
+from rbench_plugins.layers.cnn_dcn.plan import convs
+from rbench_plugins.layers.cnn_dcn.reconstruct import reconstruct
 from torch import Tensor, nn
 from torch.nn import functional as F
 

@@ -21,7 +21,7 @@ from rbench_plugins.architectures import rrvgg
 from rbench_plugins.datasets.content_style import ContentStyleOptions, open_pairs
 from rbench_plugins.stylization.loss_network import LossNetwork
 from rbench_plugins.stylization.methods import Method
-from rbench_plugins.tasks.stylization import StylizationOptions
+from rbench_plugins.stylization.options import StylizationOptions
 from torch import Tensor
 from torch.nn import functional as F
 

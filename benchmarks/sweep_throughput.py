@@ -43,7 +43,7 @@ import sys
 import rbench
 if {frozen}:
     import timm
-    import rbench.execute
+    import rbench.runner.execute
     gc.collect()
     gc.freeze()
 for model in {models}:

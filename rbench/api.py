@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rbench.catalog import Catalog
-from rbench.cells import check_writable, run_cell
 from rbench.errors import UnknownName, UserError
-from rbench.recipe import Training
-from rbench.record import Record
-from rbench.resolve import resolve
-from rbench.spec import RunSpec, parse
+from rbench.plugin.catalog import Catalog
+from rbench.plugin.recipe import Training
+from rbench.records.record import Record
+from rbench.spec.parse import parse
+from rbench.spec.resolve import resolve
+from rbench.spec.run_spec import RunSpec
+from rbench.sweep.run_cell import check_writable, run_cell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,7 +61,7 @@ def run(
     leaves a checkpoint there every ``checkpoint_every`` steps and goes on from it. UserError
     for input that cannot be run; a run that fails is a record whose ``status`` says so.
     """
-    from rbench.execute import Execution, execute
+    from rbench.runner.execute import Execution, execute
 
     if seeds < 1:
         raise UserError(f"seeds = {seeds}: must be at least 1")
@@ -79,6 +80,6 @@ def run(
 
 def load(folder: str | Path) -> pd.DataFrame:
     """All records under ``folder`` as a DataFrame, one row a record."""
-    from rbench.leaderboard import load as load_records
+    from rbench.report.leaderboard import load as load_records
 
     return load_records(Path(folder))

@@ -20,19 +20,19 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from rbench.catalog import Catalog
-from rbench.components import (
+from rbench.errors import UserError, suggest
+from rbench.plugin.catalog import Catalog
+from rbench.plugin.components import (
     Architecture,
     ArchitectureFamily,
     Component,
     Dataset,
     Initializer,
     Metric,
-    Options,
     Task,
 )
-from rbench.errors import UserError, suggest
-from rbench.outcomes import Outcome
+from rbench.plugin.options import Options
+from rbench.plugin.outcomes import Outcome
 
 if TYPE_CHECKING:
     from torch import nn
@@ -139,8 +139,8 @@ def _architecture(architecture: Architecture, options: Options) -> Iterator[str]
     import torch
     from torch import nn
 
-    from rbench.build import state_sha256
-    from rbench.contexts import BuildContext
+    from rbench.network.build import state_sha256
+    from rbench.plugin.contexts import BuildContext
     from rbench.seeds import generator, global_seed
 
     def build(seed: int) -> nn.Module:
@@ -196,8 +196,8 @@ def _initializer(initializer: Initializer, options: Options) -> Iterator[str]:
 
 
 def _dataset(dataset: Dataset, options: Options, folder: Path | None) -> Iterator[str]:
-    from rbench.contexts import DataContext
-    from rbench.data import MemoryImages
+    from rbench.plugin.contexts import DataContext
+    from rbench.plugin.data import MemoryImages
 
     if folder is None and dataset.needs_data_dir:
         try:
@@ -244,9 +244,9 @@ def _metric(metric: Metric, options: Options) -> Iterator[str]:
     import torch
     from accelerate import Accelerator
 
-    from rbench.build import state_sha256
-    from rbench.contexts import MetricContext
-    from rbench.record import MetricValue
+    from rbench.network.build import state_sha256
+    from rbench.plugin.contexts import MetricContext
+    from rbench.records.record import MetricValue
 
     outcome = tiny_outcome(metric.reads)
     if outcome is None:
@@ -286,8 +286,8 @@ def tiny_outcome(kind: type[Outcome]) -> Outcome | None:
     import torch
     from torch import nn
 
-    from rbench.data import MemoryImages
-    from rbench.outcomes import ClassificationOutcome, ImagesOutcome
+    from rbench.plugin.data import MemoryImages
+    from rbench.plugin.outcomes import ClassificationOutcome, ImagesOutcome
     from rbench.seeds import generator, global_seed
 
     pixels = torch.randint(256, (8, 3, 32, 32), generator=generator(0, "t"), dtype=torch.uint8)
@@ -346,7 +346,7 @@ def _on_cpu(network: nn.Module) -> bool:
 def _heavy_imports(name: str) -> Iterator[str]:
     """Load the plugin in a fresh process: describing components must not load torch."""
     script = (
-        "import sys\nfrom rbench.catalog import Catalog\nc = Catalog.from_environment()\n"
+        "import sys\nfrom rbench.plugin.catalog import Catalog\nc = Catalog.from_environment()\n"
         "[list(c.names(k)) for k in ('architecture', 'initializer')]\n"
         "print(*[m for m in ('torch', 'timm', 'pandas') if m in sys.modules])"
     )

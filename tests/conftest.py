@@ -21,7 +21,7 @@ class Done:
     stderr: str
 
 
-# A distribution of its own: tests/test_testing.py and CI run its tests where it is installed.
+# A distribution of its own: tests/plugin/test_testing.py and CI run its tests where installed.
 collect_ignore = ["example_plugin"]
 
 Rbench = Callable[..., Done]
@@ -50,11 +50,11 @@ def rbench(
 
 @pytest.fixture
 def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The plugin of :mod:`trouble`, installed for this test and what it starts."""
-    import trouble
+    """The faulty plugin of the helpers, installed for this test and what it starts."""
+    from tests.helpers import faulty_plugin
 
-    folder = trouble.install(tmp_path / "plugin")
+    folder = faulty_plugin.install(tmp_path / "plugin")
     monkeypatch.syspath_prepend(str(folder))
-    for name, value in trouble.environment(folder).items():
+    for name, value in faulty_plugin.environment(folder).items():
         monkeypatch.setenv(name, value)
     return folder

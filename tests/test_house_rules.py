@@ -17,18 +17,23 @@ SOURCES = {
     "rbench_registry": ROOT / "registry" / "rbench_registry",
 }
 HEAVY = {"torch", "torchvision", "timm", "accelerate", "pandas", "sklearn", "skimage", "scipy"}
-LIGHT = {
-    # What is imported where no network is built; each may import only those named.
-    "rbench.errors": set[str](),
-    "rbench.outcomes": set[str](),
-    "rbench.components": {"rbench.outcomes"},
-    "rbench.hookspecs": {"rbench.components"},
-    "rbench.seeds": set[str](),
-    "rbench.record": {"rbench.errors"},
-    "rbench.freeze": {"rbench.errors", "rbench.record"},
-    "rbench.contexts": {"rbench.record"},
-    "rbench.plugins": {"rbench", "rbench.components", "rbench.errors"},
-    "rbench.catalog": {"rbench.components", "rbench.errors", "rbench.plugins"},
+LEAVES = ("errors", "seeds", "hardware")
+ROOMS = {
+    # A room, or a file of the first level: what it may import besides itself and LEAVES.
+    **dict.fromkeys(LEAVES, ""),
+    "files": "",
+    "records": "files",
+    "plugin": "files records",
+    "spec": "files records plugin",
+    "network": "files records plugin spec",
+    "report": "files records plugin spec",
+    "runner": "files records plugin spec network report",
+    "sweep": "files records plugin spec network report runner",
+    "api": "files records plugin spec network report runner sweep",
+    "testing": "files records plugin spec network report runner sweep",
+    "cli": "files records plugin spec network report runner sweep api",
+    "__init__": "",
+    "__main__": "cli",
 }
 
 
@@ -85,11 +90,89 @@ def test_the_registry_holds_no_code() -> None:
     assert all(isinstance(node, ast.Expr) for node in parsed(path).body), "a docstring at most"
 
 
-@pytest.mark.parametrize("module", LIGHT)
-def test_import_directions(module: str) -> None:
-    path = ROOT / f"{module.replace('.', '/')}.py"
-    found = {name for name in imports(parsed(path), everywhere=False) if name.startswith("rbench")}
-    assert found <= LIGHT[module]
+@pytest.mark.parametrize("path", files("rbench"), ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_a_room_imports_only_the_rooms_before_it(path: Path) -> None:
+    room = path.relative_to(SOURCES["rbench"]).with_suffix("").parts[0]
+    assert room in ROOMS, "a new room: give it a row in ROOMS and a line in CONTRIBUTING"
+    allowed = {room, *LEAVES, *ROOMS[room].split()}
+    found = {name.split(".")[1] for name in internal(parsed(path))}
+    assert found <= allowed, f"{room} imports {sorted(found - allowed)}"
+
+
+def internal(tree: ast.Module) -> Iterator[str]:
+    """Modules of rbench that a file imports anywhere, ``from rbench import x`` resolved."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.startswith("rbench."))
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            if node.module == "rbench":
+                yield from (f"rbench.{a.name}" for a in node.names if a.name != "__version__")
+            elif node.module.startswith("rbench."):
+                yield node.module
+
+
+def modules() -> dict[str, ast.Module]:
+    """Every module of ours by its dotted name."""
+    found: dict[str, ast.Module] = {}
+    for package, folder in SOURCES.items():
+        for path in files(package):
+            parts = (package, *path.relative_to(folder).with_suffix("").parts)
+            found[".".join(parts).removesuffix(".__init__")] = parsed(path)
+    return found
+
+
+def dependencies(found: dict[str, ast.Module]) -> dict[str, set[str]]:
+    """For each module those of ours that it imports, anywhere but under TYPE_CHECKING."""
+    graph: dict[str, set[str]] = {}
+    for module, tree in found.items():
+        graph[module] = set()
+        typing = {
+            id(inner)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+            for inner in ast.walk(node)
+        }
+        for node in ast.walk(tree):
+            if id(node) in typing:
+                continue
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                inner = [f"{node.module}.{alias.name}" for alias in node.names]
+                names = [name if name in found else node.module for name in inner]
+            else:
+                continue
+            graph[module] |= {name for name in names if name in found} - {module}
+    return graph
+
+
+def circles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """Every circle that a depth-first walk closes."""
+    done: set[str] = set()
+    found: list[list[str]] = []
+
+    def walk(module: str, path: list[str]) -> None:
+        if module in path:
+            found.append([*path[path.index(module) :], module])
+        elif module not in done:
+            for other in sorted(graph[module]):
+                walk(other, [*path, module])
+            done.add(module)
+
+    for module in sorted(graph):
+        walk(module, [])
+    return found
+
+
+def test_circles_are_found() -> None:
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [["a", "b", "c", "a"]]
+    assert circles({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    graph = dependencies(modules())
+    assert sum(map(len, graph.values())) > 300, "the imports were not read"
+    assert circles(graph) == []
 
 
 @pytest.mark.parametrize("kind", ["architectures", "initializers", "datasets", "tasks", "metrics"])
@@ -104,9 +187,9 @@ def test_describing_components_imports_nothing_heavy(kind: str) -> None:
     "code",
     [
         "import rbench",
-        "from rbench.catalog import Catalog\nc = Catalog.from_environment()\n"
+        "from rbench.plugin.catalog import Catalog\nc = Catalog.from_environment()\n"
         "assert not c.failed, c.failed\n"
-        "from rbench.components import KINDS\n[c.names(kind) for kind in KINDS]",
+        "from rbench.plugin.components import KINDS\n[c.names(kind) for kind in KINDS]",
     ],
 )
 def test_start_up_loads_nothing_heavy(code: str) -> None:

@@ -14,29 +14,29 @@ from rbench_plugins import architectures, datasets, initializers, metrics, tasks
 
 @hookimpl
 def rbench_register_architectures() -> Iterable[Architecture | ArchitectureFamily]:
-    """See rbench.hookspecs."""
+    """See rbench.plugin.hookspecs."""
     return architectures.COMPONENTS
 
 
 @hookimpl
 def rbench_register_initializers() -> Iterable[Initializer]:
-    """See rbench.hookspecs."""
+    """See rbench.plugin.hookspecs."""
     return initializers.COMPONENTS
 
 
 @hookimpl
 def rbench_register_datasets() -> Iterable[Dataset]:
-    """See rbench.hookspecs."""
+    """See rbench.plugin.hookspecs."""
     return datasets.COMPONENTS
 
 
 @hookimpl
 def rbench_register_tasks() -> Iterable[Task]:
-    """See rbench.hookspecs."""
+    """See rbench.plugin.hookspecs."""
     return tasks.COMPONENTS
 
 
 @hookimpl
 def rbench_register_metrics() -> Iterable[Metric]:
-    """See rbench.hookspecs."""
+    """See rbench.plugin.hookspecs."""
     return metrics.COMPONENTS

@@ -5,8 +5,8 @@ from __future__ import annotations
 import typer
 
 from rbench.cli import (
-    catalog,
     compare,
+    components,
     doctor,
     export,
     leaderboard,
@@ -31,9 +31,9 @@ app = typer.Typer(
 app.command("run")(run.command)
 app.command("plan")(plan.command)
 app.command("sweep")(sweep.command)
-app.command("list")(catalog.list_command)
-app.command("show")(catalog.show_command)
-app.command("plugins")(catalog.plugins_command)
+app.command("list")(components.list_command)
+app.command("show")(components.show_command)
+app.command("plugins")(components.plugins_command)
 app.command("leaderboard")(leaderboard.command)
 app.command("compare")(compare.command)
 app.command("plot")(plot.command)

@@ -15,7 +15,7 @@ import typer
 from pydantic import BaseModel
 
 from rbench.errors import UserError, printable
-from rbench.spec import assign
+from rbench.spec.suite_spec import assign
 
 VARIADIC = frozenset(
     {

@@ -26,9 +26,9 @@ def command(
     """
     import json
 
-    from rbench.compare import baselines, report, to_json, to_markdown, to_summary
-    from rbench.compare.suites import papers_of
-    from rbench.leaderboard import make_tables, read_rows
+    from rbench.report.compare import baselines, report, to_json, to_markdown, to_summary
+    from rbench.report.compare.papers_of_suite import papers_of
+    from rbench.report.leaderboard import make_tables, read_rows
 
     papers = papers_of(suite)
     made = report(make_tables(read_rows(records), baselines()), papers)

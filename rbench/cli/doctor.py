@@ -12,8 +12,9 @@ def command(as_json: Annotated[bool, typer.Option("--json", help="print JSON")] 
     """Say which devices, precisions, packages and plugins this machine has."""
     import torch
 
-    from rbench import environment, hardware
-    from rbench.plugins import load
+    from rbench import hardware
+    from rbench.plugin.loading import load
+    from rbench.runner import environment
 
     device = hardware.resolve_device("auto")
     facts = {

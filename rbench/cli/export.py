@@ -22,8 +22,8 @@ def command(
     LC-blocks are folded into plain convolutions. The folder is opened with timm and its logits
     are compared before it is left there.
     """
-    from rbench.catalog import Catalog
-    from rbench.export import export
+    from rbench.plugin.catalog import Catalog
+    from rbench.runner.export import export
 
     done = export(record, output, Catalog.from_environment(), data_dir)
     typer.echo(f"{done.folder}: timm's {done.architecture}, logits within {done.moved:.1g}")

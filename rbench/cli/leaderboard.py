@@ -33,12 +33,12 @@ def command(
     """
     import json
 
-    from rbench.compare import baselines, papers, report, to_html
     from rbench.errors import UserError
-    from rbench.leaderboard import build, make_tables, read_rows, stale, write
-    from rbench.leaderboard.build import FIGURES, between, read_pictures
-    from rbench.leaderboard.table_csv import from_csv, to_csv
-    from rbench.leaderboard.table_markdown import to_markdown
+    from rbench.report.compare import baselines, papers, report, to_html
+    from rbench.report.leaderboard import build, make_tables, read_rows, stale, write
+    from rbench.report.leaderboard.build import FIGURES, between, read_pictures
+    from rbench.report.leaderboard.table_csv import from_csv, to_csv
+    from rbench.report.leaderboard.table_markdown import to_markdown
 
     if check and output is None:
         raise UserError("--check needs --output, the folder whose files are to be checked")

@@ -15,7 +15,7 @@ def command(
     ] = None,
 ) -> None:
     """Write a plugin package with an architecture, an initializer, a metric and its test."""
-    from rbench.new_plugin import new_plugin
+    from rbench.plugin.scaffold import new_plugin
 
     folder = new_plugin(name, output)
     typer.echo(f"{folder}: try it with")

@@ -39,22 +39,23 @@ def command(
     The cost is that of earlier records on the same hardware in the folder; for a configuration
     without any, that of a pilot of three steps (the first --pilots of them).
     """
-    from rbench.catalog import Catalog
-    from rbench.executors.base import Settings
-    from rbench.executors.local import shares
-    from rbench.only import select
-    from rbench.pilot import pilot
-    from rbench.plan import Cost, make_plan
-    from rbench.spec import parse
-    from rbench.sweep import load_suite, resolve_each, survey
-    from rbench.tickets import Ticket
+    from rbench.plugin.catalog import Catalog
+    from rbench.spec.parse import parse
+    from rbench.spec.select import select
+    from rbench.spec.suite_spec import read_suite
+    from rbench.sweep.executors.base import Settings
+    from rbench.sweep.executors.local import shares
+    from rbench.sweep.job import Ticket
+    from rbench.sweep.pilot import pilot
+    from rbench.sweep.plan import Cost, make_plan
+    from rbench.sweep.survey import resolve_each, survey
 
     # All of it is wanted to the end; of a hundred thousand cells the collector would find none.
     gc.disable()
     overrides: dict[str, Any] = {"device": device}
     overrides |= {"data_dir": data_dir} if data_dir else {}
     overrides |= {"deterministic": True} if deterministic else {}
-    cells, bad = resolve_each(load_suite(suite).cells(overrides), Catalog.from_environment())
+    cells, bad = resolve_each(read_suite(suite).cells(overrides), Catalog.from_environment())
     if bad and not cells:
         raise bad[0].error
     if only:

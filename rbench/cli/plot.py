@@ -27,12 +27,12 @@ def command(
     records is named and passed over; exit code 1 if none could be drawn.
     """
     from rbench.cli.arguments import assignments
-    from rbench.compare import reported_value
     from rbench.errors import UserError
-    from rbench.plot import draw, figures
-    from rbench.plot.suites import suite_items, update_index
-    from rbench.record import write_atomically
-    from rbench.suites import read_suite
+    from rbench.files import write_atomically
+    from rbench.report.compare import reported_value
+    from rbench.report.plot import draw, figures
+    from rbench.report.plot.records_of_suite import suite_items, update_index
+    from rbench.spec.suite_spec import read_suite
 
     declared = read_suite(suite)
     wanted = figures(declared.figure, f"suite {declared.name}")

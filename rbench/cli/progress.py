@@ -70,7 +70,7 @@ class Reporter:
             print(line, file=sys.stderr, flush=True)
 
     def __call__(self, phase: str, done: int, total: int, text: str = "") -> None:
-        """See :class:`rbench.contexts.Progress`."""
+        """See :class:`rbench.plugin.contexts.Progress`."""
         if self.quiet:
             return
         if self.live:

@@ -14,7 +14,7 @@ def command(
     folder: Annotated[Path, typer.Option("--folder", help="rbench's checkout")] = Path(),
 ) -> None:
     """Print, write or check the reference: hooks, components, options, record and column names."""
-    from rbench import reference
+    from rbench.report import reference
 
     if check:
         wrong = reference.stale(folder)

@@ -10,7 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from rbench.cli.arguments import shareable, table, with_model_flags
-from rbench.recipe import Training
+from rbench.plugin.recipe import Training
+from rbench.runner.quiet import quiet_libraries
 
 Words = list[str] | None
 
@@ -90,14 +91,15 @@ def command(
     ] = False,
 ) -> None:
     """Build a network, freeze, train and measure it; write a record and show it."""
-    from rbench import leaving, registry
     from rbench.api import to_spec
-    from rbench.catalog import Catalog
-    from rbench.cells import check_writable, finished, rank, record_path, run_cell
     from rbench.cli.progress import Reporter
     from rbench.cli.summary import show
     from rbench.errors import UserError
-    from rbench.resolve import resolve
+    from rbench.plugin.catalog import Catalog
+    from rbench.runner import preemption
+    from rbench.spec import registry
+    from rbench.spec.resolve import resolve
+    from rbench.sweep.run_cell import check_writable, finished, rank, record_path, run_cell
 
     fields = registry.read_file(config) if config else {}
     given = {
@@ -143,7 +145,7 @@ def command(
         for i in range(seeds)
     ]
     check_writable(output)
-    leaving.listen("SIGTERM", "SIGUSR1", "SIGUSR2")
+    preemption.listen("SIGTERM", "SIGUSR1", "SIGUSR2")
     main_process = rank() == 0
     with Reporter(quiet=as_json or not main_process) as reporter:
         for plugin in catalog.failed:
@@ -156,8 +158,8 @@ def command(
                     f"this run is in {record_path(output, cell)} already; --force runs it again"
                 )
             else:
-                _quiet_libraries()
-            from rbench.execute import Execution
+                quiet_libraries()
+            from rbench.runner.execute import Execution
 
             execution = Execution(
                 folder=output,
@@ -183,12 +185,3 @@ def command(
 def _named(value: object) -> bool:
     """Whether the user gave this flag; 0 is a value."""
     return value is not None and value is not False and value not in ({}, [])
-
-
-def _quiet_libraries() -> None:
-    """Keep other packages' chatter off the user's screen; what matters is a note."""
-    import logging
-    import warnings
-
-    warnings.filterwarnings("ignore", category=UserWarning, module=r"torch|timm|accelerate")
-    logging.getLogger("timm").setLevel(logging.ERROR)

@@ -23,8 +23,8 @@ def command(
     or user name of yours is in them. All are checked before any is written.
     """
     from rbench.errors import UserError
-    from rbench.leaderboard.reader import record_files
-    from rbench.submission import check, private_words, submit
+    from rbench.report.leaderboard.reader import record_files
+    from rbench.report.leaderboard.submission import check, private_words, submit
 
     files: list[Path] = []
     for path in records:

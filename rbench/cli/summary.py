@@ -9,8 +9,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from rbench.cells import Cell
-from rbench.record import MetricValue, Record
+from rbench.records.record import MetricValue, Record
+from rbench.sweep.run_cell import Cell
 
 BRIEF = 0.5
 """Phases shorter than this, in seconds, are in the record only."""

@@ -88,21 +88,22 @@ def command(
     It can be killed at any moment and started again, also on several machines that share the
     folder: what is done is not repeated, and what was under way goes on from its checkpoint.
     """
-    from rbench.catalog import Catalog
-    from rbench.cells import check_writable
     from rbench.cli.arguments import shareable
-    from rbench.executors import Event, Settings
-    from rbench.executors import executor as executor_of
-    from rbench.only import select
-    from rbench.spec import parse
-    from rbench.sweep import load_suite, resolve_each, survey
-    from rbench.tickets import Ticket
+    from rbench.plugin.catalog import Catalog
+    from rbench.spec.parse import parse
+    from rbench.spec.select import select
+    from rbench.spec.suite_spec import read_suite
+    from rbench.sweep.executors import Event, Settings
+    from rbench.sweep.executors import executor as executor_of
+    from rbench.sweep.job import Ticket
+    from rbench.sweep.run_cell import check_writable
+    from rbench.sweep.survey import resolve_each, survey
 
     overrides: dict[str, Any] = {"device": device}
     overrides |= {"data_dir": data_dir} if data_dir else {}
     overrides |= {"deterministic": True} if deterministic else {}
     catalog = Catalog.from_environment()
-    specs = load_suite(suite).cells(overrides)
+    specs = read_suite(suite).cells(overrides)
     cells, bad = resolve_each(specs, catalog)
     if bad and not cells:
         raise bad[0].error
@@ -157,7 +158,8 @@ def command(
 
 
 def _record_failure(ticket: Any, error: Exception, output: Path) -> None:
-    from rbench.record import to_json, write_atomically
+    from rbench.files import write_atomically
+    from rbench.records.record import to_json
 
     record = ticket.failed(type(error).__name__, str(error))
     write_atomically(output / f"{ticket.slug}.json", to_json(record))

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from rbench.catalog import Catalog
     from rbench.cli.progress import Reporter
-    from rbench.record import Record
+    from rbench.plugin.catalog import Catalog
+    from rbench.records.record import Record
 
 
 def command(
@@ -32,11 +32,11 @@ def command(
     on a GPU if the run asked for --deterministic; elsewhere within a tolerance, which is printed.
     Of a folder, records of runs that failed are passed over.
     """
-    from rbench.catalog import Catalog
     from rbench.cli.progress import Reporter
-    from rbench.cli.run import _quiet_libraries
     from rbench.errors import UserError
-    from rbench.record import read
+    from rbench.plugin.catalog import Catalog
+    from rbench.records.record import read
+    from rbench.runner.quiet import quiet_libraries
 
     found: list[tuple[Path, Record]] = []
     passed_over = 0
@@ -55,7 +55,7 @@ def command(
         raise UserError(f"there is no record of a finished run in {records[0]}")
     found = found[:limit]
     catalog = Catalog.from_environment()
-    _quiet_libraries()
+    quiet_libraries()
     overrides: dict[str, object] = {"device": device}
     overrides |= {"data_dir": data_dir} if data_dir else {}
     overrides |= {"deterministic": True} if deterministic else {}
@@ -84,8 +84,9 @@ def command(
 def _verify(
     file: Path, old: Record, overrides: dict[str, object], catalog: Catalog, reporter: Reporter
 ) -> bool:
-    from rbench.resolve import resolve
-    from rbench.spec import RunSpec, parse
+    from rbench.spec.parse import parse
+    from rbench.spec.resolve import resolve
+    from rbench.spec.run_spec import RunSpec
 
     resolved = resolve(parse(RunSpec, {**old.spec, **overrides}, str(file)), catalog)
     if resolved.digest != old.digest:
@@ -96,8 +97,8 @@ def _verify(
         )
     import torch
 
-    from rbench.execute import Execution, execute
-    from rbench.verification import compare, same_environment
+    from rbench.runner.execute import Execution, execute
+    from rbench.runner.verify import compare, same_environment
 
     threads = old.environment.get("threads")
     if isinstance(threads, int) and resolved.device == "cpu":

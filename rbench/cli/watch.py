@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 
 from rbench.errors import printable
-from rbench.executors.base import Event
+from rbench.sweep.executors.base import Event
 
 QUIET_SECONDS = 30.0
 """Off a terminal, seconds between two lines on one running cell."""
@@ -58,7 +58,7 @@ class Watch:
         return sum(event.kind == kind for event in self.ended.values())
 
     def __call__(self, event: Event) -> None:
-        """See :data:`rbench.executors.base.Report`."""
+        """See :data:`rbench.sweep.executors.base.Report`."""
         slug, now = event.slug, monotonic()
         if event.kind == "started":
             self.running[slug], self.since[slug], self.said[slug] = event, now, now

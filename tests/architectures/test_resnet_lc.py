@@ -9,17 +9,17 @@ import pytest
 import torch
 from pydantic import ValidationError
 from rbench_plugins.architectures import lc_timm, resnet14, resnet_cifar, resnet_lc
-from rbench_plugins.architectures.lc_options import LCOptions
 from rbench_plugins.layers.cifar_resnet import CifarResNet
-from rbench_plugins.layers.lc_block import LCBlock
-from rbench_plugins.layers.lc_compact import LCCompact, factor
-from rbench_plugins.layers.lc_gram import LCGram, expected_gram
-from rbench_plugins.layers.lc_make import LCMaker, put_lc_blocks
+from rbench_plugins.layers.lc.block import LCBlock
+from rbench_plugins.layers.lc.compact import LCCompact, factor
+from rbench_plugins.layers.lc.gram import LCGram, expected_gram
+from rbench_plugins.layers.lc.make import LCMaker, put_lc_blocks
+from rbench_plugins.layers.lc.options import LCOptions
 from torch import nn
 
 from rbench import BuildContext, UserError, folded, generator, global_seed, spatial_filters
-from rbench.freeze import freeze
-from rbench.recipe import Training
+from rbench.network.freeze import freeze
+from rbench.plugin.recipe import Training
 
 SGD = Training(epochs=1, batch_size=4, lr=0.01, momentum=0.9, weight_decay=0.01)
 SPATIAL = ("spatial",)

@@ -17,8 +17,8 @@ from skimage.data import astronaut, coffee
 
 import rbench
 from rbench import DataContext, Dataset, FileImages, ImageData, MemoryImages, UserError
-from rbench.leaderboard.reader import read_rows
-from rbench.leaderboard.tables import make_tables
+from rbench.report.leaderboard.reader import read_rows
+from rbench.report.leaderboard.tables import make_tables
 
 
 def write(path: Path, source: np.ndarray, corner: int, size: tuple[int, int] = (12, 16)) -> None:

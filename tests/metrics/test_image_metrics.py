@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from rbench_plugins.layers.controls import blurred, controls
+from rbench_plugins.images.controls import blurred, controls
+from rbench_plugins.images.outcome import ReconstructionOutcome
 from rbench_plugins.metrics import mse, psnr, squared_error, ssim
-from rbench_plugins.tasks.reconstruction_outcome import ReconstructionOutcome
 from scipy.ndimage import gaussian_filter
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import nn
@@ -72,7 +72,7 @@ def test_a_perfect_output() -> None:
 
 
 def test_grey_outputs_are_compared_with_grey_inputs() -> None:
-    from rbench_plugins.layers.ssim import grey
+    from rbench_plugins.images.ssim import grey
 
     assert _measure(mse.COMPONENT, _outcome(grey(INPUTS)))["mse"].value == pytest.approx(0)
 

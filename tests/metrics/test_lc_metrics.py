@@ -11,10 +11,10 @@ import pytest
 import torch
 from PIL import Image
 from rbench_plugins.architectures import resnet_cifar, resnet_lc
-from rbench_plugins.layers.lc_block import LCBlock
-from rbench_plugins.layers.lc_draw import Source
-from rbench_plugins.layers.lc_gram import LCGram
-from rbench_plugins.layers.lc_shape import ConvShape
+from rbench_plugins.layers.lc.block import LCBlock
+from rbench_plugins.layers.lc.draw import Source
+from rbench_plugins.layers.lc.gram import LCGram
+from rbench_plugins.layers.lc.shape import ConvShape
 from rbench_plugins.metrics import (
     cost,
     filter_cosine,
@@ -36,8 +36,8 @@ from rbench import (
     generator,
     global_seed,
 )
-from rbench.contexts import Artifacts
-from rbench.freeze import freeze
+from rbench.network.freeze import freeze
+from rbench.plugin.contexts import Artifacts
 
 SOURCE = Source(seed=1, name="conv1")
 SHAPE = ConvShape(c_in=3, c_out=4, kernel=(3, 3), padding=(1, 1))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from synthetic_records import digest, record
 
-from rbench.catalog import Catalog
-from rbench.compare import Report, papers, report
-from rbench.leaderboard import from_records, make_tables
-from rbench.record import Record
+from rbench.plugin.catalog import Catalog
+from rbench.records.record import Record
+from rbench.report.compare import Report, papers, report
+from rbench.report.leaderboard import from_records, make_tables
+from tests.helpers.synthetic_records import digest, record
 
 (P1,) = (paper for paper in papers() if paper.name == "p1")
 
@@ -38,7 +38,7 @@ def run(model: str, task: str, values: dict[str, float], seed: int = 0, **option
 
 def verdicts(*records: Record) -> dict[str, str]:
     made: Report = report(make_tables(from_records(records)), [P1])
-    from rbench.compare import to_json
+    from rbench.report.compare import to_json
 
     return {
         entry["id"]: entry["verdict"]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from rbench import registry
-from rbench.catalog import Catalog
-from rbench.plot import figures
-from rbench.spec import parse
-from rbench.sweep import load_suite
+from rbench.plugin.catalog import Catalog
+from rbench.report.plot import figures
+from rbench.spec import registry
+from rbench.spec.parse import parse
+from rbench.spec.suite_spec import read_suite
 
 FIGURES = [f"fig{n}" for n in ("5", "6", "7a", "7b", "7c", "8", "10a", "10b", "10c")]
 FIGURES += ["fig11a", "fig11b", "fig12", "fig13"]
@@ -22,7 +22,7 @@ def catalog() -> Catalog:
 @pytest.mark.parametrize("suffix", ["", "_reduced"])
 @pytest.mark.parametrize("figure", FIGURES)
 def test_cells_and_figures_are_valid(figure: str, suffix: str, catalog: Catalog) -> None:
-    suite = load_suite(f"p1_{figure}{suffix}")
+    suite = read_suite(f"p1_{figure}{suffix}")
     assert suite.protocol == ("reduced" if suffix else "paper")
     assert suite.paper is not None
     assert figures(suite.figure, suite.name)
@@ -42,7 +42,7 @@ def test_cells_and_figures_are_valid(figure: str, suffix: str, catalog: Catalog)
 
 
 def test_the_paper_draws_30_networks_on_50_photographs_at_every_width() -> None:
-    cells = load_suite("p1_fig7a").cells()
+    cells = read_suite("p1_fig7a").cells()
     widths = [2**n for n in range(2, 12)]
     for depth in (1, 2):
         found = [c.model_kwargs["width"] for c in cells if c.model_kwargs["depth"] == depth]
@@ -54,7 +54,7 @@ def test_the_paper_draws_30_networks_on_50_photographs_at_every_width() -> None:
 
 def test_figure_8_shows_cells_of_figure_7a() -> None:
     def cells(name: str) -> set[str]:
-        return {cell.model_dump_json() for cell in load_suite(name).cells()}
+        return {cell.model_dump_json() for cell in read_suite(name).cells()}
 
     assert cells("p1_fig8") < cells("p1_fig7a")
     assert cells("p1_fig8_reduced") < cells("p1_fig7a_reduced")

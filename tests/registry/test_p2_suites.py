@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from rbench import registry
-from rbench.catalog import Catalog
-from rbench.plot import figures
-from rbench.spec import RunSpec, parse
-from rbench.sweep import load_suite
+from rbench.plugin.catalog import Catalog
+from rbench.report.plot import figures
+from rbench.spec import registry
+from rbench.spec.parse import parse
+from rbench.spec.run_spec import RunSpec
+from rbench.spec.suite_spec import read_suite
 
 NAMES = [name for name in registry.names("suites") if name.startswith("p2_")]
 TABLES_AND_FIGURES = (
@@ -32,7 +33,7 @@ def test_every_table_and_figure_has_its_suite_and_a_reduced_one() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_cells_and_figures_are_valid(name: str, catalog: Catalog) -> None:
-    suite = load_suite(name)
+    suite = read_suite(name)
     cells = suite.cells()
     assert cells
     assert suite.protocol == ("reduced" if name.endswith("_reduced") else suite.protocol)
@@ -54,7 +55,7 @@ def models(cells: list[RunSpec]) -> set[str]:
 
 def test_figures_of_the_same_networks_share_their_cells() -> None:
     def cells(name: str) -> set[str]:
-        return models(load_suite(name).cells())
+        return models(read_suite(name).cells())
 
     assert cells("p2_fig5") == cells("p2_fig4")
     assert cells("p2_fig10") == cells("p2_fig11") == cells("p2_fig8a")
@@ -63,7 +64,7 @@ def test_figures_of_the_same_networks_share_their_cells() -> None:
 
 
 def test_the_grid_of_figure_4() -> None:
-    cells = load_suite("p2_fig4").cells()
+    cells = read_suite("p2_fig4").cells()
     assert len(cells) == 4 * (2 + 2 * 9)
     assert {cell.seed for cell in cells} == {0, 1, 2, 3}
     assert {cell.recipe for cell in cells} == {"lowres"}
@@ -72,7 +73,7 @@ def test_the_grid_of_figure_4() -> None:
 def test_a_cell_of_each_low_resolution_suite_resolves(catalog: Catalog, tmp_path: Path) -> None:
     from PIL import Image
 
-    from rbench.resolve import resolve
+    from rbench.spec.resolve import resolve
 
     for split in ("train", "test"):
         for label in "ab":
@@ -80,7 +81,7 @@ def test_a_cell_of_each_low_resolution_suite_resolves(catalog: Catalog, tmp_path
             folder.mkdir(parents=True)
             Image.new("RGB", (32, 32)).save(folder / "0.png")
     for name in NAMES:
-        suite = load_suite(name)
+        suite = read_suite(name)
         overrides = {"data_dir": str(tmp_path), "device": "cpu", "dataset": "image_folder"}
         resolved = resolve(suite.cells(overrides)[-1], catalog)
         assert resolved.training is not None
@@ -104,13 +105,13 @@ def columns(spec: RunSpec, catalog: Catalog) -> dict[str, object]:
 
 def test_suites_cover_everything_that_the_paper_reports(catalog: Catalog) -> None:
     """Of every value and claim, both sides have a cell in a suite of the paper's protocol."""
-    from rbench.compare.select import fits
+    from rbench.report.compare.select import fits
 
     cells = [
         columns(spec, catalog)
         for name in NAMES
         if not name.endswith("_reduced")
-        for spec in load_suite(name).cells({"seed": 0})
+        for spec in read_suite(name).cells({"seed": 0})
     ]
     paper = registry.read("papers", "p2")
     wanted = [
@@ -128,11 +129,11 @@ def test_suites_cover_everything_that_the_paper_reports(catalog: Catalog) -> Non
 
 def test_controls_do_not_pass_for_the_paper(catalog: Catalog) -> None:
     """The step-size control's cells match no condition of the paper's."""
-    from rbench.compare.select import fits
+    from rbench.report.compare.select import fits
 
     controls = [
         columns(spec, catalog)
-        for spec in load_suite("p2_step_size").cells({"seed": 0})
+        for spec in read_suite("p2_step_size").cells({"seed": 0})
         if spec.model_kwargs.get("gram") == "expected" or "grad_scale_as_lc" in spec.model_kwargs
     ]
     assert len(controls) == 32

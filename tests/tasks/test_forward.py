@@ -9,7 +9,7 @@ from rbench_plugins.tasks.forward import COMPONENT
 from torch import nn
 
 from rbench import BuildContext, ImageData, ImagesOutcome, MemoryImages, NoOptions, UserError
-from rbench.contexts import TaskContext
+from rbench.plugin.contexts import TaskContext
 
 
 def forward(network: nn.Module, test: MemoryImages | None) -> ImagesOutcome:

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 import torch
 from rbench_plugins.architectures import rrvgg
-from rbench_plugins.layers.reconstruct import chunk_size, reconstruct
+from rbench_plugins.layers.cnn_dcn.reconstruct import chunk_size, reconstruct
 
 from rbench import BuildContext, Record, RunSpec, UserError
-from rbench.catalog import Catalog
-from rbench.execute import Execution, execute
-from rbench.resolve import resolve
+from rbench.plugin.catalog import Catalog
+from rbench.runner.execute import Execution, execute
+from rbench.spec.resolve import resolve
 
 
 @pytest.fixture(scope="module")

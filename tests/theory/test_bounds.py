@@ -8,10 +8,10 @@ from rbench_plugins.theory.angles import angle
 from rbench_plugins.theory.bounds import angle_bound, multi_layer_bound, two_layer_bound
 from rbench_plugins.theory.l2_limit import l2_limit, squared_norms
 from rbench_plugins.theory.stack import Conv, Pool, Stack, Upsample, Window
-from theory_stacks import HALVES, SAME, convs, output
 from torch import Tensor
 
 from rbench import UserError
+from tests.helpers.theory_stacks import HALVES, SAME, convs, output
 
 
 def test_two_layers_by_hand(cat: Tensor) -> None:

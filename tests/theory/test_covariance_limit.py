@@ -9,10 +9,10 @@ from rbench_plugins.theory.angles import angle
 from rbench_plugins.theory.covariance_limit import covariance, covariance_limit, without_weights
 from rbench_plugins.theory.l2_limit import l2_limit
 from rbench_plugins.theory.stack import Conv, Pool, Stack, Upsample, Window
-from theory_stacks import HALVES, SAME, convs, output, pooled
 from torch import Tensor
 
 from rbench import UserError
+from tests.helpers.theory_stacks import HALVES, SAME, convs, output, pooled
 
 
 def test_without_pools_it_is_the_l2_limit(cat: Tensor) -> None:

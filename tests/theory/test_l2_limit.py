@@ -8,8 +8,9 @@ from rbench_plugins.theory.constants import gaussian_moments
 from rbench_plugins.theory.l2_limit import l2_limit
 from rbench_plugins.theory.routes import route_counts, routes_limit
 from rbench_plugins.theory.stack import Conv, Pool, Stack, Upsample, Window
-from theory_stacks import HALVES, SAME, convs, output, pooled
 from torch import Tensor
+
+from tests.helpers.theory_stacks import HALVES, SAME, convs, output, pooled
 
 
 def test_equals_the_count_of_routes() -> None:

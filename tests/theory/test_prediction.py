@@ -8,10 +8,10 @@ from rbench_plugins.theory.angles import angle
 from rbench_plugins.theory.l2_limit import l2_limit
 from rbench_plugins.theory.prediction import predicted_sin2
 from rbench_plugins.theory.stack import Conv, Stack, Upsample
-from theory_stacks import SAME, convs, output, pooled
 from torch import Tensor
 
 from rbench import UserError
+from tests.helpers.theory_stacks import SAME, convs, output, pooled
 
 
 def _check(stack: Stack, image: Tensor, draws: int, seed: int) -> None:

@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 import torch
 from rbench_plugins.architectures import rrvgg_mean as rrvgg
-from rbench_plugins.architectures.cnn_dcn_options import CnnDcnOptions
 from rbench_plugins.architectures.random_cnn import RandomCNNOptions, build
+from rbench_plugins.layers.cnn_dcn.options import CnnDcnOptions
 from rbench_plugins.layers.random_cnn import ChannelMean
-from rbench_plugins.theory.reading import read_stack
+from rbench_plugins.theory.read_network import read_stack
 from rbench_plugins.theory.stack import Conv, Pool, Upsample, Window
 from torch import nn
 

@@ -11,18 +11,19 @@ import pytest
 import torch
 from PIL import Image
 from rbench_plugins.architectures import rrvgg_mean
-from rbench_plugins.architectures.cnn_dcn_options import CnnDcnOptions
 from rbench_plugins.architectures.random_cnn import RandomCNNOptions, build
-from rbench_plugins.metrics.theory import COMPONENT, TheoryOptions
+from rbench_plugins.layers.cnn_dcn.options import CnnDcnOptions
+from rbench_plugins.metrics.theory import COMPONENT
 from rbench_plugins.theory.angles import angle
 from rbench_plugins.theory.bounds import two_layer_bound
 from rbench_plugins.theory.l2_limit import l2_limit, squared_norms
+from rbench_plugins.theory.options import TheoryOptions
 from rbench_plugins.theory.pictures import stretch
-from rbench_plugins.theory.reading import read_stack
+from rbench_plugins.theory.read_network import read_stack
 from torch import Tensor, nn
 
 from rbench import BuildContext, ImagesOutcome, MetricContext, MetricValue, UserError
-from rbench.contexts import Artifacts
+from rbench.plugin.contexts import Artifacts
 
 
 @dataclass
@@ -227,7 +228,7 @@ def test_picture_shows_image_limit_and_output(images: Tensor, tmp_path: Path) ->
 
 
 def test_limit_ssim_against_scikit_image_and_a_wide_network(images: Tensor) -> None:
-    from rbench_plugins.layers.ssim import grey
+    from rbench_plugins.images.ssim import grey
     from skimage.metrics import structural_similarity
 
     network = random_cnn(width=32)

@@ -10,9 +10,10 @@ from PIL import Image
 from skimage import data
 
 from rbench import SuiteSpec, run
-from rbench.catalog import Catalog
-from rbench.plot import figures
-from rbench.sweep import load_suite, resolve_suite
+from rbench.plugin.catalog import Catalog
+from rbench.report.plot import figures
+from rbench.spec.suite_spec import read_suite
+from rbench.sweep.survey import resolve_suite
 
 SUITES = ["convergence", "disjoint", "fig7b", "kernel", "pools", "stress"]
 
@@ -25,7 +26,7 @@ def folder(path: Path) -> Path:
 
 @pytest.mark.parametrize("name", SUITES)
 def test_suites_resolve_and_declare_their_figures(name: str, tmp_path: Path) -> None:
-    suite: SuiteSpec = load_suite(f"theory_{name}")
+    suite: SuiteSpec = read_suite(f"theory_{name}")
     cells = resolve_suite(suite, Catalog.from_environment(), {"data_dir": str(folder(tmp_path))})
     assert len({cell.digest for cell in cells}) == len(cells) > 5
     assert len({cell.protocol for cell in cells}) == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rbench import Architecture, BuildContext
-from rbench_plugins.architectures.cnn_dcn_options import CnnDcnOptions
+from rbench_plugins.layers.cnn_dcn.options import CnnDcnOptions
 
 if TYPE_CHECKING:
     from torch import nn
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def build(context: BuildContext, options: CnnDcnOptions) -> nn.Module:
     """Images (B, C, H, W) in [0, 1] -> reconstructions of that size, unbounded."""
-    from rbench_plugins.layers.cnn_dcn_make import make
+    from rbench_plugins.layers.cnn_dcn.make import make
 
     return make(context, options, "alexnet")
 

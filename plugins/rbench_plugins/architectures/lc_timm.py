@@ -8,8 +8,8 @@ from pydantic import Field
 
 from rbench import Architecture, ArchitectureFamily, BuildContext, UserError
 from rbench_plugins.architectures import timm_models
-from rbench_plugins.architectures.lc_options import LCOptions
 from rbench_plugins.architectures.timm_models import TimmOptions
+from rbench_plugins.layers.lc.options import LCOptions
 
 if TYPE_CHECKING:
     from torch import nn
@@ -26,7 +26,7 @@ class LCModelOptions(LCOptions):
 
 def build(context: BuildContext, options: LCModelOptions) -> nn.Module:
     """timm's model under timm's own initialisation; LC-blocks draw PyTorch's default law."""
-    from rbench_plugins.layers.lc_make import LCMaker, put_lc_blocks
+    from rbench_plugins.layers.lc.make import LCMaker, put_lc_blocks
 
     if context.pretrained:
         raise UserError("--pretrained: published filters are no LC-blocks; leave it out")

@@ -29,9 +29,10 @@ def build(context: BuildContext, options: ResNetCifarOptions) -> nn.Module:
     """Draws from the global generator, PyTorch's default law (P2 eq. 3)."""
     from functools import partial
 
+    import rbench_plugins.layers.timm_entry  # noqa: F401  registers the name for exports
     from rbench_plugins.layers.cifar_resnet import CifarResNet, plain_conv
-    from rbench_plugins.layers.lc_shape import ConvShape
-    from rbench_plugins.layers.scaled_conv import as_lc
+    from rbench_plugins.layers.lc.scaled_conv import as_lc
+    from rbench_plugins.layers.lc.shape import ConvShape
 
     make = plain_conv
     if options.grad_scale_as_lc is not None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rbench import Architecture, ArchitectureFamily, BuildContext
 from rbench_plugins.architectures.cifar_options import CifarResNetOptions
-from rbench_plugins.architectures.lc_options import LCOptions
+from rbench_plugins.layers.lc.options import LCOptions
 
 if TYPE_CHECKING:
     from torch import nn
@@ -22,8 +22,9 @@ class ResNetLCOptions(LCOptions, CifarResNetOptions):
 
 def build(context: BuildContext, options: ResNetLCOptions) -> nn.Module:
     """LC-blocks draw from streams of their own, the rest from the global generator."""
+    import rbench_plugins.layers.timm_entry  # noqa: F401  registers the name for exports
     from rbench_plugins.layers.cifar_resnet import CifarResNet
-    from rbench_plugins.layers.lc_make import LCMaker
+    from rbench_plugins.layers.lc.make import LCMaker
 
     return CifarResNet(
         options.depth,

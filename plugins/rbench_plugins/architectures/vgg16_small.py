@@ -28,7 +28,7 @@ def build(context: BuildContext, options: Vgg16SmallOptions) -> nn.Module:
     """Normalised images (B, in_chans, H, W) -> logits (B, num_classes). He's weights."""
     from torch import nn
 
-    from rbench_plugins.layers.cnn_dcn_plan import Conv, Pool, Step, vgg16
+    from rbench_plugins.layers.cnn_dcn.plan import Conv, Pool, Step, vgg16
 
     plan = vgg16(5, None, options.width, 3, context.in_chans)
     steps: list[Step] = [*plan, Pool(2, 2)]

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rbench_plugins.layers.lc_shape import ConvShape
+from rbench_plugins.layers.lc.shape import ConvShape
 
 MakeConv = Callable[[ConvShape, str], nn.Module]
 """(shape, name in the network) -> the layer that convolves."""
@@ -116,26 +116,20 @@ class CifarResNet(nn.Module):
         return logits
 
     def timm_form(self) -> nn.Module:
-        """See :func:`timm_form`; only for a network of plain convolutions."""
-        return timm_form(self)
+        """The network as timm builds it, for ``timm.models.save_for_hf``; plain convolutions only.
+
+        The architecture has imported :mod:`rbench_plugins.layers.timm_entry`, which registers the
+        name; an exported folder opens where that module has been imported.
+        """
+        import timm
+
+        model: nn.Module = timm.create_model("rbench_resnet_cifar", **self.shape_args)
+        model.load_state_dict(self.state_dict())
+        return model.train(self.training)
 
     def get_classifier(self) -> nn.Module:
         """As timm's models name it."""
         return self.fc
-
-
-def timm_form(network: CifarResNet) -> nn.Module:
-    """The folded ``network`` as timm builds it, ready for ``timm.models.save_for_hf``.
-
-    The folder opens where :mod:`rbench_plugins.layers.timm_entry` has been imported.
-    """
-    import timm
-
-    import rbench_plugins.layers.timm_entry  # noqa: F401  registers the name
-
-    model: nn.Module = timm.create_model("rbench_resnet_cifar", **network.shape_args)
-    model.load_state_dict(network.state_dict())
-    return model.train(network.training)
 
 
 def _shape(c_in: int, c_out: int, kernel: int, stride: int = 1) -> ConvShape:

@@ -21,7 +21,7 @@ def measure(
     """``content_ssim`` (grey, Wang 2004) and ``content_distance`` at relu4_1 of the judges."""
     import torch
 
-    from rbench_plugins.layers.ssim import Ssim, grey
+    from rbench_plugins.images.ssim import Ssim, grey
     from rbench_plugins.stylization.evaluation import (
         Judge,
         by_pair,

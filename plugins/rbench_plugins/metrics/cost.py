@@ -42,8 +42,8 @@ def measure(
 
 def learnable(network: nn.Module) -> int:
     """Parameters that learn, those of LC-blocks counted as the paper has them."""
-    from rbench_plugins.layers.lc_compact import LCCompact
-    from rbench_plugins.layers.lc_gram import LCGram
+    from rbench_plugins.layers.lc.compact import LCCompact
+    from rbench_plugins.layers.lc.gram import LCGram
 
     count = sum(p.numel() for p in network.parameters() if p.requires_grad)
     for module in network.modules():

@@ -76,8 +76,8 @@ def statistics(rows: Tensor) -> dict[str, float]:
 
 def _layers(network: nn.Module, options: CosineOptions) -> list[tuple[str, Tensor]]:
     from rbench import spatial_filters
-    from rbench_plugins.layers.lc_block import LCBlock
-    from rbench_plugins.layers.lc_gram import LCGram
+    from rbench_plugins.layers.lc.block import LCBlock
+    from rbench_plugins.layers.lc.gram import LCGram
 
     layers = []
     for found in spatial_filters(network):

@@ -38,8 +38,8 @@ def measure(
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    from rbench_plugins.layers.lc_block import LCBlock
-    from rbench_plugins.layers.lc_gram import LCGram
+    from rbench_plugins.layers.lc.block import LCBlock
+    from rbench_plugins.layers.lc.gram import LCGram
 
     try:
         reference = load_file(options.weights.expanduser())

@@ -23,7 +23,7 @@ def measure(
     outcome: ImagesOutcome, context: MetricContext, options: MseOptions
 ) -> Iterator[MetricValue]:
     """Mean over an image's values, then over images; where the output is grey, so is the input."""
-    from rbench_plugins.layers.image_scores import Scale, scored
+    from rbench_plugins.images.scores import Scale, scored
 
     def score(image: Tensor, target: Tensor) -> Tensor:
         return (image - target).square().mean((1, 2, 3))

@@ -23,7 +23,7 @@ def measure(
     outcome: ImagesOutcome, context: MetricContext, options: PsnrOptions
 ) -> Iterator[MetricValue]:
     """Decibels, the mean over images; where the output is grey, so is the input."""
-    from rbench_plugins.layers.image_scores import Scale, scored
+    from rbench_plugins.images.scores import Scale, scored
 
     def score(image: Tensor, target: Tensor) -> Tensor:
         from torchmetrics.functional.image import peak_signal_noise_ratio

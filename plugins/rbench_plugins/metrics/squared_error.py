@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rbench import Metric, MetricContext, MetricValue, NoOptions
-from rbench_plugins.tasks.reconstruction_outcome import ReconstructionOutcome
+from rbench_plugins.images.outcome import ReconstructionOutcome
 
 
 def measure(
@@ -16,7 +16,7 @@ def measure(
     Of the output itself, before any mapping. Nothing where the network was not trained: the
     scale of a random network's output means nothing.
     """
-    from rbench_plugins.layers.image_scores import Scale, value
+    from rbench_plugins.images.scores import Scale, value
 
     for split, errors in outcome.losses.items():
         yield value(Scale("squared_error", "", False), f"_{split}", errors[None])

@@ -33,8 +33,8 @@ def measure(
     """
     import torch
 
-    from rbench_plugins.layers.image_scores import Scale, scored, scores, value
-    from rbench_plugins.layers.ssim import Ssim, grey
+    from rbench_plugins.images.scores import Scale, scored, scores, value
+    from rbench_plugins.images.ssim import Ssim, grey
 
     judge = Ssim(grey(outcome.inputs))
     plain: list[Tensor] = []
@@ -58,8 +58,8 @@ def _save_nearest(
     outcome: ImagesOutcome, context: MetricContext, found: Tensor, count: int
 ) -> None:
     """Of each of the first images, the grey output whose SSIM is nearest to the networks' mean."""
-    from rbench_plugins.layers.pictures import Tile, grid
-    from rbench_plugins.layers.ssim import grey
+    from rbench_plugins.images.ssim import grey
+    from rbench_plugins.images.tiles import Tile, grid
 
     networks, images = found.shape
     if networks == 1:

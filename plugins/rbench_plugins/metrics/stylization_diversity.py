@@ -16,7 +16,7 @@ def measure(
 
     Means over all pairs of networks and all pairs of images; nothing where there is one network.
     """
-    from rbench_plugins.layers.ssim import Ssim, grey
+    from rbench_plugins.images.ssim import Ssim, grey
     from rbench_plugins.stylization.evaluation import standard_error
 
     networks = len(outcome.outputs)

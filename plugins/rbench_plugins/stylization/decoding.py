@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from rbench import UserError
-from rbench_plugins.layers.mappings import minmax
+from rbench_plugins.images.mappings import minmax
 
 MappingName = Literal["readout", "affine", "affine_style", "affine_content", "minmax"]
 

@@ -18,7 +18,7 @@ from rbench_plugins.stylization.optimisation import Objective, Trace, Watch, opt
 from rbench_plugins.stylization.parametrization import Corrections
 
 if TYPE_CHECKING:
-    from rbench_plugins.tasks.stylization import StylizationOptions
+    from rbench_plugins.stylization.options import StylizationOptions
 
 LEVELS = {"fvt": (1, 2, 3), "gatys": (0, 1, 2, 3)}
 LR = {"fvt": 0.05, "gatys": 0.01}

@@ -18,7 +18,7 @@ from rbench_plugins.stylization.sheets import contact_sheet, plain_sheet, to_pil
 
 if TYPE_CHECKING:
     from rbench import ImageData
-    from rbench_plugins.tasks.stylization import StylizationOptions
+    from rbench_plugins.stylization.options import StylizationOptions
 
 SMALLEST = 16
 """Pixels a side: below, Conv5 sees a single position and SSIM has hardly a window."""
@@ -134,7 +134,7 @@ def probe(network: torch.nn.Module, size: tuple[int, int]) -> tuple[int, int]:
 def vgg16_weights(name: str) -> dict[str, Tensor]:
     """A VGG16 classifier's state: ``pretrained`` (a download), or a safetensors file."""
     if name == "pretrained":
-        from rbench_plugins.layers.cnn_dcn_make import published
+        from rbench_plugins.layers.cnn_dcn.make import published
 
         return published("vgg16")
     from safetensors import SafetensorError

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, cast
 from pydantic import Field
 
 from rbench import Options, Task, UserError
-from rbench_plugins.tasks.reconstruction_outcome import ReconstructionOutcome
+from rbench_plugins.images.outcome import ReconstructionOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,8 +43,8 @@ def run(context: TaskContext, options: ReconstructionOptions) -> ReconstructionO
     """Train (or not), reconstruct, map to images; save the picture of before and after."""
     import torch
 
-    from rbench_plugins.layers.mappings import mapping
-    from rbench_plugins.layers.reconstruct import reconstruct
+    from rbench_plugins.images.mappings import mapping
+    from rbench_plugins.layers.cnn_dcn.reconstruct import reconstruct
 
     network, data = context.network, context.data
     if getattr(network, "awaits_weights", False):
@@ -179,9 +179,9 @@ def squared_errors(outputs: Tensor, inputs: Tensor) -> Tensor:
 
 def _picture(context: TaskContext, outcome: ReconstructionOutcome) -> None:
     """The first images, and what the first network makes of them under three mappings."""
-    from rbench_plugins.layers.mappings import FITTED, mapping
-    from rbench_plugins.layers.pictures import Tile, grid
-    from rbench_plugins.layers.ssim import WINDOW, Ssim, grey
+    from rbench_plugins.images.mappings import FITTED, mapping
+    from rbench_plugins.images.ssim import WINDOW, Ssim, grey
+    from rbench_plugins.images.tiles import Tile, grid
 
     count = min(4, len(outcome.inputs))
     inputs, raw = outcome.inputs[:count], outcome.raw[:count]

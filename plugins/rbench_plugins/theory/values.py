@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from rbench import ImagesOutcome, MetricContext, MetricValue, UserError
-from rbench_plugins.layers.mappings import MAPPINGS
-from rbench_plugins.layers.ssim import WINDOW, Ssim, grey
+from rbench_plugins.images.mappings import MAPPINGS
+from rbench_plugins.images.ssim import WINDOW, Ssim, grey
 from rbench_plugins.theory import assumptions
 from rbench_plugins.theory.angles import wilson
 from rbench_plugins.theory.l2_limit import squared_norms
-from rbench_plugins.theory.measuring import (
+from rbench_plugins.theory.measure import (
     Angles,
     ImageTheory,
     image_theory,
@@ -25,11 +25,11 @@ from rbench_plugins.theory.measuring import (
     uses_recursion,
 )
 from rbench_plugins.theory.pictures import beside
-from rbench_plugins.theory.reading import read_stack
+from rbench_plugins.theory.read_network import read_stack
 from rbench_plugins.theory.stack import Stack
 
 if TYPE_CHECKING:
-    from rbench_plugins.metrics.theory import TheoryOptions
+    from rbench_plugins.theory.options import TheoryOptions
 
 
 @dataclass(frozen=True)

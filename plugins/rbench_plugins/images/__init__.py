@@ -1,0 +1,1 @@
+"""Scores, mappings and controls of image reconstruction."""

@@ -1,0 +1,1 @@
+"""Random CNN plus deconvolution networks (CNN-DCN, P1)."""

@@ -1,0 +1,90 @@
+"""The public names and where each lives."""
+
+from .api import load as load
+from .api import run as run
+from .errors import UnknownName as UnknownName
+from .errors import UserError as UserError
+from .network.fold import folded as folded
+from .network.freeze import SpatialFilter as SpatialFilter
+from .network.freeze import SpatialModule as SpatialModule
+from .network.freeze import spatial_filters as spatial_filters
+from .plugin.components import Architecture as Architecture
+from .plugin.components import ArchitectureFamily as ArchitectureFamily
+from .plugin.components import Dataset as Dataset
+from .plugin.components import Initializer as Initializer
+from .plugin.components import Metric as Metric
+from .plugin.components import Task as Task
+from .plugin.contexts import BuildContext as BuildContext
+from .plugin.contexts import DataContext as DataContext
+from .plugin.contexts import MetricContext as MetricContext
+from .plugin.contexts import TaskContext as TaskContext
+from .plugin.data import Batch as Batch
+from .plugin.data import FileImages as FileImages
+from .plugin.data import ImageData as ImageData
+from .plugin.data import MemoryImages as MemoryImages
+from .plugin.hookspecs import hookimpl as hookimpl
+from .plugin.options import NoOptions as NoOptions
+from .plugin.options import Options as Options
+from .plugin.outcomes import ClassificationOutcome as ClassificationOutcome
+from .plugin.outcomes import ImagesOutcome as ImagesOutcome
+from .plugin.outcomes import Outcome as Outcome
+from .plugin.outcomes import StylizationOutcome as StylizationOutcome
+from .plugin.recipe import Training as Training
+from .records.record import MetricValue as MetricValue
+from .records.record import Record as Record
+from .runner.batches import training_batches as training_batches
+from .runner.memory import peak_memory as peak_memory
+from .runner.prediction import predict as predict
+from .runner.training import Diverged as Diverged
+from .runner.training import train as train
+from .seeds import derive as derive
+from .seeds import generator as generator
+from .seeds import global_seed as global_seed
+from .spec.run_spec import RunSpec as RunSpec
+from .spec.suite_spec import SuiteSpec as SuiteSpec
+
+__version__: str
+__all__ = [
+    "Architecture",
+    "ArchitectureFamily",
+    "Batch",
+    "BuildContext",
+    "ClassificationOutcome",
+    "DataContext",
+    "Dataset",
+    "Diverged",
+    "FileImages",
+    "ImageData",
+    "ImagesOutcome",
+    "Initializer",
+    "MemoryImages",
+    "Metric",
+    "MetricContext",
+    "MetricValue",
+    "NoOptions",
+    "Options",
+    "Outcome",
+    "Record",
+    "RunSpec",
+    "SpatialFilter",
+    "SpatialModule",
+    "StylizationOutcome",
+    "SuiteSpec",
+    "Task",
+    "TaskContext",
+    "Training",
+    "UnknownName",
+    "UserError",
+    "derive",
+    "folded",
+    "generator",
+    "global_seed",
+    "hookimpl",
+    "load",
+    "peak_memory",
+    "predict",
+    "run",
+    "spatial_filters",
+    "train",
+    "training_batches",
+]

@@ -1,0 +1,1 @@
+"""What a plugin author writes against, and how plugins are found."""

@@ -1,0 +1,111 @@
+"""Find a component by kind and name; where there is none, say who may have failed to bring it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeVar
+
+from rbench.errors import UnknownName
+from rbench.plugin.components import (
+    KINDS,
+    Architecture,
+    ArchitectureFamily,
+    Component,
+    Dataset,
+    Initializer,
+    Metric,
+    Task,
+)
+from rbench.plugin.loading import Plugin, Plugins, load
+
+C = TypeVar("C", Initializer, Dataset, Task, Metric)
+
+
+class Catalog:
+    """All components of an environment, by kind and name."""
+
+    def __init__(self, plugins: Plugins) -> None:
+        self.plugins = plugins
+        self._by_name: dict[tuple[str, str], Component] = {}
+        self._plugin_of: dict[tuple[str, str], str] = {}
+        for entry in plugins.registered:
+            key = (entry.component.kind, entry.component.name)
+            self._by_name[key], self._plugin_of[key] = entry.component, entry.plugin
+
+    @classmethod
+    def from_environment(cls) -> Catalog:
+        """The catalogue of all installed plugins."""
+        return cls(load())
+
+    @property
+    def failed(self) -> list[Plugin]:
+        """Plugins that could not be loaded."""
+        return self.plugins.failed
+
+    def components(self, kind: str) -> Iterator[Component]:
+        """The registered components of a kind, families not expanded, by name."""
+        if kind not in KINDS:
+            raise UnknownName("kind", kind, KINDS)
+        for (found, _), component in sorted(self._by_name.items(), key=lambda item: item[0]):
+            if found == kind:
+                yield component
+
+    def names(self, kind: str) -> list[str]:
+        """Every name of a kind, families expanded."""
+        names: set[str] = set()
+        for component in self.components(kind):
+            names |= (
+                set(component.names())
+                if isinstance(component, ArchitectureFamily)
+                else {component.name}
+            )
+        return sorted(names)
+
+    def architecture(self, name: str) -> Architecture:
+        """The architecture of that name: a registered one, else a family's member."""
+        found = self._by_name.get(("architecture", name))
+        if isinstance(found, Architecture):
+            return found
+        for component in self.components("architecture"):
+            if isinstance(component, ArchitectureFamily) and (member := component.member(name)):
+                return member
+        raise self._unknown("architecture", name)
+
+    def initializer(self, name: str) -> Initializer:
+        """The initializer of that name."""
+        return self._get(Initializer, name)
+
+    def dataset(self, name: str) -> Dataset:
+        """The data set of that name."""
+        return self._get(Dataset, name)
+
+    def task(self, name: str) -> Task:
+        """The task of that name."""
+        return self._get(Task, name)
+
+    def metric(self, name: str) -> Metric:
+        """The metric of that name."""
+        return self._get(Metric, name)
+
+    def plugin_of(self, kind: str, name: str) -> str:
+        """The plugin that registered a component; for a family's member, the family's."""
+        if (kind, name) in self._plugin_of:
+            return self._plugin_of[kind, name]
+        for component in self.components(kind):
+            if isinstance(component, ArchitectureFamily) and component.member(name):
+                return self._plugin_of[kind, component.name]
+        raise self._unknown(kind, name)
+
+    def _get(self, kind: type[C], name: str) -> C:
+        component = self._by_name.get((kind.kind, name))
+        if isinstance(component, kind):
+            return component
+        raise self._unknown(kind.kind, name)
+
+    def _unknown(self, kind: str, name: str) -> UnknownName:
+        note = ""
+        if self.failed:
+            failed = ", ".join(f"{plugin.name} ({plugin.error})" for plugin in self.failed)
+            note = f" (plugins that failed to load: {failed}; see rbench plugins)"
+        what = "model" if kind == "architecture" else kind
+        return UnknownName(what, name, self.names(kind), note)

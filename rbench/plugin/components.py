@@ -1,0 +1,140 @@
+"""The five kinds of component that plugins register: frozen descriptions with a factory.
+
+A component is a name, one sentence, an options model and a function that does the work. The
+function imports what it needs when it is called: describing a component loads no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+
+from pydantic import JsonValue
+
+from rbench.plugin.options import NoOptions, Options
+from rbench.plugin.outcomes import Outcome
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor, nn
+
+    from rbench.plugin.contexts import BuildContext, DataContext, MetricContext, TaskContext
+    from rbench.plugin.data import ImageData
+    from rbench.records.record import MetricValue
+
+
+@dataclass(frozen=True, kw_only=True)
+class Architecture:
+    """A network family member.
+
+    ``build(context, options)`` returns an ``nn.Module``. For classification it maps normalised
+    images (B, in_chans, H, W) to logits (B, num_classes). It may draw from the global torch
+    generator, which the engine has seeded for it.
+    """
+
+    kind: ClassVar[str] = "architecture"
+    name: str
+    summary: str
+    build: Callable[[BuildContext, Any], nn.Module]
+    options: type[Options] = NoOptions
+    defaults: Mapping[str, JsonValue] = field(default_factory=dict)
+    """Option values that the name itself implies; the user's values win."""
+    revision: int = 1
+    """Raised whenever the numbers that this component yields change."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArchitectureFamily:
+    """Many architectures under one description, such as every model of timm.
+
+    ``names()`` lists what can be asked for, without loading torch; ``member(name)`` returns the
+    architecture of that name, or None if the family does not know it (it may know names that
+    ``names()`` does not list, such as ``resnet_lc_20_16x128``).
+    """
+
+    kind: ClassVar[str] = "architecture"
+    name: str
+    summary: str
+    names: Callable[[], Iterable[str]]
+    member: Callable[[str], Architecture | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Initializer:
+    """A law for weights.
+
+    ``draw(weight, generator, options)`` fills ``weight`` (c_out, c_in/groups, k, k) in place,
+    from ``generator`` and from nothing else.
+    """
+
+    kind: ClassVar[str] = "initializer"
+    name: str
+    summary: str
+    draw: Callable[[Tensor, Generator, Any], object]
+    options: type[Options] = NoOptions
+    revision: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """Images, with labels where there are any. ``open(context, options)`` returns the data."""
+
+    kind: ClassVar[str] = "dataset"
+    name: str
+    summary: str
+    open: Callable[[DataContext, Any], ImageData]
+    options: type[Options] = NoOptions
+    recipe: str | None = None
+    """The recipe that a training task takes where the user names none."""
+    needs_data_dir: bool = True
+    identity: Callable[[DataContext, Any], str] | None = None
+    """``identity(context, options)`` names the files' content cheaply and without torch, such as
+    a digest of names and sizes, where the set's name does not already say which images it has.
+    It is part of a run's digest."""
+    revision: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What is asked of a network. ``run(context, options)`` trains or not, returns an outcome."""
+
+    kind: ClassVar[str] = "task"
+    name: str
+    summary: str
+    run: Callable[[TaskContext, Any], Outcome]
+    produces: type[Outcome]
+    options: type[Options] = NoOptions
+    dataset: str = "digits"
+    """The data set where the user names none."""
+    metrics: tuple[str, ...] = ()
+    """The metrics where the user names none."""
+    recipe: str | None = None
+    """The recipe where neither the user nor the data set names one."""
+    trains: Callable[[Any], bool] = lambda options: True
+    """Whether, under these options, the task trains and so needs a recipe."""
+    labels: bool = True
+    """Whether the task needs labelled train and test splits."""
+    compared: tuple[str, ...] = ()
+    """Options that say who competes and not by which rules: runs that differ in them share a
+    protocol, and so a table of the leaderboard."""
+    revision: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """A measurement on an outcome. ``measure(outcome, context, options)`` returns its values.
+
+    A metric is offered only outcomes of the type that it ``reads``.
+    """
+
+    kind: ClassVar[str] = "metric"
+    name: str
+    summary: str
+    measure: Callable[[Any, MetricContext, Any], Iterable[MetricValue]]
+    reads: type[Outcome] = Outcome
+    options: type[Options] = NoOptions
+    revision: int = 1
+
+
+Component: TypeAlias = Architecture | ArchitectureFamily | Initializer | Dataset | Task | Metric
+KINDS: tuple[str, ...] = ("architecture", "initializer", "dataset", "task", "metric")

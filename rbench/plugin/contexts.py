@@ -1,0 +1,173 @@
+"""What the engine hands to a component's function: the run's facts and the means to report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Protocol
+
+from rbench.records.record import Artifact, Phase
+
+if TYPE_CHECKING:
+    import torch
+    from accelerate import Accelerator
+    from PIL.Image import Image
+    from torch import Tensor, nn
+
+    from rbench.plugin.data import ImageData
+    from rbench.plugin.recipe import Training
+
+Note = Callable[[str], None]
+"""Takes one sentence that the user should know and that the record keeps."""
+
+
+class Progress(Protocol):
+    """Where a long job says how far it is; ``text`` is a short live figure such as a loss."""
+
+    def __call__(self, phase: str, done: int, total: int, text: str = "") -> None:
+        """Report ``done`` of ``total`` units of ``phase``."""
+
+
+def silent(phase: str, done: int, total: int, text: str = "") -> None:
+    """The progress of a run that nobody watches."""
+
+
+class Clock:
+    """Seconds and images of each phase of a run."""
+
+    def __init__(self) -> None:
+        self.phases: dict[str, Phase] = {}
+        self.running: list[Phase] = []
+        self.earlier = 0.0
+        """Seconds that earlier processes spent on this run, before it was resumed."""
+
+    def resumed(self, seconds: float) -> None:
+        """Count ``seconds`` that an earlier process spent in the phase that is running."""
+        self.earlier += seconds
+        if self.running:
+            self.running[-1].seconds += seconds
+
+    @contextmanager
+    def phase(self, name: str, images: int = 0) -> Iterator[Phase]:
+        """Time a block; the block may set ``phase.images``. A name seen before adds up."""
+        phase = self.phases.setdefault(name, Phase(name=name))
+        phase.images += images
+        self.running.append(phase)
+        start = perf_counter()
+        try:
+            yield phase
+        finally:
+            self.running.pop()
+            phase.seconds += perf_counter() - start
+
+
+@dataclass(kw_only=True)
+class BuildContext:
+    """For ``Architecture.build``: the shape of the problem.
+
+    ``img_size`` is (height, width) in pixels; ``num_classes`` 0 asks for a network without a
+    classifier; ``pretrained`` asks for published weights.
+    """
+
+    in_chans: int = 3
+    img_size: tuple[int, int] = (32, 32)
+    num_classes: int = 10
+    pretrained: bool = False
+    seed: int = 0
+    """The run's seed, for architectures that draw from streams of their own
+    (:func:`rbench.seeds.generator`) instead of the global generator."""
+    freeze: tuple[str, ...] = ("none",)
+    """The policies by which the engine will freeze the network, for layers that can be run more
+    cheaply when their filters stay as drawn."""
+    training: Training | None = None
+    """The recipe by which it will be trained, if the task trains."""
+    draw: Callable[[Tensor, str], None] | None = None
+    """Where the run names an initializer: ``draw(weight, stream)`` fills a spatial filter
+    (c_out, c_in/groups, k, k) in place, by that law, from the stream of that name. The engine
+    draws plain convolutions itself; a layer that keeps or combines filters of its own calls
+    this in place of its own law."""
+    note: Note = field(default=lambda text: None)
+
+
+@dataclass(kw_only=True)
+class DataContext:
+    """For ``Dataset.open``: where the files are and in what form they are wanted.
+
+    ``img_size`` None means the set's own size; ``labels`` False means that a folder without
+    classes will do.
+    """
+
+    data_dir: Path | None = None
+    download: bool = False
+    img_size: tuple[int, int] | None = None
+    in_chans: int | None = None
+    labels: bool = True
+    skip_bad: bool = False
+    """Go on without images that cannot be read, and say so in a note."""
+    note: Note = field(default=lambda text: None)
+
+
+class Artifacts:
+    """Pictures that belong to a record: files in a folder beside it."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder, self.files = folder, list[Artifact]()
+
+    def save(self, name: str, image: Image, caption: str) -> None:
+        """Write ``image`` as ``name`` (``.png`` or ``.jpg``), unless the run keeps no files."""
+        if self.folder is None:
+            return
+        # Without parents: a shared folder that has vanished must not be made again in its place.
+        self.folder.mkdir(exist_ok=True)
+        options = {"optimize": True} if name.endswith(".png") else {"quality": 88}
+        image.save(self.folder / name, **options)
+        self.files.append(Artifact(file=f"{self.folder.name}/{name}", caption=caption))
+
+
+@dataclass(kw_only=True)
+class TaskContext:
+    """For ``Task.run``: the network, the data, the recipe and the means."""
+
+    network: nn.Module
+    """Built, drawn and frozen, on the CPU in float32; the task moves it."""
+    data: ImageData
+    training: Training | None
+    seed: int
+    accelerator: Accelerator
+    workers: int = 2
+    limit: int | None = None
+    clock: Clock = field(default_factory=Clock)
+    progress: Progress = silent
+    note: Note = field(default=lambda text: None)
+    artifacts: Artifacts = field(default_factory=lambda: Artifacts(None))
+    checkpoints: Path | None = None
+    """A folder for checkpoints of this very run, or None for none."""
+    checkpoint_every: int | None = None
+    """Optimiser steps between two checkpoints. None: at the end of an epoch, but at most once a
+    minute; 0: never."""
+    trainings: int = 0
+    """How many trainings this run has begun, so that each has checkpoints of its own."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where this process computes."""
+        return self.accelerator.device
+
+
+@dataclass(kw_only=True)
+class MetricContext:
+    """For ``Metric.measure``."""
+
+    seed: int
+    device: torch.device
+    accelerator: Accelerator
+    batch_size: int = 256
+    phase: Phase = field(default_factory=lambda: Phase(name="metric"))
+    """The metric's own phase in the record's timing; a metric that looks at images sets
+    ``phase.images``."""
+    progress: Progress = silent
+    note: Note = field(default=lambda text: None)
+    artifacts: Artifacts = field(default_factory=lambda: Artifacts(None))

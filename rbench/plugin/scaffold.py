@@ -1,0 +1,44 @@
+"""A third party's plugin package, written from templates: it installs, runs and passes its test."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from importlib.resources import files
+from pathlib import Path
+
+from rbench.errors import UserError, printable
+from rbench.files import write_atomically
+
+_NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
+
+
+def new_plugin(name: str, output: Path | None = None) -> Path:
+    """Write the package ``rbench-<name>`` into ``output`` (default: a folder of that name).
+
+    Its one module registers an architecture, an initializer and a metric. UserError if the name
+    is no name for a distribution, or the folder exists and is not empty.
+    """
+    short = name.removeprefix("rbench-").removeprefix("rbench_").replace("_", "-")
+    if not _NAME.fullmatch(short) or len(short) > 60 or short == "builtin":
+        raise UserError(
+            f"'{printable(name, 60)}' is no name for a plugin: "
+            "small letters, digits and single hyphens, such as my-filters"
+        )
+    prefix = short.replace("-", "_")
+    module = f"rbench_{prefix}"
+    if keyword.iskeyword(module) or module in ("rbench_plugins", "rbench_registry"):
+        raise UserError(f"'{name}' is taken by rbench itself")
+    folder = output or Path(f"rbench-{short}")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"{folder} exists and is not an empty folder")
+    words = {"MODULE": module, "PREFIX": prefix, "NAME": short}
+    templates = files("rbench.plugin") / "templates" / "plugin"
+    for template in sorted(templates.iterdir(), key=lambda entry: entry.name):
+        text = template.read_text(encoding="utf-8")
+        for word, value in words.items():
+            text = re.sub(rf"{word}", value, text)
+        target = template.name.removesuffix(".txt").replace("module.py", f"{module}.py")
+        place = folder / "tests" / target if target.startswith("test_") else folder / target
+        write_atomically(place, text)
+    return folder

@@ -1,0 +1,204 @@
+"""What is kept of a run: one typed, versioned, strict-JSON file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+
+from rbench.errors import UserError, printable
+
+SCHEMA = 1
+
+
+class RecordError(UserError):
+    """A record file that cannot be used."""
+
+
+class _Part(BaseModel):
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", defer_build=True)
+
+
+class MetricValue(_Part):
+    """One measured number.
+
+    ``uncertainty`` is in the unit of ``value``; ``uncertainty_kind`` says what it is, such as
+    ``binomial standard error over images``. ``higher_is_better`` None: neither. ``value`` may be
+    None where the measurement was not finite; ``details`` holds what a picture needs.
+    """
+
+    name: str
+    value: float | None
+    unit: str = ""
+    higher_is_better: bool | None = None
+    n: int = 1
+    uncertainty: float | None = None
+    uncertainty_kind: str | None = None
+    details: JsonValue = None
+
+
+class Phase(_Part):
+    """One phase of a run: wall seconds, images processed."""
+
+    name: str
+    seconds: float = 0.0
+    images: int = 0
+    images_per_second: float | None = None
+
+
+class Artifact(_Part):
+    """A picture beside the record; ``file`` is relative to the record's folder."""
+
+    file: str
+    caption: str = ""
+
+
+class Tensors(_Part):
+    """Some of a network's parameters: how many numbers, which tensors, and their SHA-256."""
+
+    count: int
+    names: list[str] = []
+    sha256: str | None = None
+
+
+class FreezeReport(_Part):
+    """Which parameters learn. ``sha256_after`` must equal ``frozen.sha256``."""
+
+    policy: list[str]
+    learnable: Tensors
+    frozen: Tensors
+    sha256_after: str | None = None
+
+
+class DataReport(_Part):
+    """The data that a run used."""
+
+    name: str
+    revision: str
+    train_images: int | None = None
+    test_images: int | None = None
+    num_classes: int | None = None
+    in_chans: int
+    img_size: tuple[int, int]
+    skipped: list[str] = []
+
+
+class Failure(_Part):
+    """Why a run has no result."""
+
+    kind: str
+    message: str
+    traceback: str = ""
+    log: str = ""
+    """The end of what the run printed, where it ran in a process of its own."""
+
+
+class Record(_Part):
+    """A run. ``spec`` repeats it; ``digest`` names it; ``protocol`` says what it compares with."""
+
+    schema_version: int = SCHEMA
+    digest: str
+    status: Literal["done", "failed", "interrupted"] = "done"
+    spec: dict[str, JsonValue]
+    resolved: dict[str, JsonValue] = {}
+    """Options, recipe and revisions after defaults: what the digest was taken of."""
+    protocol: str = ""
+    protocol_name: str = ""
+    comparable: bool = True
+    seed: int
+    started: str
+    seconds: float = 0.0
+    timing: list[Phase] = []
+    peak_memory_bytes: int | None = None
+    data: DataReport | None = None
+    network_sha256: str | None = None
+    """Of all parameters and buffers as they were built, before the task."""
+    result_sha256: str | None = None
+    """Of all parameters and buffers as the task left them."""
+    freeze: FreezeReport | None = None
+    metrics: list[MetricValue] = []
+    history: dict[str, list[float | None]] = {}
+    details: dict[str, JsonValue] = {}
+    artifacts: list[Artifact] = []
+    environment: dict[str, JsonValue] = {}
+    plugins: dict[str, str] = {}
+    git_commit: str | None = None
+    notes: list[str] = []
+    error: Failure | None = None
+    command: str = ""
+
+    def metric(self, name: str) -> MetricValue:
+        """The value of that name; KeyError where the record has none."""
+        for value in self.metrics:
+            if value.name == name:
+                return value
+        raise KeyError(name)
+
+
+def to_json(record: Record) -> str:
+    """Strict JSON: no NaN, fields in their order, one trailing newline."""
+    return json.dumps(record.model_dump(mode="json"), allow_nan=False, indent=1) + "\n"
+
+
+def read(path: Path) -> Record:
+    """The record in ``path``; RecordError in one line if there is none that can be used."""
+    return parse(_text(path), str(path))
+
+
+def parse(text: str, where: str) -> Record:
+    """The record that ``text`` holds."""
+    try:
+        content: Any = json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise RecordError(f"{where} is no record: broken JSON ({printable(error)})") from error
+    if not isinstance(content, dict) or "schema_version" not in content:
+        raise RecordError(f"{where} is no record: it has no schema_version")
+    version = content["schema_version"]
+    if not isinstance(version, int) or version > SCHEMA:
+        raise RecordError(
+            f"{where} has record schema {printable(version, 20)}; this rbench reads up to {SCHEMA}"
+        )
+    try:
+        return Record.model_validate(content)
+    except ValidationError as error:
+        raise RecordError(f"{where} is no record: {first_complaint(error)}") from error
+
+
+def first_complaint(error: ValidationError) -> str:
+    """The first of pydantic's complaints in one line."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return printable(f"{where}: {first['msg']}" if where else first["msg"])
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise RecordError(f"{path} is no record: not UTF-8 text") from error
+    except OSError as error:
+        raise RecordError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
+
+
+__all__ = [
+    "SCHEMA",
+    "Artifact",
+    "DataReport",
+    "Failure",
+    "FreezeReport",
+    "MetricValue",
+    "Phase",
+    "Record",
+    "RecordError",
+    "Tensors",
+    "first_complaint",
+    "parse",
+    "read",
+    "to_json",
+]

@@ -1,0 +1,199 @@
+"""A comparison as markdown, as JSON, and as a section of the page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from rbench.report.compare.report import NOT_MEASURED, ClaimRow, Report, ValueRow
+from rbench.report.leaderboard.text import escape, markdown, mean_and_spread, number
+
+VALUE_HEADS = ["source", "value", "reported", "measured", "difference", "n", "protocol", "verdict"]
+CLAIM_HEADS = ["source", "claim", "evidence", "protocol", "verdict"]
+
+
+def to_markdown(made: Report, unmeasured: bool = True, level: int = 2) -> str:
+    """Two tables for each paper; with ``unmeasured`` off, only what has records."""
+    parts = []
+    for paper in made.papers:
+        values = _of(made.values, paper.name, unmeasured)
+        claims = _of(made.claims, paper.name, unmeasured)
+        parts.append(f"{'#' * level} {markdown(paper.title, 200)}\n")
+        parts.append(f"{tally(made, paper.name)}\n")
+        if values:
+            rows = [[markdown(cell, 200) for cell in _value_cells(row)] for row in values]
+            parts.append(_table(VALUE_HEADS, rows))
+        if claims:
+            rows = [[markdown(cell, 400) for cell in _claim_cells(row)] for row in claims]
+            parts.append(_table(CLAIM_HEADS, rows))
+    return "\n".join(parts)
+
+
+def to_summary(made: Report) -> str:
+    """For a README: a sentence and a table of measured claims for each paper."""
+    parts = []
+    for paper in made.papers:
+        claims = _of(made.claims, paper.name, False)
+        parts.append(f"**{markdown(paper.title, 200)}.** {tally(made, paper.name)}\n")
+        if claims:
+            rows = {
+                (row.claim.source, row.claim.text, row.claim.metric, row.verdict) for row in claims
+            }
+            cells = [[markdown(cell, 200) for cell in row] for row in sorted(rows)]
+            parts.append(_table(["source", "claim", "measured in", "verdict"], cells))
+    return "\n".join(parts)
+
+
+def to_html(made: Report) -> str:
+    """A section of the page; empty where no paper has a record."""
+    sections = []
+    for place, paper in enumerate(made.papers):
+        values = _of(made.values, paper.name, False)
+        claims = _of(made.claims, paper.name, False)
+        if not values and not claims:
+            continue
+        tables = ""
+        if values:
+            tables += _html("Reported values", VALUE_HEADS, map(_value_cells, values))
+        if claims:
+            tables += _html("Claims", CLAIM_HEADS, map(_claim_cells, claims))
+        sections.append(
+            f'<section aria-labelledby="paper{place}"><h2 id="paper{place}">'
+            f"<bdi>{escape(paper.title)}</bdi></h2><p>{escape(tally(made, paper.name), 800)}</p>"
+            f"{tables}</section>"
+        )
+    return "\n".join(sections)
+
+
+def to_json(made: Report) -> list[dict[str, Any]]:
+    """One object a value or claim."""
+    found: list[dict[str, Any]] = [
+        {
+            "kind": "value",
+            "paper": row.paper,
+            "id": row.value.id,
+            "source": row.value.source,
+            "metric": row.value.metric,
+            "reported": row.value.value,
+            "reported_error": row.value.error,
+            "measured": row.measured.mean if row.measured else None,
+            "measured_std": row.measured.std if row.measured else None,
+            "n": row.measured.n if row.measured else 0,
+            "difference": row.difference,
+            "protocol": row.protocol,
+            "departures": list(row.departures),
+            "verdict": row.verdict,
+        }
+        for row in made.values
+    ]
+    found += [
+        {
+            "kind": "claim",
+            "paper": row.paper,
+            "id": row.claim.id,
+            "source": row.claim.source,
+            "claim": row.claim.text,
+            "evidence": [
+                {"where": r.where, "found": r.text, "verdict": r.verdict} for r in row.results
+            ],
+            "protocol": row.protocol,
+            "departures": list(row.departures),
+            "verdict": row.verdict,
+        }
+        for row in made.claims
+    ]
+    return found
+
+
+def tally(made: Report, paper: str) -> str:
+    """How much of a paper was measured, and with what verdicts, in two sentences."""
+    said = []
+    groups = (
+        ("reported values", [row.verdict for row in made.values if row.paper == paper]),
+        ("claims", [row.verdict for row in made.claims if row.paper == paper]),
+    )
+    for name, verdicts in groups:
+        if not verdicts:
+            continue
+        measured = [verdict for verdict in verdicts if verdict != NOT_MEASURED]
+        words = [_in_short(verdict) for verdict in measured]
+        counts = ", ".join(_counted(words.count(word), word) for word in sorted(set(words)))
+        text = f"{len(measured)} of {len(verdicts)} {name} measured"
+        said.append(f"{text}: {counts}." if counts else f"{text}.")
+    return " ".join(said)
+
+
+PLURAL = {"agrees": "agree", "differs": "differ", "holds": "hold", "does": "do"}
+
+
+def _counted(count: int, verdict: str) -> str:
+    first, _, rest = verdict.partition(" ")
+    return f"{count} {first if count == 1 else PLURAL.get(first, first)} {rest}".rstrip()
+
+
+def _in_short(verdict: str) -> str:
+    """A verdict for counting: how many results it rests on is left to the rows."""
+    plain = verdict.removesuffix(" (one seed)")
+    if plain.startswith("holds in none"):
+        return "does not hold"
+    return "holds in part" if plain.startswith("holds in") else plain
+
+
+def _of(rows: Iterable[Any], paper: str, unmeasured: bool) -> list[Any]:
+    return [
+        row for row in rows if row.paper == paper and (unmeasured or row.verdict != NOT_MEASURED)
+    ]
+
+
+def _value_cells(row: ValueRow) -> list[str]:
+    value = row.value
+    reported = number(value.value, 2)
+    if value.error is not None:
+        reported += f" ± {number(value.error, 2)}"
+    gap = "–" if row.difference is None else number(row.difference, 2)
+    return [
+        value.source,
+        value.id,
+        reported,
+        mean_and_spread(row.measured, "%" if abs(value.value) > 1 else ""),
+        gap if gap.startswith(("−", "–")) else f"+{gap}",
+        str(row.measured.n) if row.measured else "–",
+        _protocol(row.protocol, row.departures),
+        row.verdict,
+    ]
+
+
+def _claim_cells(row: ClaimRow) -> list[str]:
+    shown = [f"{result.where}: {result.text}: {result.verdict}" for result in row.results[:4]]
+    if len(row.results) > 4:
+        shown.append(f"and {len(row.results) - 4} more")
+    protocol = _protocol(row.protocol, row.departures)
+    return [row.claim.source, row.claim.text, "; ".join(shown) or "–", protocol, row.verdict]
+
+
+def _protocol(name: str, departures: tuple[str, ...]) -> str:
+    if not name:
+        return "–"
+    shown = "; ".join(departures[:3]) + (" ..." if len(departures) > 3 else "")
+    return f"{name}: {shown}" if shown else name
+
+
+def _table(heads: list[str], rows: list[list[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def _html(title: str, heads: list[str], rows: Iterable[list[str]]) -> str:
+    head = "".join(f"<th scope=col>{escape(text)}</th>" for text in heads)
+    body = []
+    for cells in rows:
+        *rest, verdict = cells
+        kind = {"agrees": "good", "holds": "good", "differs": "bad", "does not hold": "bad"}
+        inner = "".join(f"<td><bdi>{escape(cell, 700)}</bdi></td>" for cell in rest)
+        word = f'<span class="word {kind.get(verdict, "even")}">{escape(verdict)}</span>'
+        body.append(f"<tr>{inner}<td>{word}</td></tr>")
+    return (
+        f"<h3>{title}</h3><div class=scroll tabindex=0 role=region aria-label="
+        f'"{title}"><table><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody>'
+        "</table></div>"
+    )

@@ -1,0 +1,130 @@
+"""What a table is made of: columns, entries (one configuration over its seeds), comparisons."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import msgspec
+
+from rbench.report.leaderboard.rows import Row
+from rbench.report.leaderboard.stats import Difference, Sample, Summary, difference
+
+
+@dataclass(frozen=True)
+class MetricColumn:
+    """A metric of a table."""
+
+    name: str
+    unit: str
+    higher_is_better: bool | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """An entry against one of its controls, in one metric."""
+
+    control: str
+    entry: Entry
+    difference: Difference
+
+
+@dataclass(eq=False)
+class Entry:
+    """One configuration over its seeds."""
+
+    cell: str
+    model: str
+    init: str
+    freeze: str
+    rows: list[Row]
+    failed: list[Row]
+    values: dict[str, Sample]
+    summaries: dict[str, Summary]
+    rank: int | None = None
+    note: str = ""
+    controls: dict[str, Entry] = field(default_factory=dict)
+    _compared: dict[tuple[str, str], Comparison | None] = field(default_factory=dict)
+
+    @cached_property
+    def first(self) -> Row:
+        """The row of the smallest seed."""
+        return (self.rows or self.failed)[0]
+
+    @property
+    def order(self) -> tuple[str, str, str, str]:
+        """What entries are ordered by where nothing else tells."""
+        return self.model, self.init, self.freeze, self.cell
+
+    @cached_property
+    def comparable(self) -> bool:
+        """Whether all its records may be ranked."""
+        return all(row.comparable for row in self.rows)
+
+    def against(self, control: str, metric: str) -> Comparison | None:
+        """The difference to a control, where both have the metric."""
+        if control not in self.controls:
+            return None
+        key = control, metric
+        if key not in self._compared:
+            self._compared[key] = self._compare(control, metric)
+        return self._compared[key]
+
+    def _compare(self, control: str, metric: str) -> Comparison | None:
+        other = self.controls[control]
+        if metric not in self.values or metric not in other.values:
+            return None
+        gap = difference(self.values[metric], other.values[metric])
+        return Comparison(control, other, gap) if gap else None
+
+
+@dataclass(eq=False)
+class Table:
+    """One protocol: only what can be compared."""
+
+    protocol: str
+    name: str
+    metrics: list[MetricColumn]
+    primary: MetricColumn | None
+    entries: list[Entry]
+
+    @cached_property
+    def slug(self) -> str:
+        """A file name: readable, unique by the protocol's digest."""
+        text = re.sub(r"[^a-z0-9]+", "-", self.name.lower()).strip("-")[:60].strip("-")
+        tail = re.sub(r"[^A-Za-z0-9]", "", self.protocol)[:12]
+        return "-".join(part for part in (text, tail) if part) or "unnamed"
+
+    @cached_property
+    def cut(self) -> bool:
+        """Whether all its runs were cut short: they compare with each other and nothing else."""
+        return all(not entry.comparable for entry in self.entries)
+
+    @cached_property
+    def records(self) -> int:
+        """Records behind the table, failed ones not counted."""
+        return sum(len(entry.rows) for entry in self.entries)
+
+    @cached_property
+    def failed(self) -> list[Row]:
+        """Failed and interrupted records."""
+        return [row for entry in self.entries for row in entry.failed]
+
+    @cached_property
+    def sides(self) -> list[list[Entry]]:
+        """Entries that differ in their freeze policy only, those with one policy left out."""
+        groups: dict[bytes, list[Entry]] = defaultdict(list)
+        for entry in self.entries:
+            if entry.rows:
+                groups[key_without(entry, "freeze")].append(entry)
+        return [group for group in groups.values() if len(group) > 1]
+
+
+def key_without(entry: Entry, *left_out: str) -> bytes:
+    """Equal for entries that have all else in common."""
+    identity = entry.first.identity
+    return msgspec.json.encode(
+        {k: v for k, v in identity.items() if k not in left_out}, order="sorted"
+    )

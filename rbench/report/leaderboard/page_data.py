@@ -1,0 +1,227 @@
+"""A table as the JSON that the page's script reads: plain texts and numbers, no markup."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import quote
+
+from rbench.errors import printable
+from rbench.report.leaderboard.controls import CONTROLS
+from rbench.report.leaderboard.entries import Entry, Table
+from rbench.report.leaderboard.labels import flatten, short
+from rbench.report.leaderboard.stats import Sample
+from rbench.report.leaderboard.table_markdown import gap_text
+from rbench.report.leaderboard.text import count, duration, mean_and_spread
+
+LONGEST = 300
+MOST_PICTURES = 24
+"""Pictures of an entry that the page names."""
+_PRIMITIVE = (str, int, float, bool)
+_SAFE = "/._-~"
+_PLAIN = re.compile(r"[A-Za-z0-9/._~-]*")
+Json = dict[str, Any]
+Pieces = dict[tuple[str, int], tuple[Any, list[tuple[str, str, str]]]]
+"""What the parts of identities look like, by their place and object, which is kept alive."""
+
+
+class Environments:
+    """The distinct environments of tables, numbered in the order of their entries."""
+
+    def __init__(self, tables: Iterable[Table]) -> None:
+        self.texts: dict[str, int] = {}
+        # By identity: rows of one reading share what is equal, and these hold on to it.
+        self._numbers: dict[int, tuple[int, Json]] = {}
+        for table in tables:
+            for entry in table.entries:
+                self.number(entry)
+
+    def number(self, entry: Entry) -> int:
+        """The place of an entry's environment."""
+        environment = entry.first.environment
+        if id(environment) not in self._numbers:
+            number = self.texts.setdefault(environment_text(environment), len(self.texts))
+            self._numbers[id(environment)] = number, environment
+        return self._numbers[id(environment)][0]
+
+
+def table_data(table: Table, records: str, environments: Environments) -> Json:
+    """Everything that the page shows of ``table``.
+
+    ``records`` is the path from the page to the folder of records, with a slash at the end, or
+    empty where the page has no records beside it.
+    """
+    known: Pieces = {}
+    identities = [_options(entry.first.identity, known) for entry in table.entries]
+    common = {
+        key: value
+        for key, value in (identities[0] if identities else {}).items()
+        if all(one.get(key) == value for one in identities)
+    }
+    return {
+        "slug": table.slug,
+        "name": text(table.name or "unnamed protocol"),
+        "metrics": [
+            {"name": text(m.name, 60), "unit": text(m.unit, 20), "higher": m.higher_is_better}
+            for m in table.metrics
+        ],
+        "primary": table.metrics.index(table.primary) if table.primary else -1,
+        "controls": [c for c in CONTROLS if any(c in e.controls for e in table.entries)],
+        "inits": any(entry.init != "default" for entry in table.entries),
+        "common": list(common.items()),
+        "rows": [
+            _row(
+                table,
+                entry,
+                {k: v for k, v in one.items() if k not in common},
+                records,
+                environments,
+            )
+            for entry, one in zip(table.entries, identities, strict=True)
+        ],
+    }
+
+
+def environment_text(environment: Json) -> str:
+    """An environment as lines ``name: value``."""
+    flat = flatten(environment)
+    return "\n".join(f"{text(key, 80)}: {text(short(flat[key]), 200)}" for key in sorted(flat))
+
+
+def text(content: object, limit: int = LONGEST) -> str:
+    """One printable line."""
+    return printable(content, limit)
+
+
+def link(records: str, path: str) -> str | None:
+    """A relative address of a file beside the records; None if the path leaves its folder."""
+    if not records or not path or path[0] == "/" or (".." in path and ".." in path.split("/")):
+        return None
+    if _PLAIN.fullmatch(path):
+        return _address(records) + path
+    if re.search(r"[\\\x00-\x1f]", path):
+        return None
+    return quote(records + path, safe=_SAFE)
+
+
+@lru_cache(maxsize=16)
+def _address(records: str) -> str:
+    return quote(records, safe=_SAFE)
+
+
+def _row(
+    table: Table, entry: Entry, own: dict[str, str], records: str, environments: Environments
+) -> Json:
+    rows = entry.rows or entry.failed
+    primary = table.primary.name if table.primary else ""
+    values = entry.values.get(primary, Sample())
+    seeds = sorted(values)
+    return {
+        "rank": entry.rank,
+        "model": text(entry.model, 200),
+        "note": entry.note,
+        "init": text(entry.init, 120),
+        "freeze": text(entry.freeze, 120),
+        "values": [
+            [s.mean, mean_and_spread(s, m.unit)] if (s := entry.summaries.get(m.name)) else None
+            for m in table.metrics
+        ],
+        "seeds": [[seed, values[seed]] for seed in seeds],
+        "versus": [_versus(table, entry, control) for control in CONTROLS],
+        "n": len(entry.rows),
+        "failed": len(entry.failed),
+        "error": text(entry.failed[0].error or entry.failed[0].status) if entry.failed else "",
+        "comparable": table.cut or entry.comparable,
+        "learns": [entry.first.learnable_parameters, count(entry.first.learnable_parameters)],
+        "fixed": [entry.first.frozen_parameters, count(entry.first.frozen_parameters)],
+        "seconds": _mean([row.seconds for row in entry.rows]),
+        "rate": _rate([r.images_per_second for r in entry.rows if r.images_per_second]),
+        "commands": sorted({text(row.command, 1000) for row in rows if row.command})[:8],
+        "records": [[row.seed, row.path, link(records, row.path)] for row in rows],
+        "pictures": _pictures(entry, records),
+        "own": list(own.items()),
+        "environment": environments.number(entry),
+    }
+
+
+def _versus(table: Table, entry: Entry, control: str) -> list[Any] | None:
+    if table.primary is None:
+        return None
+    comparison = entry.against(control, table.primary.name)
+    if comparison is None:
+        return None
+    gap = comparison.difference
+    how = f"{'paired t-test' if gap.paired else 'Welch t-test'}, n = {gap.n}"
+    return [
+        gap.value,
+        gap_text(gap, table.primary.unit),
+        gap.word(table.primary.higher_is_better),
+        how if gap.p is None else f"{how}, p = {gap.p:.2g}",
+    ]
+
+
+def _pictures(entry: Entry, records: str) -> list[list[str]]:
+    found: list[list[str]] = []
+    for row in entry.rows:
+        folder = row.path.rpartition("/")[0]
+        for picture in row.pictures:
+            if len(found) == MOST_PICTURES:
+                return found
+            file = f"{folder}/{picture.file}" if folder else picture.file
+            if address := link(records, picture.file) and link(records, file):
+                name = picture.caption or PurePosixPath(picture.file).name
+                found.append([f"{text(name, 120)} (seed {row.seed})", address])
+    return found
+
+
+def _mean(values: list[float]) -> list[Any]:
+    if not values:
+        return [None, "–"]
+    mean = sum(sorted(values)) / len(values)
+    return [round(mean, 3), duration(mean) if mean < 1e9 else "–"]
+
+
+def _options(identity: Json, known: Pieces) -> dict[str, str]:
+    pieces: list[tuple[str, str, str]] = []
+    for key, value in identity.items():
+        # Entries share the tables that they have in common: see rbench.report.leaderboard.reader.
+        if isinstance(value, dict | list):
+            if (key, id(value)) not in known:
+                known[key, id(value)] = value, _pieces(key, value)
+            pieces += known[key, id(value)][1]
+        else:
+            pieces += _pieces(key, value)
+    return {heading: shown for _, heading, shown in sorted(pieces)}
+
+
+def _pieces(prefix: str, value: Any) -> list[tuple[str, str, str]]:
+    return [
+        (key, _heading(key), _shown(part))
+        for key, part in flatten(value, prefix).items()
+        if part is not None and not (key.endswith(".options") and part == {})
+    ]
+
+
+@lru_cache(maxsize=4096)
+def _heading(key: str) -> str:
+    return text(key.replace(".options.", "."), 80)
+
+
+def _shown(value: Any) -> str:
+    # Most are names, numbers and switches that nearly all entries share.
+    return _known(value) if isinstance(value, _PRIMITIVE) else text(short(value), 200)
+
+
+@lru_cache(maxsize=65536, typed=True)
+def _known(value: Any) -> str:
+    return text(short(value), 200)
+
+
+def _rate(values: list[float]) -> list[Any]:
+    if not values:
+        return [None, "–"]
+    mean = sum(sorted(values)) / len(values)
+    return [round(mean, 3), f"{mean:.3g}"]

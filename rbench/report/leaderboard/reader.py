@@ -1,0 +1,248 @@
+"""Records -> rows, read fast and checked on the way."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from rbench.errors import UserError, printable
+from rbench.records.record import SCHEMA, Record, RecordError
+from rbench.report.leaderboard.parallel import side_by_side
+from rbench.report.leaderboard.rows import Picture, Row, Value
+from rbench.spec.registry import known_data
+
+MANY = 5000
+"""Records from which on several processes read them."""
+PARTS = 8
+_NOTHING = msgspec.Raw(b"{}")
+_SEED = re.compile(rb',\s*"seed":\s*\d+\s*\}\Z')
+"""A table's last member. What ends in one brace after a number is no member of an inner table."""
+
+
+class _Count(msgspec.Struct):
+    count: int
+
+
+class _Frozen(msgspec.Struct):
+    learnable: _Count
+    frozen: _Count
+
+
+class _Error(msgspec.Struct):
+    kind: str
+    message: str
+
+
+class _Phase(msgspec.Struct):
+    name: str
+    seconds: float = 0.0
+    images_per_second: float | None = None
+
+
+class _Given(msgspec.Struct):
+    model_kwargs: msgspec.Raw = _NOTHING
+    init_kwargs: msgspec.Raw = _NOTHING
+
+
+class _Head(msgspec.Struct):
+    """A record as the leaderboard reads it: the rest of the file is passed over.
+
+    What many records have in common stays text until it is seen for the first time.
+    """
+
+    schema_version: int
+    digest: str
+    spec: msgspec.Raw
+    seed: int
+    started: str
+    status: Literal["done", "failed", "interrupted"] = "done"
+    resolved: msgspec.Raw = _NOTHING
+    protocol: str = ""
+    protocol_name: str = ""
+    comparable: bool = True
+    seconds: float = 0.0
+    peak_memory_bytes: int | None = None
+    timing: list[_Phase] = []
+    freeze: _Frozen | None = None
+    metrics: tuple[Value, ...] = ()
+    artifacts: tuple[Picture, ...] = ()
+    environment: msgspec.Raw = _NOTHING
+    error: _Error | None = None
+    command: str = ""
+
+
+class Reader:
+    """Turns records into rows; equal identities and environments are read and kept once."""
+
+    def __init__(self) -> None:
+        self._head = msgspec.json.Decoder(_Head)
+        self._table = msgspec.json.Decoder(dict[str, Any])
+        self._given = msgspec.json.Decoder(_Given)
+        self._tables: dict[bytes, dict[str, Any]] = {}
+        self._cells: dict[bytes, tuple[str, dict[str, Any]]] = {}
+        self._identities: dict[str, dict[str, Any]] = {}
+        self._options: dict[tuple[bytes, bytes], dict[str, Any]] = {}
+        self._interned: dict[bytes, Any] = {}
+        self._names: dict[tuple[str, str], str] = {}
+
+    def parse(self, content: bytes | str, path: str) -> Row:
+        """The row of a record's JSON text; RecordError in one line if it is none."""
+        try:
+            head = self._head.decode(content)
+            if head.schema_version > SCHEMA:
+                raise RecordError(
+                    f"{printable(path)} has record schema {head.schema_version}; "
+                    f"this rbench reads up to {SCHEMA}"
+                )
+            return self._row(head, path)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise RecordError(f"{printable(path)} is no record: {printable(error)}") from error
+        except RecursionError as error:
+            raise RecordError(f"{printable(path)} is no record: nested too deeply") from error
+
+    def _row(self, head: _Head, path: str) -> Row:
+        resolved = bytes(head.resolved)
+        cell, identity = self._identity(resolved if resolved != b"{}" else bytes(head.spec))
+        title = self._names.get((cell, head.protocol_name))
+        if title is None:
+            title = _named(head.protocol_name, identity)
+            self._names[cell, head.protocol_name] = title
+        training = next((p for p in head.timing if p.name == "train"), None)
+        return Row(
+            path=path,
+            digest=head.digest,
+            status=head.status,
+            cell=cell,
+            protocol=head.protocol,
+            protocol_name=title,
+            comparable=head.comparable,
+            seed=head.seed,
+            started=head.started,
+            seconds=head.seconds,
+            images_per_second=training.images_per_second if training else None,
+            peak_memory_bytes=head.peak_memory_bytes,
+            learnable_parameters=head.freeze.learnable.count if head.freeze else None,
+            frozen_parameters=head.freeze.frozen.count if head.freeze else None,
+            metrics=head.metrics,
+            pictures=head.artifacts,
+            identity=identity,
+            given=self._options_given(head.spec),
+            environment=self._shared(bytes(head.environment)),
+            error=f"{head.error.kind}: {head.error.message}" if head.error else "",
+            command=head.command,
+        )
+
+    def _identity(self, text: bytes) -> tuple[str, dict[str, Any]]:
+        """The cell's name and what the digest was taken of, without the seed.
+
+        The records of rbench have the seed at the end of it: without it the text is the same for
+        all seeds of a cell.
+        """
+        seedless = _SEED.sub(b"}", text)
+        found = self._cells.get(seedless)
+        if found is None:
+            content = self._table.decode(seedless)
+            content.pop("seed", None)
+            cell = hashlib.sha256(canonical(content).encode()).hexdigest()[:16]
+            if cell not in self._identities:
+                self._identities[cell] = {k: self._intern(v) for k, v in content.items()}
+            found = cell, self._identities[cell]
+            if seedless is not text:
+                self._cells[seedless] = found
+        return found
+
+    def _intern(self, value: Any) -> Any:
+        """One object for all equal tables: most cells have most of them in common."""
+        if not isinstance(value, dict | list):
+            return value
+        return self._interned.setdefault(msgspec.json.encode(value), value)
+
+    def _options_given(self, spec: msgspec.Raw) -> dict[str, Any]:
+        given = self._given.decode(spec)
+        key = bytes(given.model_kwargs), bytes(given.init_kwargs)
+        found = self._options.get(key)
+        if found is None:
+            tables = zip(("model_kwargs", "init_kwargs"), map(self._table.decode, key), strict=True)
+            found = self._options[key] = {name: table for name, table in tables if table}
+        return found
+
+    def _shared(self, text: bytes) -> dict[str, Any]:
+        found = self._tables.get(text)
+        if found is None:
+            found = self._tables[text] = self._table.decode(text)
+        return found
+
+
+def _named(title: str, identity: dict[str, Any]) -> str:
+    """The protocol's title, where the folder of images got its name after the run."""
+    dataset = identity.get("dataset")
+    if not isinstance(dataset, dict):
+        return title
+    known = known_data().get(str(dataset.get("content")))
+    return title.replace(f" · {dataset.get('name')}", f" · {known}", 1) if known else title
+
+
+def canonical(content: object) -> str:
+    """Canonical JSON: the same text for equal contents."""
+    return json.dumps(content, sort_keys=True, separators=(",", ":"))
+
+
+def from_records(records: Iterable[Record]) -> list[Row]:
+    """Rows of records in memory; their paths are their digests."""
+    reader = Reader()
+    return [reader.parse(r.model_dump_json(), f"{r.digest}.json") for r in records]
+
+
+def record_files(folder: Path) -> Iterator[str]:
+    """Paths of all records under ``folder``, relative to it, with forward slashes."""
+    if not folder.is_dir():
+        raise UserError(f"there is no folder of records at {folder}")
+    for root, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        inside = os.path.relpath(root, folder).replace(os.sep, "/")
+        prefix = "" if inside == "." else f"{inside}/"
+        for name in files:
+            if name.endswith(".json") and not name.startswith("."):
+                yield prefix + name
+
+
+def read_rows(folder: Path, skip_broken: bool = False) -> list[Row]:
+    """Every record under ``folder``; a broken one is a RecordError unless it may be skipped."""
+    names = sorted(record_files(folder))
+    parts = [names]
+    if len(names) > MANY:
+        size = math.ceil(len(names) / PARTS)
+        parts = [names[begin : begin + size] for begin in range(0, len(names), size)]
+
+    def read(part: Sequence[str]) -> list[Row]:
+        rows = _read(folder, part, skip_broken)
+        # What will be used together shall lie together in memory: forks copy what they touch.
+        return sorted(rows, key=lambda row: (row.protocol, row.cell))
+
+    found = side_by_side(read, parts, list(map(len, parts)))
+    return sorted((row for rows in found for row in rows), key=lambda row: row.path)
+
+
+def _read(folder: Path, names: Iterable[str], skip_broken: bool) -> list[Row]:
+    reader = Reader()
+    rows: list[Row] = []
+    base = str(folder)
+    for name in names:
+        try:
+            with open(f"{base}/{name}", "rb") as file:
+                rows.append(reader.parse(file.read(), name))
+        except RecordError:
+            if not skip_broken:
+                raise
+        except OSError as error:
+            if not skip_broken:
+                raise RecordError(f"cannot read {folder / name}: {error.strerror}") from error
+    return rows

@@ -1,0 +1,255 @@
+"""Records from elsewhere: everything that is checked before one enters the leaderboards.
+
+``submit`` checks all of them first and writes afterwards; a record's file comes last and in one
+step, so that the folder never holds half of one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from rbench.errors import UserError, printable
+from rbench.files import write_atomically
+from rbench.plugin.catalog import Catalog
+from rbench.records.record import Record, RecordError, Tensors, read, to_json
+from rbench.spec.resolve import digest, protocol
+
+LARGEST = 8 * 2**20
+"""Bytes of a record or a picture."""
+_PICTURES = {".png": b"\x89PNG\r\n\x1a\n", ".jpg": b"\xff\xd8\xff"}
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+_PATH = re.compile(
+    r"(?:^|(?<=[\s\"'=(\[,;|<>]))(?:/[\w.~+-]+|~[\w.-]*/)|file://|(?:^|(?<=\W))[A-Za-z]:\\|\\\\\w"
+)
+_MAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.]+\w")
+_ANYBODY = {"root", "user", "users", "home", "localhost", "runner", "ubuntu", "admin", "docker"}
+"""Names of accounts and machines that tell of nobody."""
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A checked record and its pictures, by their paths inside the folder of records."""
+
+    name: str
+    record: Record
+    pictures: dict[str, bytes]
+
+
+def submit(paths: Iterable[Path], to: Path) -> list[Submission]:
+    """Check the records in ``paths`` and lay them into ``to``; return those that are new.
+
+    A record that ``to`` holds already is passed over. UserError of one line, and nothing
+    written, if any cannot be accepted or would replace a different one.
+    """
+    words = private_words()
+    present = {record.digest: (file, record) for file, record in _records(to)}
+    fresh: dict[str, Submission] = {}
+    for path in paths:
+        one = check(path, words)
+        known = present.get(one.record.digest)
+        if known is not None and to_json(known[1]) != to_json(one.record):
+            raise UserError(f"{path}: {known[0]} is another record of the same run")
+        if known is not None:
+            continue
+        for name in (one.name, *one.pictures):
+            if (to / name).exists() or any(name in (o.name, *o.pictures) for o in fresh.values()):
+                raise UserError(f"{path}: {to / name} is there already and is another file")
+        present[one.record.digest] = (path, one.record)
+        fresh[one.name] = one
+    for one in fresh.values():
+        for name, content in one.pictures.items():
+            write_atomically(to / name, content)
+        write_atomically(to / one.name, to_json(one.record))
+    return list(fresh.values())
+
+
+def check(path: Path, private: Iterable[str] = ()) -> Submission:
+    """The record at ``path`` if it may enter; a UserError of one line if it may not."""
+    if path.is_file() and path.stat().st_size > LARGEST:
+        raise RecordError(f"{path} has more than {LARGEST // 2**20} MiB")
+    record = read(path)
+    for complaint in _complaints(record, private):
+        raise RecordError(f"{path}: {complaint}")
+    if not _NAME.fullmatch(path.name) or not path.name.endswith(".json"):
+        raise RecordError(f"{path}: a record's file name has letters, digits, dot, - and _ only")
+    return Submission(path.name, record, _pictures(path, record))
+
+
+def private_words() -> set[str]:
+    """The names of this machine and of its user, in lower case, unless they are anybody's."""
+    import getpass
+    import platform
+
+    names = {platform.node(), platform.node().partition(".")[0], Path.home().name}
+    with contextlib.suppress(OSError, KeyError):
+        names.add(getpass.getuser())
+    return {name.lower() for name in names if len(name) > 2} - _ANYBODY
+
+
+def _complaints(record: Record, private: Iterable[str]) -> Iterator[str]:
+    if record.status == "interrupted":
+        yield "its run was interrupted: run it again"
+    for where, value in _leaves(record.model_dump(mode="python")):
+        if isinstance(value, float) and not math.isfinite(value):
+            yield f"{where} is not finite"
+    yield from _identity(record)
+    yield from _provenance(record)
+    if record.status == "done":  # a failed run is shown as such, and has no numbers to check
+        yield from _fingerprints(record)
+        yield from _ranges(record)
+    elif record.error is None or record.metrics:
+        yield "its run failed, and it does not say why or has numbers all the same"
+    yield from _secrets(record, private)
+
+
+def _identity(record: Record) -> Iterator[str]:
+    resolved = record.resolved
+    if digest(resolved) != record.digest:
+        yield "its digest is not that of its content (resolved)"
+    if resolved.get("seed") != record.seed or record.spec.get("seed", 0) != record.seed:
+        yield "its seed is not the one of its spec"
+    try:
+        task = Catalog.from_environment().task(str(resolved["task"]["name"]))  # type: ignore[index,call-overload]
+        same = record.protocol == protocol(resolved, task)
+    except UserError as error:
+        yield str(error)
+        return
+    except (TypeError, KeyError, AttributeError, ValueError):
+        same = False
+    if not same:
+        yield "its protocol is not that of its content (resolved)"
+    if record.comparable != (resolved.get("limit") is None):
+        yield "comparable does not fit its limit"
+
+
+def _provenance(record: Record) -> Iterator[str]:
+    packages = record.environment.get("packages")
+    versions = packages if isinstance(packages, dict) else {}
+    for name in ("rbench", "torch"):
+        if not versions.get(name):
+            yield f"it does not say which version of {name} ran (environment.packages)"
+    for name in ("python", "device", "precision", "cpu"):
+        if not record.environment.get(name):
+            yield f"it does not say its environment.{name}"
+    if not record.plugins:
+        yield "it names no plugin"
+    if record.git_commit is not None and not re.fullmatch(r"[0-9a-f]{40}\+?", record.git_commit):
+        yield "git_commit is no commit"
+    try:
+        started = datetime.fromisoformat(record.started)
+    except ValueError:
+        yield "started is no date"
+        return
+    if started.tzinfo is None or started > datetime.now(UTC) + timedelta(days=1):
+        yield "started has no time zone or lies in the future"
+
+
+def _fingerprints(record: Record) -> Iterator[str]:
+    freeze = record.freeze
+    if freeze is None:
+        yield "it does not say what was frozen"
+        return
+    for kind, part in (("learnable", freeze.learnable), ("frozen", freeze.frozen)):
+        if part.count < 0 or bool(part.names) != bool(part.count):
+            yield f"its {kind} tensors do not fit their count"
+    if freeze.frozen.names and not _hash(freeze.frozen.sha256):
+        yield "it has no fingerprint of the frozen tensors"
+    if freeze.sha256_after != freeze.frozen.sha256:
+        yield "its frozen tensors moved (sha256_after is not frozen.sha256)"
+    if _any(freeze.learnable, freeze.frozen) and not (
+        _hash(record.network_sha256) and _hash(record.result_sha256)
+    ):
+        yield "it has no fingerprint of the network before and after the task"
+
+
+def _ranges(record: Record) -> Iterator[str]:
+    if not any(metric.value is not None for metric in record.metrics):
+        yield "it measured nothing"
+    names = [metric.name for metric in record.metrics]
+    if len(set(names)) < len(names):
+        yield "two of its metrics have one name"
+    for metric in record.metrics:
+        name = printable(metric.name, 60)
+        if metric.value is not None and metric.unit == "%" and not 0 <= metric.value <= 100:
+            yield f"{name} is {metric.value} %"
+        if metric.n < 1:
+            yield f"{name} is of n = {metric.n}"
+        if metric.uncertainty is not None and not metric.uncertainty >= 0:
+            yield f"{name} has the uncertainty {metric.uncertainty}"
+    durations = [record.seconds, *(phase.seconds for phase in record.timing)]
+    if not record.seconds > 0 or min(durations) < 0:
+        yield "its seconds are not above 0"
+
+
+def _secrets(record: Record, private: Iterable[str]) -> Iterator[str]:
+    """Personal paths and names, without repeating them."""
+    names = "|".join(re.escape(word) for word in sorted(private))
+    whose = re.compile(rf"(?i)(?<![^\W_])(?:{names})(?![^\W_])") if names else None
+    for where, value in _leaves(record.model_dump(mode="json")):
+        if not isinstance(value, str):
+            continue
+        if _PATH.search(value):
+            yield f"{where} holds a path of the machine that ran it"
+        if _MAIL.search(value):
+            yield f"{where} holds a mail address"
+        if whose is not None and whose.search(value):
+            yield f"{where} names this machine or its user"
+
+
+def _leaves(content: Any, where: str = "") -> Iterator[tuple[str, Any]]:
+    """Every key, and every value that is no table or list, with the dotted name of its place."""
+    if isinstance(content, dict):
+        for key, value in content.items():
+            yield where, key
+            name = printable(key, 80)
+            yield from _leaves(value, f"{where}.{name}" if where else name)
+    elif isinstance(content, list | tuple):
+        for value in content:
+            yield from _leaves(value, where)
+    else:
+        yield where, content
+
+
+def _pictures(path: Path, record: Record) -> dict[str, bytes]:
+    found = {}
+    for artifact in record.artifacts:
+        name = PurePosixPath(artifact.file)
+        shown = printable(artifact.file, 80)
+        folder, *rest = name.parts or ("",)
+        if folder != path.stem or len(rest) != 1 or not _NAME.fullmatch(rest[0]):
+            raise RecordError(f"{path}: the picture {shown} is not in the folder {path.stem}/")
+        file = path.parent / name
+        if file.is_symlink() or file.parent.is_symlink() or not file.is_file():
+            raise RecordError(f"{path}: the picture {shown} is missing")
+        if file.stat().st_size > LARGEST:
+            raise RecordError(f"{path}: the picture {shown} is too large")
+        content = file.read_bytes()
+        magic = _PICTURES.get(name.suffix)
+        if magic is None or not content.startswith(magic):
+            raise RecordError(f"{path}: {shown} is no PNG or JPEG picture")
+        found[str(name)] = content
+    return found
+
+
+def _records(folder: Path) -> Iterator[tuple[Path, Record]]:
+    from rbench.report.leaderboard.reader import record_files
+
+    if folder.is_dir():
+        for name in sorted(record_files(folder)):
+            yield folder / name, read(folder / name)
+
+
+def _hash(text: str | None) -> bool:
+    return text is not None and _SHA256.fullmatch(text) is not None
+
+
+def _any(*parts: Tensors) -> bool:
+    return any(part.count for part in parts)

@@ -1,0 +1,208 @@
+"""Tables as CSV: one line an entry and metric, under columns whose names stay."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import Any
+
+import msgspec
+
+from rbench.errors import UserError
+from rbench.report.leaderboard.controls import CONTROLS
+from rbench.report.leaderboard.entries import Entry, MetricColumn, Table
+from rbench.report.leaderboard.stats import CONFIDENCE
+from rbench.report.leaderboard.text import cell, uncell
+
+_PERCENT = f"{100 * CONFIDENCE:.0f} %"
+COLUMNS: dict[str, str] = {
+    "protocol": "text: digest of task, data, recipe and metrics; equal ones are comparable",
+    "protocol_name": "text: the protocol for people",
+    "comparable": "true or false: false, for instance, for runs cut by --limit; these have no rank",
+    "rank": "integer: place by the protocol's first metric that has a direction; ties share one",
+    "model": "text: network and the options that were given for it",
+    "init": "text: initializer and its given options; default: the network's own",
+    "freeze": "text: freeze policy; several are joined by +",
+    "note": "text: what else tells this row from one of the same names",
+    "metric": "text: name of the metric",
+    "unit": "text: unit of the numbers that follow",
+    "higher_is_better": "true, false, or empty where neither is better",
+    "n": "integer: seeds with a finite value",
+    "mean": "number: mean over seeds",
+    "std": "number: standard deviation over seeds, ddof 1; empty for one seed",
+    "sem": "number: standard error of the mean, std / sqrt(n); empty for one seed",
+    "min": "number: smallest value",
+    "max": "number: largest value",
+    "seeds": "integers, separated by spaces: the seeds with a finite value",
+    "values": "numbers, separated by spaces: their values, in the order of seeds",
+    **{
+        f"vs_{control}{name}": text
+        for control, what in (
+            ("learnable", "the same network with nothing frozen"),
+            ("baseline", "the plain network that the registry declares"),
+        )
+        for name, text in (
+            ("", f"number: mean minus that of {what}; empty where there is none"),
+            ("_low", f"number: lower end of its {_PERCENT} confidence interval"),
+            ("_high", f"number: upper end of its {_PERCENT} confidence interval"),
+            ("_p", "number: two-sided p of the t-test, paired where the seeds are the same"),
+            ("_test", "text: paired or Welch"),
+            ("_verdict", "text: better, worse, within the noise, ..."),
+        )
+    },
+    "learnable_parameters": "integer: parameters that learn",
+    "frozen_parameters": "integer: parameters that stay as drawn",
+    "seconds": "number: mean wall time of a run",
+    "peak_memory_bytes": "integer: largest over the seeds",
+    "failed_seeds": "integer: failed or interrupted runs of this row, not in the numbers",
+    "cell": "text: digest of the configuration, the same for all its seeds",
+    "identity": "JSON text: everything that the digest was taken of, seed apart",
+    "records": "text: paths of the records, separated by spaces",
+}
+_PLACES = {name: place for place, name in enumerate(COLUMNS)}
+_TEXT = {name for name, what in COLUMNS.items() if what.startswith(("text", "JSON"))}
+
+
+def to_csv(tables: list[Table]) -> str:
+    """All lines of ``tables``, UTF-8 text with a heading line, rows ended by one newline."""
+    lines = [",".join(COLUMNS)]
+    for table in tables:
+        of_table = _filled([""] * len(COLUMNS), _of_table(table))
+        of_metric = {metric.name: _fields(_of_column(metric)) for metric in table.metrics}
+        for entry in table.entries:
+            if not entry.rows:
+                continue
+            of_entry = _filled(of_table, _of_entry(entry))
+            for metric in table.metrics:
+                if metric.name in entry.summaries:
+                    line = _filled(of_entry, _of_metric(entry, metric))
+                    for place, text in of_metric[metric.name]:
+                        line[place] = text
+                    lines.append(",".join(line))
+    return "\n".join([*lines, ""])
+
+
+def _filled(line: list[str], values: dict[str, Any]) -> list[str]:
+    """A copy of ``line`` with the columns of ``values`` filled in."""
+    line = line.copy()
+    for place, text in _fields(values):
+        line[place] = text
+    return line
+
+
+def _fields(values: dict[str, Any]) -> list[tuple[int, str]]:
+    return [
+        (
+            _PLACES[name],
+            # Most are numbers, which need no quotes.
+            repr(value) if type(value) is float else _quoted(_text(name, value)),
+        )
+        for name, value in values.items()
+        if value is not None
+    ]
+
+
+def _quoted(text: str) -> str:
+    """A field as the csv module writes it; there are no line breaks in texts."""
+    if '"' in text or "," in text:
+        return '"' + text.replace('"', '""') + '"'
+    return text
+
+
+def from_csv(text: str) -> list[dict[str, Any]]:
+    """The lines of :func:`to_csv` with texts, numbers, booleans and None as they were."""
+    lines = csv.DictReader(io.StringIO(text))
+    missing = [name for name in COLUMNS if name not in (lines.fieldnames or [])]
+    if missing:
+        raise UserError(f"this is no leaderboard CSV: the column {missing[0]} is missing")
+    return [{name: _parsed(name, line[name]) for name in COLUMNS} for line in lines]
+
+
+def _of_table(table: Table) -> dict[str, Any]:
+    return {"protocol": table.protocol, "protocol_name": table.name}
+
+
+def _of_column(metric: MetricColumn) -> dict[str, Any]:
+    return {
+        "metric": metric.name,
+        "unit": metric.unit,
+        "higher_is_better": metric.higher_is_better,
+    }
+
+
+def _of_entry(entry: Entry) -> dict[str, Any]:
+    peaks = [row.peak_memory_bytes for row in entry.rows if row.peak_memory_bytes is not None]
+    return {
+        "comparable": entry.comparable,
+        "rank": entry.rank,
+        "model": entry.model,
+        "init": entry.init,
+        "freeze": entry.freeze,
+        "note": entry.note,
+        "learnable_parameters": entry.first.learnable_parameters,
+        "frozen_parameters": entry.first.frozen_parameters,
+        "seconds": sum(sorted(row.seconds for row in entry.rows)) / len(entry.rows),
+        "peak_memory_bytes": max(peaks) if peaks else None,
+        "failed_seeds": len(entry.failed),
+        "cell": entry.cell,
+        "identity": _escaped(entry.first.identity),
+        "records": " ".join(row.path for row in entry.rows),
+    }
+
+
+def _escaped(identity: dict[str, Any]) -> str:
+    """Compact JSON in ASCII: what is not printable stays what it is."""
+    text = msgspec.json.encode(identity, order="sorted").decode()
+    plain = text.isascii() and text.isprintable()
+    return text if plain else json.dumps(json.loads(text), separators=(",", ":"))
+
+
+def _of_metric(entry: Entry, metric: MetricColumn) -> dict[str, Any]:
+    summary, values = entry.summaries[metric.name], entry.values[metric.name]
+    seeds = sorted(values)
+    line: dict[str, Any] = {
+        "n": summary.n,
+        "mean": summary.mean,
+        "std": summary.std,
+        "sem": summary.sem,
+        "min": summary.low,
+        "max": summary.high,
+        "seeds": " ".join(map(str, seeds)),
+        "values": " ".join([repr(values[seed]) for seed in seeds]),
+    }
+    for control in CONTROLS:
+        if comparison := entry.against(control, metric.name):
+            gap, name = comparison.difference, f"vs_{control}"
+            line[name] = gap.value
+            # Ten digits: what stands behind them differs between versions of scipy.
+            for part, value in (("low", gap.low), ("high", gap.high), ("p", gap.p)):
+                line[f"{name}_{part}"] = None if value is None else float(f"{value:.10g}")
+            line[f"{name}_test"] = "paired" if gap.paired else "Welch"
+            line[f"{name}_verdict"] = gap.word(metric.higher_is_better)
+    return line
+
+
+def _text(name: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if name in _TEXT or name in ("seeds", "values"):
+        return cell(value, 100_000) if name in _TEXT or " " in value else value
+    return str(value)
+
+
+def _parsed(name: str, text: str) -> Any:
+    what = COLUMNS[name]
+    if what.startswith("JSON"):
+        return json.loads(uncell(text))
+    if name in _TEXT:
+        return uncell(text)
+    if text == "":
+        return None if not what.startswith(("integers", "numbers")) else []
+    if what.startswith("integers"):
+        return [int(part) for part in uncell(text).split()]
+    if what.startswith("numbers"):
+        return [float(part) for part in uncell(text).split()]
+    if what.startswith("true"):
+        return text == "true"
+    return int(text) if what.startswith("integer") else float(text)

@@ -1,0 +1,173 @@
+"""Tables as markdown that fits a README."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from rbench.report.leaderboard.entries import Entry, MetricColumn, Table
+from rbench.report.leaderboard.stats import Difference, difference
+from rbench.report.leaderboard.text import count, decimals, markdown, mean_and_spread, number
+
+CUT = "All runs here were cut short: they compare with each other and with nothing else."
+
+
+def to_markdown(tables: list[Table], at_most: int | None = None, level: int = 2) -> str:
+    """Every table with a heading; ``at_most`` entries of each."""
+    if not tables:
+        return "No records yet.\n"
+    return "\n".join(_section(table, at_most, level) for table in tables)
+
+
+def ranking(table: Table, at_most: int | None = None) -> str:
+    """The ranked entries of one table."""
+    entries = table.entries if at_most is None else table.entries[:at_most]
+    inits = len({entry.init for entry in table.entries}) > 1
+    heads = ["#", "model", *(["init"] if inits else []), "frozen", "learns"]
+    heads += [_heading(metric) for metric in table.metrics] + ["seeds"]
+    lines = [_line(heads), _line(["--:", "---", *(["---"] if inits else []), "---", "--:"])[:-2]]
+    lines[1] += " | " + " | ".join(["--:"] * (len(table.metrics) + 1)) + " |"
+    for entry in entries:
+        name = entry.model + (f" ({entry.note})" if entry.note else "")
+        cells = [str(entry.rank or "–"), markdown(name)]
+        cells += [markdown(entry.init)] if inits else []
+        cells += [markdown(entry.freeze), count(entry.first.learnable_parameters)]
+        cells += [mean_and_spread(entry.summaries.get(m.name), m.unit) for m in table.metrics]
+        cells += [str(len(entry.rows))]
+        lines.append(_line(cells))
+    if len(entries) < len(table.entries):
+        lines.append(f"\n{len(table.entries) - len(entries)} more rows are in the CSV.")
+    return "\n".join(lines) + "\n"
+
+
+def side_by_side(table: Table) -> str:
+    """Learnable and frozen forms of the same network, with the gap; empty where there are none."""
+    if table.primary is None or not table.sides:
+        return ""
+    policies = sorted({e.freeze for group in table.sides for e in group} - {"none"})
+    heads = ["model", "learnable", *map(markdown, policies), "frozen − learnable", "verdict"]
+    lines = [_line(heads), _line(["---"] + ["--:"] * (len(policies) + 2) + ["---"])]
+    metric = table.primary
+    for group in table.sides:
+        by_policy = {entry.freeze: entry for entry in group}
+        cells = [markdown(group[0].model + (f", {i}" if (i := group[0].init) != "default" else ""))]
+        for name in ["none", *policies]:
+            found = by_policy.get(name)
+            cells.append(
+                mean_and_spread(found.summaries.get(metric.name), metric.unit) if found else "–"
+            )
+        gaps, said = gap_cells(by_policy, policies, metric)
+        cells += [gaps, "; ".join(said) or "–"]
+        lines.append(_line(cells))
+    return "\n".join(lines) + "\n"
+
+
+def leader(table: Table) -> str:
+    """Who leads, by how much, and whether that is more than noise; plain text."""
+    ranked = [entry for entry in table.entries if entry.rank is not None]
+    metric = table.primary
+    if metric is None or not ranked:
+        return ""
+    first = ranked[0]
+    spread = mean_and_spread(first.summaries[metric.name], metric.unit)
+    text = f"{full_name(first)} leads: {metric.name} {spread}{_unit(metric)}"
+    if len(ranked) == 1:
+        return text + ", alone so far."
+    second = ranked[1]
+    gap = difference(first.values[metric.name], second.values[metric.name])
+    if gap is None:
+        return text + "."
+    word = gap.word(metric.higher_is_better)
+    tail = word if word != "better" else "beyond the noise"
+    return f"{text}, {gap_text(gap, metric.unit)} ahead of {full_name(second)}: {tail}."
+
+
+def full_name(entry: Entry) -> str:
+    """Model, law and policy of an entry in one phrase."""
+    parts = [entry.model]
+    if entry.init != "default":
+        parts.append(f"drawn by {entry.init}")
+    if entry.freeze != "none":
+        parts.append(f"{entry.freeze} frozen")
+    elif entry.first.identity.get("training") is not None:
+        parts.append("learnable")
+    return ", ".join(parts)
+
+
+def gap_text(gap: Difference, unit: str = "") -> str:
+    """``−1.20 [−1.55, −0.85]``: the difference with its interval, where there is one."""
+    spread = abs(gap.high - gap.low) / 4 if gap.low is not None and gap.high is not None else None
+    places = 2 if unit == "%" else None
+    if places is None and spread:
+        from rbench.report.leaderboard.stats import Summary
+
+        places = decimals(Summary(2, gap.value, spread, spread, 0, 0), unit)
+    sign = "+" if gap.value > 0 else ""
+    text = sign + number(gap.value, places)
+    if gap.low is None:
+        return text
+    return f"{text} [{number(gap.low, places)}, {number(gap.high, places)}]"
+
+
+def gap_cells(
+    by_policy: Mapping[str, Entry], policies: Sequence[str], metric: MetricColumn
+) -> tuple[str, list[str]]:
+    """The gaps of the frozen forms to the learnable one as text, and a word for each."""
+    gaps = [
+        gap
+        for name in policies
+        if (gap := _gap(by_policy.get(name), by_policy.get("none"), metric))
+    ]
+    texts = "; ".join(gap_text(gap, metric.unit) for gap in gaps) or "–"
+    return texts, [gap.word(metric.higher_is_better) for gap in gaps]
+
+
+def _gap(a: Entry | None, b: Entry | None, metric: MetricColumn) -> Difference | None:
+    if a is None or b is None or metric.name not in a.values or metric.name not in b.values:
+        return None
+    return difference(a.values[metric.name], b.values[metric.name])
+
+
+def _section(table: Table, at_most: int | None, level: int) -> str:
+    parts = [f"{'#' * level} {markdown(table.name or 'unnamed protocol', 200)}\n"]
+    if text := leader(table):
+        parts.append(markdown(text, 600) + "\n")
+    parts.append(ranking(table, at_most))
+    if sides := side_by_side(table):
+        parts.append(f"Frozen and learnable side by side ({markdown(_primary_name(table))}):\n")
+        parts.append(sides)
+    return "\n".join([*parts, *_notes(table)])
+
+
+def _notes(table: Table) -> Iterator[str]:
+    yield (
+        "Mean ± standard deviation over seeds (ddof 1); brackets: 95 % confidence interval, "
+        "over a run's random networks where there is one run of many; "
+        f"protocol `{markdown(table.protocol)}`.\n"
+    )
+    if table.failed:
+        yield f"{len(table.failed)} failed or interrupted runs are not in the numbers.\n"
+    if table.cut:
+        yield f"{CUT}\n"
+    elif any(not entry.comparable for entry in table.entries):
+        yield "Rows without a rank are not comparable or lack the first metric.\n"
+
+
+def _primary_name(table: Table) -> str:
+    return _heading_text(table.primary) if table.primary else ""
+
+
+def _heading(metric: MetricColumn) -> str:
+    return markdown(_heading_text(metric), 60)
+
+
+def _heading_text(metric: MetricColumn) -> str:
+    arrow = {True: " ↑", False: " ↓", None: ""}[metric.higher_is_better]
+    return f"{metric.name}{f' ({metric.unit})' if metric.unit else ''}{arrow}"
+
+
+def _unit(metric: MetricColumn) -> str:
+    return f" {metric.unit}" if metric.unit else ""
+
+
+def _line(cells: list[str]) -> str:
+    return "| " + " | ".join(cells) + " |"

@@ -1,0 +1,91 @@
+"""Text for spreadsheets, markdown and pages, and numbers for people."""
+
+from __future__ import annotations
+
+import html
+import math
+import re
+
+from rbench.errors import printable
+from rbench.report.leaderboard.stats import Summary
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", "'")
+_MARKDOWN = re.compile(r"([\\`*_\[\]|~#])")
+
+
+def cell(text: object, limit: int = 2000) -> str:
+    """One line that no spreadsheet takes for a formula; :func:`uncell` gives the text back."""
+    line = printable(text, limit)
+    return f"'{line}" if line.startswith(_FORMULA) else line
+
+
+def uncell(text: str) -> str:
+    """What :func:`cell` was given, control characters apart."""
+    return text[1:] if text.startswith("'") else text
+
+
+def markdown(text: object, limit: int = 120) -> str:
+    """One line that markdown shows as it is, inside a table too."""
+    line = html.escape(printable(text, limit), quote=False)
+    line = _MARKDOWN.sub(r"\\\1", line)
+    return re.sub(r"(?i)\b(https?|ftp|www)(:|\.)", r"\1&#8203;\2", line).replace("@", "&#64;")
+
+
+def escape(text: object, limit: int = 400) -> str:
+    """One line for HTML text and quoted attributes."""
+    return html.escape(printable(text, limit), quote=True)
+
+
+def number(value: float | None, decimals: int | None = None) -> str:
+    """A number as people read it: fixed decimals, or four significant digits."""
+    if value is None:
+        return "–"
+    if decimals is not None:
+        return f"{value:.{decimals}f}".replace("-", "−")
+    if value != 0 and not 1e-3 <= abs(value) < 1e6:
+        return f"{value:.3e}".replace("-", "−")
+    if float(value).is_integer():
+        return f"{value:.0f}".replace("-", "−")
+    return f"{value:.4g}".replace("-", "−")
+
+
+def decimals(summary: Summary | None, unit: str) -> int | None:
+    """How many decimals a mean deserves: two significant digits of its spread."""
+    if summary is None or abs(summary.mean) >= 1e6:
+        return None
+    if summary.std:
+        digits = 1 - math.floor(math.log10(summary.std))
+        if digits <= 6:
+            return max(0, min(digits, 4)) if unit != "%" else 2
+        return None
+    if unit == "%":
+        return 2
+    return None
+
+
+def mean_and_spread(summary: Summary | None, unit: str = "") -> str:
+    """``98.91 ± 0.12``: mean and std over seeds; the mean alone for one seed."""
+    if summary is None:
+        return "–"
+    places = decimals(summary, unit)
+    mean = number(summary.mean, places)
+    if summary.std is None:
+        return mean
+    return f"{mean} ± {number(summary.std, places)}"
+
+
+def count(value: int | None) -> str:
+    """1234567 -> 1.23 M."""
+    if value is None:
+        return "–"
+    for size, suffix in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
+        if abs(value) >= size:
+            return f"{value / size:.3g}{suffix}"
+    return str(value)
+
+
+def duration(seconds: float) -> str:
+    """Seconds, minutes or hours."""
+    if seconds < 100:
+        return f"{seconds:.3g} s"
+    return f"{seconds / 60:.3g} min" if seconds < 6000 else f"{seconds / 3600:.3g} h"

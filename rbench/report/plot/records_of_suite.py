@@ -1,0 +1,78 @@
+"""The records of a suite, wherever they lie in a folder, and the index of drawn figures."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from rbench.errors import UserError
+from rbench.files import write_atomically
+from rbench.records import record as records
+from rbench.report.leaderboard.build import INDEX
+from rbench.report.leaderboard.reader import canonical, read_rows
+from rbench.report.plot.drawing import Drawn
+from rbench.report.plot.points import Item, items
+from rbench.spec.run_spec import PLACES, RunSpec
+from rbench.spec.suite_spec import SuiteSpec
+
+ANYWHERE = frozenset({*PLACES, "seed", "skip_bad"})
+"""Fields in which a record may differ from the suite's cell that it fills."""
+
+
+def suite_items(
+    suite: SuiteSpec,
+    folder: Path,
+    overrides: Mapping[str, Any] | None = None,
+    skip_broken: bool = False,
+) -> list[Item]:
+    """Finished records under ``folder`` that fill a cell of ``suite``.
+
+    A record fills a cell if it agrees in every field that the suite sets; what the suite leaves
+    open (such as where the data are) may be anything. ``overrides`` are those of the sweep.
+    """
+    wanted: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    for cell in suite.cells(overrides):
+        names = tuple(sorted(cell.model_fields_set - ANYWHERE))
+        wanted[names].add(_fields(cell, names))
+    found = []
+    for row in read_rows(folder, skip_broken):
+        if row.status != "done":
+            continue
+        path = folder / row.path
+        record = records.read(path)
+        spec = RunSpec.model_validate(record.spec)
+        if any(_fields(spec, names) in cells for names, cells in wanted.items()):
+            found.append((record, path.parent))
+    return items(found)
+
+
+def update_index(folder: Path, suite: str, drawn: Iterable[Drawn]) -> None:
+    """Note in the folder's index what each drawn file shows; other suites' entries stay."""
+    index = folder / INDEX
+    try:
+        entries = json.loads(index.read_text(encoding="utf-8")) if index.is_file() else []
+        kept = [entry for entry in entries if entry["suite"] != suite]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise UserError(f"{index} is no index of figures; remove it") from error
+    new = [
+        {
+            "file": one.file,
+            "name": one.figure.name,
+            "title": one.figure.title,
+            "paper": one.figure.paper,
+            "suite": suite,
+            "records": one.records,
+        }
+        for one in drawn
+        if one.content is not None
+    ]
+    entries = sorted(kept + new, key=lambda entry: (entry["suite"], entry["file"]))
+    write_atomically(index, json.dumps(entries, indent=1) + "\n")
+
+
+def _fields(spec: RunSpec, names: tuple[str, ...]) -> str:
+    content = spec.model_dump(mode="json", include=set(names))
+    return canonical({name: content[name] for name in names})

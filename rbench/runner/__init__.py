@@ -1,0 +1,1 @@
+"""One run: data, training, prediction, checkpoints, preemption, the record."""

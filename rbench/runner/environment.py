@@ -1,0 +1,87 @@
+"""Where a run happened: versions, hardware, precision, plugins, commit. No names of machines."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import JsonValue
+
+from rbench import hardware
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+    from rbench.plugin.loading import Plugins
+
+PACKAGES = (
+    "rbench",
+    "torch",
+    "torchvision",
+    "timm",
+    "accelerate",
+    "torchattacks",
+    "torchmetrics",
+    "numpy",
+)
+
+
+def describe(accelerator: Accelerator, precision: str) -> dict[str, JsonValue]:
+    """The facts that a record keeps of its environment."""
+    import torch
+
+    facts: dict[str, JsonValue] = {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cpu": hardware.cpu_name(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
+        "threads": torch.get_num_threads(),
+        "device": accelerator.device.type,
+        "processes": accelerator.num_processes,
+        "precision": precision,
+        "packages": {name: _version(name) for name in PACKAGES},
+    }
+    if accelerator.device.type == "cuda":
+        facts["gpu"] = torch.cuda.get_device_name(accelerator.device)
+        facts["cuda"] = torch.version.cuda
+    return facts
+
+
+def plugin_versions(plugins: Plugins) -> dict[str, str]:
+    """``{plugin: distribution version}`` of those that loaded."""
+    return {
+        plugin.name: f"{plugin.distribution} {plugin.version}".strip()
+        for plugin in plugins.plugins
+        if plugin.status == "loaded"
+    }
+
+
+@cache
+def git_commit() -> str | None:
+    """The commit of rbench's own checkout, with a + where the tree has changes; or None."""
+    here = Path(__file__).parents[2]
+    if not (here / ".git").exists():
+        return None
+    try:
+        commit = _git(here, "rev-parse", "HEAD")
+        return commit + ("+" if _git(here, "status", "--porcelain", "-uno") else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    return subprocess.run(
+        ["git", *arguments], cwd=folder, capture_output=True, text=True, check=True, timeout=10
+    ).stdout.strip()
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,68 @@
+"""How much memory a run takes, and what to do when a GPU has no more."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+if TYPE_CHECKING:
+    from rbench.network.build import Built
+    from rbench.spec.resolve import Resolved
+
+
+def track(device: torch.device) -> None:
+    """Begin to look for the peak. Several runs may share a process, one after another."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        return
+    gc.collect()
+    with suppress(OSError, AttributeError, TypeError):
+        # What the runs before have freed goes back to the system (glibc), and on Linux their
+        # peak is forgotten.
+        ctypes.CDLL(None).malloc_trim(0)
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak_memory(device: torch.device) -> int | None:
+    """Bytes at the peak since the run's task began; None where the system does not tell.
+
+    On a GPU what tensors took there; on the CPU what the whole process held, data and libraries
+    included.
+    """
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    with suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    try:
+        import resource
+    except ImportError:
+        return None
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def halved(resolved: Resolved) -> Resolved | None:
+    """The same run with micro-batches of half the size, or None where they cannot be halved."""
+    training = resolved.training
+    if training is None or training.batch_size % (2 * training.grad_accum_steps):
+        return None
+    parts = 2 * training.grad_accum_steps
+    return replace(resolved, training=training.model_copy(update={"grad_accum_steps": parts}))
+
+
+def release(built: Built, accelerator: Any) -> None:
+    """Give back what a failed attempt held on the GPU."""
+    accelerator.free_memory()
+    built.network.cpu()
+    for parameter in built.network.parameters():
+        parameter.grad = None
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

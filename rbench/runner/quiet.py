@@ -1,0 +1,12 @@
+"""Keep the chatter of other packages off the screen."""
+
+from __future__ import annotations
+
+
+def quiet_libraries() -> None:
+    """Keep other packages' chatter off the user's screen; what matters is a note."""
+    import logging
+    import warnings
+
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"torch|timm|accelerate")
+    logging.getLogger("timm").setLevel(logging.ERROR)

@@ -1,0 +1,154 @@
+"""What a training loop keeps so that it can go on after it was killed."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from rbench.runner import checkpoint, preemption
+
+if TYPE_CHECKING:
+    from rbench.plugin.contexts import TaskContext
+
+UNASKED_SECONDS = 60.0
+"""Where the user set no distance, seconds between two checkpoints at the ends of epochs."""
+COMMON_STEPS = 20
+"""Steps after which several processes ask each other whether one of them is to leave."""
+
+
+@dataclass
+class State:
+    """How far a training is, beside the weights and the optimiser."""
+
+    total: Tensor
+    """Sum of this process's losses in the epoch that is going on, a scalar."""
+    step: int = 0
+    history: dict[str, list[float]] = field(default_factory=dict)
+    best: float | None = None
+    best_weights: dict[str, Tensor] = field(default_factory=dict)
+
+
+class Keeper:
+    """Saves the state of a training when it is due, and restores it.
+
+    Every process calls it at the same steps; the main one writes. Under several processes the
+    weights and the optimiser are the same everywhere, and only the sums of losses are gathered.
+    """
+
+    def __init__(self, context: TaskContext, module: nn.Module, optimizer: Any, steps: int) -> None:
+        self.context, self.module, self.optimizer = context, module, optimizer
+        self.steps = steps
+        self.folder: Path | None = None
+        if context.checkpoints is not None and context.checkpoint_every != 0:
+            self.folder = context.checkpoints / str(context.trainings)
+            # Step by step: a shared folder that has vanished must not be made again here.
+            with suppress(OSError):
+                context.checkpoints.parent.mkdir(exist_ok=True)
+                context.checkpoints.mkdir(exist_ok=True)
+        context.trainings += 1
+        self.begun = self.saved = perf_counter()
+        self.earlier = 0.0
+
+    def restore(self) -> State | None:
+        """Load the newest whole checkpoint into module and optimiser; None if there is none."""
+        if self.folder is None:
+            return None
+        found = checkpoint.load(self.folder, self.context.note)
+        if found is None:
+            return None
+        accelerator, facts = self.context.accelerator, found.facts
+        groups = {"weights": {}, "best": {}, "optimizer": {}}  # type: dict[str, dict[str, Tensor]]
+        for name, tensor in found.tensors.items():
+            group, _, rest = name.partition("/")
+            groups.get(group, {})[rest] = tensor
+        self.module.load_state_dict(groups["weights"])
+        self.optimizer.load_state_dict(
+            checkpoint.unflatten(facts["optimizer"], groups["optimizer"])
+        )
+        if accelerator.scaler is not None and facts["scaler"] is not None:
+            accelerator.scaler.load_state_dict(facts["scaler"])
+        totals = found.tensors["totals"].to(self.context.device)
+        same = len(totals) == accelerator.num_processes
+        total = totals[accelerator.process_index] if same else totals.mean()
+        self.earlier = facts["seconds"]
+        self.context.clock.resumed(self.earlier)
+        self.context.note(f"resumed from a checkpoint after step {found.step} of {self.steps}")
+        return State(total.clone(), found.step, facts["history"], facts["best"], groups["best"])
+
+    def offer(self, state: State, *, epoch_ended: bool = False) -> None:
+        """Save ``state`` if a checkpoint is due, or if somebody wants this process to leave.
+
+        In the second case it leaves, by SystemExit. Several processes do so together, at the end
+        of an epoch or every :data:`COMMON_STEPS` steps, if one of them has been asked.
+        """
+        if self.folder is None:
+            return
+        due, going = self._due(state.step, epoch_ended), preemption.asked()
+        if self.context.accelerator.num_processes > 1:
+            common = epoch_ended or state.step % COMMON_STEPS == 0
+            going = common and self._any(going)
+        if due or going:
+            self._save(self.folder, state)
+        if going:
+            self.context.note(f"asked to leave; saved after step {state.step} of {self.steps}")
+            preemption.leave()
+            # Of several processes, one that nobody has asked.
+            raise SystemExit(143)
+
+    def _save(self, folder: Path, state: State) -> None:
+        accelerator = self.context.accelerator
+        totals = accelerator.gather(state.total.reshape(1))
+        if not accelerator.is_main_process:
+            return
+        tensors: dict[str, Tensor] = {"totals": totals}
+        # Clones: tied weights share memory, which safetensors refuses.
+        tensors |= {f"weights/{k}": v.clone() for k, v in self.module.state_dict().items()}
+        tensors |= {f"best/{k}": v.clone() for k, v in state.best_weights.items()}
+        inner: dict[str, Tensor] = {}
+        optimizer = checkpoint.flatten(self.optimizer.state_dict(), "state", inner)
+        tensors |= {f"optimizer/{k}": v for k, v in inner.items()}
+        facts = {
+            "history": state.history,
+            "best": state.best,
+            "optimizer": optimizer,
+            "scaler": None if accelerator.scaler is None else accelerator.scaler.state_dict(),
+            "seconds": self.earlier + perf_counter() - self.begun,
+        }
+        try:
+            checkpoint.save(folder, state.step, tensors, facts)
+        except OSError as error:
+            # A lost checkpoint costs time, not the run.
+            self.context.note(f"a checkpoint could not be written: {error.strerror}")
+        self.saved = perf_counter()
+
+    def _due(self, step: int, epoch_ended: bool) -> bool:
+        every = self.context.checkpoint_every
+        if every is not None:
+            return step % every == 0 or step == self.steps
+        if not epoch_ended:
+            return False
+        # Clocks differ between processes.
+        return self._agree(perf_counter() - self.saved >= UNASKED_SECONDS)
+
+    def _agree(self, wish: bool) -> bool:
+        """The main process's wish: saving needs all of them."""
+        if self.context.accelerator.num_processes == 1:
+            return wish
+        from accelerate.utils import broadcast
+
+        return bool(broadcast(torch.tensor(wish).to(self.context.device)))
+
+    def _any(self, wish: bool) -> bool:
+        """Whether one of several processes wishes it."""
+        from accelerate.utils import reduce
+
+        return bool(reduce(torch.tensor(float(wish)).to(self.context.device), "sum") > 0)
+
+
+__all__ = ["COMMON_STEPS", "UNASKED_SECONDS", "Keeper", "State"]

@@ -1,0 +1,202 @@
+"""The one training loop, on Accelerate. It reads top to bottom.
+
+A task gives a module, batches and a loss; what comes back is the history. Nothing here knows
+what a classifier is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from rbench.errors import UserError
+from rbench.plugin.data import Batch
+from rbench.plugin.recipe import Training
+from rbench.runner import cpu_bfloat16, preemption
+from rbench.runner.distributed import agree_on_buffers, shared_norms
+from rbench.runner.resume import Keeper, State
+from rbench.seeds import derive, global_seed, seed_globally
+
+if TYPE_CHECKING:
+    from rbench.plugin.contexts import TaskContext
+    from rbench.runner.batches import TrainingBatches
+
+Loss = Callable[[nn.Module, Batch], Tensor]
+"""(module, batch) -> scalar mean loss of the batch."""
+
+
+class Diverged(RuntimeError):
+    """The loss is no longer a finite number."""
+
+
+def train(
+    module: nn.Module,
+    batches: TrainingBatches,
+    loss: Loss,
+    context: TaskContext,
+    after_epoch: Callable[[nn.Module, int], float | None] | None = None,
+) -> dict[str, list[float]]:
+    """Train ``module`` in place by ``context.training``; return ``train_loss`` per epoch.
+
+    Only parameters that require a gradient are given to the optimiser, so that neither a step
+    nor weight decay touches what is frozen. ``after_epoch(module, epoch)`` may return a score,
+    which goes into the history as ``test_top1`` and decides under ``keep = "best"``. Raises
+    Diverged when the mean loss of an epoch is not finite.
+
+    Where the context has a folder for checkpoints, training goes on from the last one there. A
+    step draws its random numbers from (seed, step) and an epoch its order from (seed, epoch), so
+    that weights, optimiser and position are all there is to keep.
+    """
+    training = context.training
+    assert training is not None
+    accelerator = context.accelerator
+    if not any(parameter.requires_grad for parameter in module.parameters()):
+        context.note("nothing learns: training was passed over")
+        return {}
+    module.train()
+    if accelerator.num_processes > 1:
+        module = shared_norms(module, context)
+    if training.channels_last:
+        module = module.to(memory_format=torch.channels_last)
+    optimizer = make_optimizer(module, training)
+    scheduler = make_scheduler(optimizer, training, len(batches))
+    runner, optimizer = accelerator.prepare(module, optimizer)
+    if training.torchcompile:
+        runner = torch.compile(runner)
+
+    steps = len(batches) * training.epochs
+    keeper = Keeper(context, module, optimizer, steps)
+    state = keeper.restore() or State(total=torch.zeros((), device=context.device))
+    history = state.history
+    with (
+        global_seed(context.seed, "training"),
+        preemption.postponed(keeper.folder is not None),
+        cpu_bfloat16.in_float32(module),
+    ):
+        for epoch in range(state.step // len(batches), training.epochs):
+            runner.train()
+            for batch in batches.epoch(epoch, state.step % len(batches)):
+                seed_globally(derive(context.seed, "step", state.step, accelerator.process_index))
+                scheduler.step_update(state.step)
+                state.total += _step(runner, optimizer, loss, batch, training, accelerator)
+                state.step += 1
+                context.progress("train", state.step, steps)
+                if state.step % len(batches):
+                    keeper.offer(state)
+            mean = accelerator.reduce(state.total, "mean").item() / len(batches)
+            state.total.zero_()
+            history.setdefault("train_loss", []).append(mean)
+            if not math.isfinite(mean):
+                raise Diverged(f"the training loss of epoch {epoch + 1} is {mean}")
+            agree_on_buffers(module, accelerator)
+            if after_epoch is not None:
+                score = after_epoch(module, epoch)
+                if score is not None:
+                    history.setdefault("test_top1", []).append(score)
+                    if training.keep == "best" and (state.best is None or score > state.best):
+                        state.best = score
+                        state.best_weights = {
+                            k: v.detach().clone() for k, v in module.state_dict().items()
+                        }
+            context.progress("train", state.step, steps, f"loss {mean:.3f}")
+            keeper.offer(state, epoch_ended=True)
+    # Take off Accelerate's autocast wrapper: what is measured is measured in float32.
+    accelerator.unwrap_model(runner, keep_fp32_wrapper=False, keep_torch_compile=False)
+    accelerator.free_memory()
+    if state.best is not None:
+        module.load_state_dict(state.best_weights)
+    return history
+
+
+def _step(
+    runner: nn.Module,
+    optimizer: Any,
+    loss: Loss,
+    batch: Batch,
+    training: Training,
+    accelerator: Any,
+) -> Tensor:
+    parts = _micro_batches(batch, training.grad_accum_steps)
+    total = torch.zeros((), device=batch.images.device)
+    for part in parts:
+        if training.channels_last:
+            images = part.images.contiguous(memory_format=torch.channels_last)
+            part = Batch(images, part.labels)
+        value = loss(runner, part) / len(parts)
+        accelerator.backward(value)
+        total += value.detach()
+    if training.clip_grad is not None:
+        accelerator.clip_grad_norm_(runner.parameters(), training.clip_grad)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    return total
+
+
+def _micro_batches(batch: Batch, parts: int) -> list[Batch]:
+    if parts == 1:
+        return [batch]
+    if len(batch.images) % parts:
+        raise UserError(f"--grad-accum-steps {parts} does not divide {len(batch.images)} images")
+    images = batch.images.chunk(parts)
+    labels = [None] * parts if batch.labels is None else batch.labels.chunk(parts)
+    return [Batch(i, t) for i, t in zip(images, labels, strict=True)]
+
+
+def make_optimizer(module: nn.Module, training: Training) -> torch.optim.Optimizer:
+    """timm's optimiser over the parameters that learn."""
+    from timm.optim import create_optimizer_v2, list_optimizers
+
+    if training.opt.lower() not in list_optimizers():
+        from rbench.errors import UnknownName
+
+        raise UnknownName("optimiser", training.opt, list_optimizers())
+    extra: dict[str, Any] = {}
+    if training.opt_eps is not None:
+        extra["eps"] = training.opt_eps
+    if training.opt_betas is not None:
+        extra["betas"] = training.opt_betas
+    try:
+        return create_optimizer_v2(
+            module,
+            opt=training.opt,
+            lr=training.lr,
+            weight_decay=training.weight_decay,
+            momentum=training.momentum,
+            filter_bias_and_bn=training.filter_bias_and_bn,
+            **extra,
+        )
+    except (TypeError, ModuleNotFoundError) as error:
+        raise UserError(f"--opt {training.opt}: {error}") from error
+
+
+def make_scheduler(optimizer: torch.optim.Optimizer, training: Training, steps: int) -> Any:
+    """timm's schedule, updated at every step."""
+    from timm.scheduler import create_scheduler_v2
+
+    if training.sched == "none":
+        return _Constant()
+    scheduler, _ = create_scheduler_v2(
+        optimizer,
+        sched=training.sched,
+        num_epochs=training.epochs,
+        warmup_epochs=training.warmup_epochs,
+        warmup_lr=training.warmup_lr,
+        warmup_prefix=False,
+        min_lr=training.min_lr,
+        decay_milestones=list(training.decay_milestones),
+        decay_epochs=training.decay_epochs,
+        decay_rate=training.decay_rate,
+        cooldown_epochs=0,
+        step_on_epochs=False,
+        updates_per_epoch=steps,
+    )
+    return scheduler
+
+
+class _Constant:
+    def step_update(self, step: int) -> None:
+        """The rate stays."""

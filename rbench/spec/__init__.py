@@ -1,0 +1,1 @@
+"""What can be asked for: runs, suites, registered recipes, and how they are resolved."""

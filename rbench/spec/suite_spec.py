@@ -1,0 +1,72 @@
+"""A suite of runs: what its file says, and the runs that follow from it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from pydantic import Field, JsonValue
+
+from rbench.errors import UserError, printable
+from rbench.plugin.options import Options
+from rbench.spec import registry
+from rbench.spec.parse import parse
+from rbench.spec.run_spec import RunSpec
+
+
+class SuiteSpec(Options):
+    """A grid of runs: ``base`` fields, and for each of ``grid`` the product of its lists.
+
+    Keys are fields of :class:`RunSpec`; dots reach into tables (``model_kwargs.width``). In a
+    grid a list is an axis and anything else a constant. Every cell runs ``seeds`` seeds.
+    """
+
+    name: str
+    summary: str
+    paper: str | None = Field(None, description="which table or figure, such as 'P2 Fig 4'")
+    protocol: Literal["paper", "reduced", "own"] = Field(
+        "own", description="whether this is the paper's protocol, a reduced one, or neither"
+    )
+    discussion: str = ""
+    seeds: int = Field(1, ge=1)
+    base: dict[str, JsonValue] = {}
+    grid: list[dict[str, JsonValue]] = [{}]
+    figure: list[dict[str, JsonValue]] = []
+    compare: list[dict[str, JsonValue]] = []
+
+    def cells(self, overrides: Mapping[str, Any] | None = None) -> list[RunSpec]:
+        """Every run of the suite, in order, without repetitions; ``overrides`` win."""
+        specs: dict[tuple[str, int], RunSpec] = {}
+        for assignment in self._assignments():
+            fields: dict[str, Any] = {}
+            for key, value in {**self.base, **assignment, **(overrides or {})}.items():
+                assign(fields, key, value)
+            # Parsed once for all seeds: a suite may have a hundred thousand cells.
+            spec = parse(RunSpec, fields, f"suite {self.name}")
+            key = spec.model_dump_json(exclude={"seed"})
+            for seed in [spec.seed] if "seed" in fields else range(self.seeds):
+                specs.setdefault((key, seed), spec.model_copy(update={"seed": seed}))
+        return list(specs.values())
+
+    def _assignments(self) -> Iterator[dict[str, JsonValue]]:
+        for table in self.grid:
+            axes = [value if isinstance(value, list) else [value] for value in table.values()]
+            for values in itertools.product(*axes):
+                yield dict(zip(table, values, strict=True))
+
+
+def read_suite(name_or_path: str) -> SuiteSpec:
+    """A registered suite, or one from a ``.toml`` file."""
+    return parse(SuiteSpec, registry.find("suites", name_or_path), f"suite {name_or_path}")
+
+
+def assign(fields: dict[str, Any], key: str, value: Any) -> None:
+    """Set ``a.b.c`` in nested tables, leaving the caller's own tables untouched."""
+    *parents, last = key.split(".")
+    for parent in parents:
+        inner = fields.get(parent, {})
+        if not isinstance(inner, dict):
+            raise UserError(f"'{printable(key)}' reaches into '{parent}', which is no table")
+        fields[parent] = fields = dict(inner)
+    fields[last] = {**value} if isinstance(value, dict) else value

@@ -1,0 +1,34 @@
+"""Where the cells of a sweep run: on this machine, on a Slurm cluster, on a Ray cluster.
+
+An executor has one method, ``run(tickets, report)``: it brings every ticket to a record in the
+folder, or reports why not, and returns when nothing is left to wait for. Slurm and Ray give each
+machine a share of the tickets, and there the local executor runs them; so limits, isolation,
+claims and retries are the same everywhere.
+"""
+
+from __future__ import annotations
+
+from rbench.errors import UnknownName
+from rbench.sweep.executors.base import Event, Executor, Report, Settings
+
+NAMES = ("local", "slurm", "ray")
+
+
+def executor(name: str, settings: Settings) -> Executor:
+    """The executor of that name. UserError where its package is not installed."""
+    if name == "local":
+        from rbench.sweep.executors.local import Local
+
+        return Local(settings)
+    if name == "slurm":
+        from rbench.sweep.executors.slurm import Slurm
+
+        return Slurm(settings)
+    if name == "ray":
+        from rbench.sweep.executors.ray import Ray
+
+        return Ray(settings)
+    raise UnknownName("executor", name, NAMES)
+
+
+__all__ = ["NAMES", "Event", "Executor", "Report", "Settings", "executor"]

@@ -1,0 +1,67 @@
+"""A cell as it travels to another process, and its record where the cell itself cannot write one.
+
+Everything is JSON: a ticket can be piped, put into a job's file, or sent to another machine.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from pydantic import JsonValue
+
+from rbench.plugin.options import Options
+from rbench.records.record import Failure, Record
+from rbench.spec.run_spec import PLACES, RunSpec
+
+if TYPE_CHECKING:
+    from rbench.spec.resolve import Resolved
+
+
+class Ticket(Options):
+    """What another process needs to run a cell and to say that it failed."""
+
+    slug: str
+    digest: str
+    device: str
+    protocol: str = ""
+    protocol_name: str = ""
+    seed: int = 0
+    spec: dict[str, JsonValue]
+    identity: dict[str, JsonValue] = {}
+
+    @classmethod
+    def of(cls, resolved: Resolved) -> Ticket:
+        """The ticket of a resolved run."""
+        return cls(
+            slug=resolved.slug,
+            digest=resolved.digest,
+            device=resolved.device,
+            protocol=resolved.protocol,
+            protocol_name=resolved.protocol_name,
+            seed=resolved.spec.seed,
+            spec=resolved.spec.model_dump(mode="json", exclude_defaults=True),
+            identity=resolved.identity,
+        )
+
+    def run_spec(self) -> RunSpec:
+        """The run that was asked for."""
+        return RunSpec.model_validate(self.spec)
+
+    def failed(
+        self, kind: str, message: str, traceback: str = "", log: str = "", seconds: float = 0.0
+    ) -> Record:
+        """The record of this run where it did not come to one itself."""
+        return Record(
+            digest=self.digest,
+            status="failed",
+            spec={k: v for k, v in self.spec.items() if k not in PLACES},
+            resolved=self.identity,
+            protocol=self.protocol,
+            protocol_name=self.protocol_name,
+            comparable=self.spec.get("limit") is None,
+            seed=self.seed,
+            started=datetime.now(UTC).isoformat(timespec="seconds"),
+            seconds=round(seconds, 3),
+            error=Failure(kind=kind, message=message, traceback=traceback, log=log),
+        )

@@ -1,0 +1,84 @@
+"""What a cell will cost, measured: a few steps and a few test images, in a process of their own.
+
+``python -m rbench.sweep.pilot`` reads a ticket from standard input. It runs the cell twice on a
+sample, the first time to warm up, and scales each phase of the second: training by its steps,
+everything after it by the test images, opening the data and building the network not at all.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict, replace
+
+from rbench.sweep.job import Ticket
+from rbench.sweep.plan import Cost, checkpoint_bytes
+
+STEPS = 3
+IMAGES = 64
+FIXED = ("data", "build")
+RECORD_BYTES = 6000
+
+
+def pilot(ticket: Ticket, threads: int = 1, seconds: float = 600.0) -> Cost | None:
+    """The cost of a cell by a pilot in a subprocess; None if that failed or took too long."""
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "rbench.sweep.pilot"],
+            input=ticket.model_dump_json().encode(),
+            capture_output=True,
+            timeout=seconds,
+            env=environment,
+        )
+        return Cost(**json.loads(done.stdout.splitlines()[-1])) if done.returncode == 0 else None
+    except (subprocess.TimeoutExpired, ValueError, IndexError):
+        return None
+
+
+def measure(ticket: Ticket) -> Cost:
+    """Run the pilot here. RuntimeError if the cell fails on its sample."""
+    from rbench.plugin.catalog import Catalog
+    from rbench.runner.execute import Execution, execute
+    from rbench.runner.load_data import open_data
+    from rbench.spec.resolve import resolve
+
+    resolved = resolve(ticket.run_spec(), Catalog.from_environment())
+    data, _ = open_data(resolved)
+    training, spec = resolved.training, resolved.spec
+    steps = scale = 1.0
+    sample = resolved
+    if training is not None and data.train is not None:
+        images = len(data.train) if spec.limit is None else min(spec.limit, len(data.train))
+        steps = images // training.batch_size * training.epochs
+        short = min(images, STEPS * training.batch_size)
+        sample = replace(
+            resolved,
+            spec=spec.model_copy(update={"limit": short}),
+            training=training.model_copy(update={"epochs": 1}),
+        )
+        scale = steps / max(1, short // training.batch_size)
+    tests = 1 if data.test is None else len(data.test)
+    for _ in range(2):
+        record = execute(sample, Execution(test_images=IMAGES))
+        if record.status != "done":
+            raise RuntimeError(record.error)
+    seconds = 0.0
+    for phase in record.timing:
+        factor = scale if phase.name == "train" else tests / min(tests, IMAGES)
+        seconds += phase.seconds * (1.0 if phase.name in FIXED else factor)
+    assert record.freeze is not None
+    return Cost(
+        seconds=round(seconds, 3),
+        memory=record.peak_memory_bytes,
+        disk=RECORD_BYTES,
+        checkpoints=checkpoint_bytes(record.freeze.model_dump(), resolved),
+        source="pilot",
+        samples=1,
+    )
+
+
+if __name__ == "__main__":
+    print(json.dumps(asdict(measure(Ticket.model_validate_json(sys.stdin.read())))))

@@ -1,0 +1,1 @@
+"""What several tests share: faulty plugins, synthetic records, a browser, small stacks."""

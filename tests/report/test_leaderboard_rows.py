@@ -1,0 +1,107 @@
+"""Records read as rows: what they have in common is read once, and by several processes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rbench.records.record import to_json
+from rbench.report.leaderboard.reader import Reader, canonical
+from tests.helpers.synthetic_records import many, record
+
+
+def parse(content: dict[str, Any], **how: Any) -> Any:
+    return Reader().parse(json.dumps(content, **how), "here.json")
+
+
+def test_a_cell_is_what_its_records_share_whoever_wrote_them() -> None:
+    reader = Reader()
+    first, second = (
+        json.loads(to_json(record(seed=seed, options={"seed": 3, "depth": 20}))) for seed in (3, 4)
+    )
+    rows = [reader.parse(json.dumps(content, indent=1), "a.json") for content in (first, second)]
+    assert rows[0].cell == rows[1].cell
+    assert rows[0].identity is rows[1].identity
+    # Other writers: another order of members, no spaces.
+    shuffled = {**first, "resolved": dict(sorted(first["resolved"].items()))}
+    assert next(iter(reversed(shuffled["resolved"]))) != "seed"
+    for how in ({"separators": (",", ":")}, {"indent": 3}):
+        row = parse(shuffled, **how)
+        assert row.cell == rows[0].cell
+        assert row.identity == rows[0].identity
+        assert "seed" not in row.identity
+    assert rows[0].identity["model"]["options"] == {"seed": 3, "depth": 20}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"seed": 4}, {"a": {"seed": 3}}, {"a": '", "seed": 3}'}, {"a": "}"}, {"depth": 20.0}],
+    ids=str,
+)
+def test_only_the_runs_own_seed_is_left_out(options: dict[str, Any]) -> None:
+    """The last member of the identity here is a table that ends like the seed, or holds it."""
+    reader = Reader()
+    cells = set()
+    for own in (options, {"seed": 3}, {"depth": 20}):
+        content = json.loads(to_json(record(seed=3, options=own)))
+        identity = content["resolved"]
+        identity["last"] = identity.pop("model")
+        for seedless in (False, True):
+            if seedless:
+                del identity["seed"]
+            row = reader.parse(json.dumps(content), "here.json")
+            assert row.identity["last"]["options"] == own
+            left = {key: value for key, value in identity.items() if key != "seed"}
+            assert canonical(row.identity) == canonical(left)
+            cells.add(row.cell)
+    assert len(cells) == 3
+
+
+def test_options_that_were_given_and_environments() -> None:
+    content = json.loads(to_json(record(options={"depth": 20}, init="orthogonal")))
+    content["spec"]["init_kwargs"] = {}
+    row = parse(content)
+    assert row.given == {"model_kwargs": {"depth": 20}}
+    assert row.environment == content["environment"]
+    content["resolved"] = {}
+    assert parse(content).identity == {k: v for k, v in content["spec"].items() if k != "seed"}
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from rbench.report.leaderboard import make_tables, read_rows, reader
+build = sys.modules["rbench.report.leaderboard.build"]
+reader.MANY = build.MANY = int(sys.argv[2])
+made = build.build(make_tables(read_rows(Path(sys.argv[1]), skip_broken=len(sys.argv) > 4)))
+build.write(Path(sys.argv[3]), made)
+assert "torch" not in sys.modules
+"""
+
+
+def test_several_processes_make_the_same_files(tmp_path: Path) -> None:
+    records = tmp_path / "records"
+    records.mkdir()
+    for one in many(60, protocols=3):
+        (records / f"{one.digest[:20]}.json").write_text(to_json(one))
+
+    def make(count: int, to: str, *more: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", SCRIPT, str(records), str(count), str(tmp_path / to)]
+        return subprocess.run([*command, *more], capture_output=True, text=True)
+
+    for count, to in ((0, "many"), (1000, "one")):
+        done = make(count, to)
+        assert done.returncode == 0, done.stderr
+    names = sorted(str(p.relative_to(tmp_path / "one")) for p in (tmp_path / "one").rglob("*.*"))
+    assert len(names) == 7
+    for name in names:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "many" / name).read_bytes()
+    (records / "broken.json").write_text("{")
+    refused = make(0, "many")
+    assert "broken.json is no record" in refused.stderr.splitlines()[-1]
+    assert make(0, "many", "skip").returncode == 0

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+import rbench
+from rbench.records.record import Record
+from rbench.runner import training
+
+
+def run(**more: Any) -> Record:
+    fields: dict[str, Any] = {"epochs": 1, "batch_size": 8, "limit": 16, "metrics": ("top1",)}
+    return rbench.run("test_resnet", dataset="digits", device="cpu", **{**fields, **more})[0]
+
+
+def full(monkeypatch: pytest.MonkeyPatch, largest: int) -> list[int]:
+    """Let a GPU run out of memory at more than ``largest`` images; return the sizes tried."""
+    tried: list[int] = []
+    step = training._step
+
+    def limited(runner: Any, optimizer: Any, loss: Any, batch: Any, recipe: Any, more: Any) -> Any:
+        size = len(batch.images) // recipe.grad_accum_steps
+        tried.append(size)
+        if size > largest:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return step(runner, optimizer, loss, batch, recipe, more)
+
+    monkeypatch.setattr(training, "_step", limited)
+    return tried
+
+
+def test_once_more_at_half_the_micro_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.set_num_threads(1)
+    accumulated = run(grad_accum_steps=2)
+    tried = full(monkeypatch, 4)
+    record = run()
+    assert record.status == "done"
+    assert tried == [8, 4, 4]
+    assert any("out of GPU memory" in note and "2 parts" in note for note in record.notes)
+    assert record.environment["micro_batch"] == 4
+    # From the same weights on it is the run that asks for two parts itself.
+    assert record.network_sha256 == accumulated.network_sha256
+    assert record.result_sha256 == accumulated.result_sha256
+    assert record.digest != accumulated.digest
+
+
+def test_twice_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = full(monkeypatch, 2)
+    record = run()
+    assert tried == [8, 4]
+    assert record.status == "failed"
+    assert record.error is not None
+    assert record.error.kind == "OutOfMemoryError"
+
+
+def test_an_odd_batch_cannot_be_halved(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = full(monkeypatch, 2)
+    record = run(batch_size=7)
+    assert tried == [7]
+    assert record.status == "failed"

@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+from rbench.errors import UserError
+from rbench.files import write_atomically
+from rbench.plugin.catalog import Catalog
+from rbench.records.record import Record, to_json
+from rbench.spec.resolve import Resolved
+from rbench.spec.run_spec import RunSpec
+from rbench.spec.select import select
+from rbench.sweep.job import Ticket
+from rbench.sweep.locks import Claims
+from rbench.sweep.plan import Cost, make_plan
+from rbench.sweep.survey import resolve_each, survey
+from tests.helpers import faulty_plugin
+
+MODELS = ("test_resnet", "test_byobnet")
+MEBI = 2**20
+
+
+def cells(seeds: int, models: tuple[str, ...] = MODELS) -> list[Resolved]:
+    specs = [
+        RunSpec.model_validate(
+            {"model": m, "dataset": "digits", "device": "cpu", "seed": s, "training": {"epochs": e}}
+        )
+        for m in models
+        for e in (1, 2)
+        for s in range(seeds)
+    ]
+    found, bad = resolve_each(specs, Catalog.from_environment())
+    assert not bad
+    return found
+
+
+def done(cell: Resolved, seconds: float, **more: object) -> Record:
+    from rbench import hardware
+
+    record = Ticket.of(cell).failed("none", "none")
+    tensors = {"count": 1000, "names": ["w"]}
+    content = {
+        **record.model_dump(mode="json"),
+        "status": "done",
+        "error": None,
+        "seconds": seconds,
+        "peak_memory_bytes": 100 * MEBI,
+        "freeze": {"policy": ["none"], "learnable": tensors, "frozen": tensors},
+        "environment": {"device": "cpu", "cpu": hardware.cpu_name()},
+        **more,
+    }
+    return Record.model_validate(content)
+
+
+def put(output: Path, cell: Resolved, record: Record) -> None:
+    write_atomically(output / f"{cell.slug}.json", to_json(record))
+
+
+def test_resolving_alike_runs_together_changes_nothing() -> None:
+    from rbench.spec.resolve import resolve
+
+    catalog = Catalog.from_environment()
+    for cell in cells(3):
+        alone = resolve(cell.spec, catalog)
+        assert (alone.digest, alone.slug, alone.identity) == (cell.digest, cell.slug, cell.identity)
+
+
+def test_what_is_done_failed_running_and_missing(tmp_path: Path) -> None:
+    every = cells(2)
+    put(tmp_path, every[0], done(every[0], 10.0))
+    put(tmp_path, every[2], Ticket.of(every[2]).failed("RuntimeError", "no"))
+    # Torn, of another digest, interrupted: all missing.
+    (tmp_path / f"{every[3].slug}.json").write_text(to_json(done(every[3], 1.0))[:-40])
+    put(tmp_path, every[4], done(every[5], 1.0))
+    put(tmp_path, every[5], done(every[5], 1.0, status="interrupted"))
+    claims = Claims(tmp_path)
+    claims.prepare()
+    with claims.take(every[7].slug):  # type: ignore[union-attr]
+        found = survey(every, tmp_path)
+    assert found.done == [every[0]]
+    assert found.failed == [every[2]]
+    assert list(found.running) == [every[7].slug]
+    assert found.missing == [every[i] for i in (1, 3, 4, 5, 6, 7)]
+
+    asked: list[str] = []
+
+    def pilot(ticket: Ticket) -> Cost | None:
+        asked.append(ticket.slug)
+        return Cost(3.0, 50 * MEBI, 1000, 0, "pilot", 1) if len(asked) == 1 else None
+
+    plan = make_plan(found, tmp_path, 2, pilot)
+    assert (plan.done, plan.failed, plan.running, plan.missing) == (1, 1, 1, 6)
+    costs = [(len(g.cells), g.cost.seconds, g.cost.source) for g in plan.groups]
+    # A record of the same kind tells, whatever its name; else a pilot, of which the second fails.
+    assert costs == [
+        (1, 10.0, "records"),
+        (1, 3.0, "pilot"),
+        (2, 1.0, "records"),
+        (2, None, "unknown"),
+    ]
+    assert plan.seconds == 15.0
+    assert plan.memory == 2 * 100 * MEBI
+    # Two checkpoints in float32 of weights, momentum and a second moment, for each slot.
+    assert plan.groups[0].cost.checkpoints == 2 * 4 * (3 * 1000 + 1000)
+    assert plan.unknown == 2
+    json.dumps(plan.to_json(), allow_nan=False)
+    assert make_plan(found, tmp_path, 2, failed=True).missing == 7
+
+
+def test_records_of_other_hardware_are_no_measure(tmp_path: Path) -> None:
+    every = cells(2, MODELS[:1])
+    put(tmp_path, every[0], done(every[0], 10.0, environment={"device": "cpu", "cpu": "another"}))
+    plan = make_plan(survey(every, tmp_path), tmp_path, 1)
+    assert {group.cost.source for group in plan.groups} == {"unknown"}
+
+
+@pytest.mark.parametrize(
+    ("conditions", "expected"),
+    [
+        (["model=test_resnet"], 6),
+        (["model=test_*,seed<2"], 8),
+        (["model!=test_resnet", "seed>=2"], 2),
+        (["training.epochs=2,seed=1"], 2),
+        (["dataset=digits"], 12),
+        (["freeze=none", "pretrained=false"], 12),
+    ],
+)
+def test_only(conditions: list[str], expected: int) -> None:
+    assert len(select(cells(3), conditions)) == expected
+
+
+@pytest.mark.parametrize(
+    ("condition", "text"),
+    [
+        ("modle=x", "did you mean model"),
+        ("model", "expected name=value"),
+        ("model=absent", "no cell"),
+        ("model<3", "no number"),
+    ],
+)
+def test_only_is_checked(condition: str, text: str) -> None:
+    with pytest.raises(UserError, match=text):
+        select(cells(1), [condition])
+
+
+def test_a_hundred_thousand_records(tmp_path: Path) -> None:
+    """A tenth of them here, in a tenth of the time; benchmarks/many_records.py has them all."""
+    every = cells(2500)
+    text = to_json(done(every[0], 10.0))
+    for cell in every[: len(every) - 100]:
+        content = text.replace(every[0].digest, cell.digest).encode()
+        (tmp_path / f"{cell.slug}.json").write_bytes(content)
+    tracemalloc.start()
+    begun = time.process_time()
+    plan = make_plan(survey(every, tmp_path), tmp_path, 2)
+    seconds = time.process_time() - begun
+    used = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (plan.done, plan.missing) == (9900, 100)
+    # Tracing memory slows this down several times.
+    assert seconds < 8
+    assert used < 100 * MEBI
+
+
+def test_the_command_line_with_a_pilot(tmp_path: Path) -> None:
+    suite = tmp_path / "suite.toml"
+    suite.write_text(
+        'summary = "One."\nseeds = 2\n[base]\nmodel = "test_resnet"\ndataset = "digits"\n'
+        'metrics = ["top1"]\ntraining.epochs = 50\n'
+    )
+    command = [sys.executable, "-m", "rbench", "plan", str(suite), "--output", str(tmp_path / "o")]
+    text = subprocess.run(
+        [*command, "--json", "--device", "cpu"],
+        capture_output=True,
+        env=faulty_plugin.environment(),
+        check=True,
+    ).stdout
+    plan = json.loads(text)
+    (group,) = plan["groups"]
+    assert len(group["cells"]) == 2
+    assert group["source"] == "pilot"
+    # 50 epochs of 22 steps: more than the three steps of the pilot, less than a second for each.
+    assert 5 < group["seconds_each"] < 1100
+    assert group["memory_bytes"] > 100 * MEBI
+    assert not (tmp_path / "o").exists()

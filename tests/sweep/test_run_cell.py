@@ -1,0 +1,85 @@
+"""A cell of a folder that several processes write to."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import rbench
+from rbench.errors import UserError
+from rbench.plugin.catalog import Catalog
+from rbench.records.record import read
+from rbench.runner.execute import Execution
+from rbench.spec.resolve import Resolved, resolve
+from rbench.sweep.locks import Claims
+from rbench.sweep.run_cell import record_path, run_cell
+from tests.helpers import faulty_plugin
+
+FIELDS: dict[str, Any] = {**faulty_plugin.BASE, "model": "test_resnet"}
+
+
+@pytest.fixture
+def cell() -> Resolved:
+    return resolve(rbench.RunSpec(**FIELDS), Catalog.from_environment())
+
+
+def test_a_cell_that_runs_elsewhere_is_waited_for(cell: Resolved, tmp_path: Path) -> None:
+    there, here = tmp_path / "there", tmp_path / "here"
+    made = run_cell(cell, there, Execution(folder=there))
+    assert made.ran
+    assert not list((there / ".claims").iterdir())
+    claims = Claims(here)
+    claims.prepare()
+    claim = claims.take(cell.slug)
+    assert claim is not None
+    said: list[str] = []
+
+    def end(text: str) -> None:
+        said.append(text)
+        record_path(here, cell).write_bytes(made.path.read_bytes())
+        claim.release()
+
+    found = run_cell(cell, here, Execution(folder=here, say=end))
+    assert not found.ran
+    assert found.record == made.record
+    assert said == [f"{claim.owner} runs this cell; waiting for its record"]
+    assert str(os.getpid()) in said[0]
+    assert not list((here / ".claims").iterdir())
+
+
+def test_processes_of_one_run_do_not_wait(
+    cell: Resolved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claims = Claims(tmp_path)
+    claims.prepare()
+    claim = claims.take(cell.slug)
+    assert claim is not None
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(UserError, match="runs this cell already"):
+        run_cell(cell, tmp_path, Execution(folder=tmp_path))
+
+
+def test_two_commands_at_once_run_it_once(tmp_path: Path) -> None:
+    plugin, tally = faulty_plugin.install(tmp_path / "plugin"), tmp_path / "tally"
+    command = [sys.executable, "-m", "rbench", "run", "--model", "test_resnet", "--device", "cpu"]
+    command += ["--dataset", "digits", "--task-kwargs", "train=false", "--metrics", "tally"]
+    command += ["--metric-kwargs", f"tally.file={tally}", "tally.seconds=1"]
+    both = [
+        subprocess.Popen(
+            [*command, "--output", str(tmp_path / "out")],
+            env=faulty_plugin.environment(plugin),
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    said = [process.communicate(timeout=240)[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    assert tally.read_text().count("\n") == 1
+    (path,) = (tmp_path / "out").glob("*.json")
+    assert read(path).status == "done"

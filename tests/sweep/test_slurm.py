@@ -1,0 +1,179 @@
+"""Sweeps on a real Slurm, of one machine, that this file starts and ends."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from rbench.records.record import read
+from rbench.sweep.executors.worker_process import end_of
+
+DAEMONS = ("slurmctld", "slurmd")
+PATH = f"{os.environ['PATH']}:/usr/sbin"
+pytestmark = pytest.mark.skipif(
+    any(shutil.which(name, path=PATH) is None for name in DAEMONS),
+    reason="Slurm is not installed on this machine (Debian: slurm-wlm)",
+)
+CONFIGURATION = """
+ClusterName=test
+SlurmctldHost={host}(127.0.0.1)
+SlurmctldPort={ports[0]}
+SlurmdPort={ports[1]}
+SlurmUser={user}
+SlurmdUser={user}
+AuthType=auth/none
+CredType=cred/none
+MpiDefault=none
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core
+SlurmdParameters=config_overrides
+SchedulerParameters=batch_sched_delay=0,sched_interval=1
+KillWait=5
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd.pid
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdLogFile={folder}/slurmd.log
+NodeName={host} NodeAddr=127.0.0.1 CPUs=2 RealMemory=9000
+PartitionName=short Nodes=ALL Default=YES State=UP
+"""
+SUITE = """
+summary = "A training of 30 steps, each long enough for two signals."
+[base]
+dataset = "digits"
+model = "resnet18"
+device = "cpu"
+limit = 320
+metrics = ["top1"]
+"training.epochs" = 15
+"training.batch_size" = 160
+"""
+
+
+def say(*words: str) -> str:
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout
+
+
+def ask(*words: str) -> str:
+    """The answer of a command that may fail."""
+    return subprocess.run(words, capture_output=True, text=True, check=False).stdout
+
+
+def until(what: Callable[[], object], seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
+
+
+@pytest.fixture
+def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder with a suite in it, where ``sbatch`` and the like find a cluster."""
+    folder = tmp_path / "slurm"
+    for part in ("state", "spool"):
+        (folder / part).mkdir(parents=True)
+    configuration = folder / "slurm.conf"
+    configuration.write_text(
+        CONFIGURATION.format(
+            host=socket.gethostname().split(".")[0],
+            user=getpass.getuser(),
+            ports=(free_port(), free_port()),
+            folder=folder,
+        )
+    )
+    monkeypatch.setenv("SLURM_CONF", str(configuration))
+    monkeypatch.setenv("PATH", PATH)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "suite.toml").write_text(SUITE)
+    daemons = [subprocess.Popen([name, "-D"], stderr=subprocess.DEVNULL) for name in DAEMONS]
+    try:
+        deadline = time.monotonic() + 60
+        while "idle" not in ask("sinfo", "-h"):
+            if time.monotonic() > deadline:
+                pytest.skip(f"Slurm does not run here: {end_of(folder / 'slurmctld.log', 300)}")
+            time.sleep(0.1)
+        yield tmp_path
+    finally:
+        ask("scancel", "--full", "--user", getpass.getuser())
+        with suppress(AssertionError):
+            until(lambda: not ask("squeue", "-h"), 30)
+        for daemon in daemons:
+            daemon.kill()
+            daemon.wait()
+
+
+def started(job: str) -> bool:
+    """Whether a job that was taken away runs again: Slurm would let it wait for two minutes."""
+    ask("scontrol", "update", f"jobid={job}", "starttime=now")
+    return say("squeue", "-h", "-o", "%t").strip() == "R"
+
+
+def sweep(*words: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "rbench", "sweep", "suite.toml", "--executor", "slurm"]
+    command += ["--jobs", "1", "--job-cpus", "1", "--slots", "1", "--threads", "1", *words]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_a_job_that_slurm_takes_away_goes_on_where_it_was(slurm: Path) -> None:
+    """With its warning to all processes of the job, as before a pre-emption or the time limit."""
+    running = sweep()
+    until(lambda: running.poll() is not None or list(slurm.glob("results/.checkpoints/*")))
+    (job,) = say("squeue", "-h", "-o", "%A").split()
+    say("scancel", "--signal=USR2", job)
+    until(lambda: "Restarts=1" in say("scontrol", "show", "job", job))
+    saved = list(slurm.glob("results/.checkpoints/*/0/step-*.facts"))
+    assert len(saved) == 1
+    step = int(saved[0].stem.removeprefix("step-"))
+    assert 0 < step < 30
+    # A job that begins again in the second in which it ended is refused.
+    time.sleep(3)
+    until(lambda: running.poll() is not None or started(job))
+    _, said = running.communicate(timeout=120)
+    assert running.returncode == 0, said
+    assert "1 done" in said
+    (path,) = slurm.glob("results/*.json")
+    assert f"resumed from a checkpoint after step {step} of 30" in read(path).notes
+    assert not list(slurm.glob("results/.claims/*"))
+
+
+def test_cancelled_jobs_end_the_sweep(slurm: Path) -> None:
+    running = sweep("--jobs", "2", "--job-memory", "3")
+    until(lambda: running.poll() is not None or list(slurm.glob("results/.logs/*")))
+    say("scancel", "--user", getpass.getuser())
+    _, said = running.communicate(timeout=120)
+    assert running.returncode == 1
+    assert "not run: resnet18-none-digits-s0" in said
+    assert "1 not run" in said
+    assert "Traceback" not in said
+    assert not list(slurm.glob("results/.claims/*"))
+
+
+def test_a_refusal_is_one_line(slurm: Path) -> None:
+    running = sweep("--partition", "shrot")
+    _, said = running.communicate(timeout=120)
+    assert running.returncode == 2
+    assert said.endswith(
+        "rbench: Slurm refuses the jobs: Batch job submission failed: "
+        "Invalid partition name specified\n"
+    )
+    assert "Traceback" not in said

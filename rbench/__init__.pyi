@@ -8,6 +8,8 @@ from .network.fold import folded as folded
 from .network.freeze import SpatialFilter as SpatialFilter
 from .network.freeze import SpatialModule as SpatialModule
 from .network.freeze import spatial_filters as spatial_filters
+from .network.wrap import reparametrize as reparametrize
+from .network.wrap import replace_layers as replace_layers
 from .plugin.components import Architecture as Architecture
 from .plugin.components import ArchitectureFamily as ArchitectureFamily
 from .plugin.components import Dataset as Dataset
@@ -83,6 +85,8 @@ __all__ = [
     "load",
     "peak_memory",
     "predict",
+    "reparametrize",
+    "replace_layers",
     "run",
     "spatial_filters",
     "train",

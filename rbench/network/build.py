@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from rbench.errors import UserError, printable
 from rbench.network.freeze import SpatialModule, fingerprint, freeze, is_spatial
+from rbench.network.wrap import stored_weight
 from rbench.plugin.contexts import BuildContext, Note
 from rbench.records.record import FreezeReport
 from rbench.seeds import generator, global_seed
@@ -101,9 +102,7 @@ def draw(network: nn.Module, law: Law) -> None:
             continue
         if any(name.startswith(prefix) for prefix in own):
             continue
-        weight = module.weight
-        assert isinstance(weight, Tensor)
-        law(weight, f"{name}.weight")
+        law(stored_weight(module), f"{name}.weight")
     if not law.drawn:
         spec = law.spec
         raise UserError(f"--init {spec.init}: {spec.model} has no {spec.init_scope} convolution")

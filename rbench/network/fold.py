@@ -22,13 +22,20 @@ class Foldable(Protocol):
 def folded(network: nn.Module) -> nn.Module:
     """A copy of ``network`` in which every :class:`Foldable` layer is its plainer form.
 
-    It computes the same up to rounding. A network without such layers comes back as a copy. Where
-    the folded network is no model of timm's own, it may have a method ``timm_form()`` that
-    returns it as built by a model name registered with timm, ready for ``save_for_hf``.
+    A weight that is computed (``torch.nn.utils.parametrize``) becomes the plain parameter that
+    it amounts to. The copy computes the same up to rounding. A network without such layers comes
+    back as a copy. Where the folded network is not one of timm's models, it may have a method
+    ``timm_form()`` that returns it as built by a model name registered with timm, ready for
+    ``save_for_hf``.
     """
+    from torch.nn.utils import parametrize
+
     copied = copy.deepcopy(network)
     for name, module in list(copied.named_modules()):
         if name and isinstance(module, Foldable):
             parent, _, leaf = name.rpartition(".")
             setattr(copied.get_submodule(parent), leaf, module.folded().train(module.training))
+        elif parametrize.is_parametrized(module):
+            for tensor in list(module.parametrizations):
+                parametrize.remove_parametrizations(module, tensor)
     return copied

@@ -75,7 +75,8 @@ def spatial_parameters(network: nn.Module) -> set[str]:
     for prefix, module in network.named_modules():
         dot = f"{prefix}." if prefix else ""
         if is_spatial(module):
-            names.update(dot + name for name, _ in module.named_parameters(recurse=False))
+            # With those from which a weight is computed (torch.nn.utils.parametrize).
+            names.update(dot + name for name, _ in module.named_parameters())
         elif isinstance(module, SpatialModule):
             names.update(dot + name for name in module.spatial_parameters())
     return names

@@ -359,7 +359,7 @@ def test_depthwise_convolutions_become_grouped_blocks() -> None:
     ("network", "message"),
     [
         (nn.Sequential(nn.Conv2d(3, 4, 1)), "the model has none"),
-        (nn.Sequential(nn.ConvTranspose2d(3, 4, 3)), "stands for a ConvTranspose2d .at 0."),
+        (nn.Sequential(nn.ConvTranspose2d(3, 4, 3)), "replace the ConvTranspose2d at 0"),
         (nn.Sequential(nn.Conv2d(3, 4, 3, padding_mode="circular")), "padding 'circular'"),
         (nn.Sequential(nn.Conv2d(3, 4, 3, padding="same")), "padding 'same'"),
     ],

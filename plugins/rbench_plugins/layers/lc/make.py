@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from rbench import BuildContext, UserError
+from rbench import BuildContext, UserError, replace_layers
 from rbench_plugins.layers.lc.block import LCBlock
 from rbench_plugins.layers.lc.compact import LCCompact, pays
 from rbench_plugins.layers.lc.draw import Source
@@ -94,27 +94,26 @@ class LCMaker:
 def put_lc_blocks(network: nn.Module, maker: LCMaker) -> int:
     """Replace every spatial Conv2d of ``network`` by an LC-block in place; return how many.
 
-    UserError for convolutions whose weights are reparametrised (such as weight-standardised ones)
-    or that are no two-dimensional ones: an LC-block would not compute the same.
+    UserError for convolutions whose weights are computed (such as weight-standardized ones) or
+    that are not two-dimensional: an LC-block would not compute the same.
     """
+    replaced = replace_layers(network, lambda layer, name: _block(maker, layer, name))
+    if not replaced:
+        raise UserError("LC-blocks replace spatial convolutions, and the model has none")
+    return len(replaced)
+
+
+def _block(maker: LCMaker, layer: nn.Module, name: str) -> nn.Module | None:
     from timm.layers import Conv2dSame
 
-    replaced = 0
-    for name, module in list(network.named_modules()):
-        kernel = getattr(module, "kernel_size", None)
-        if not isinstance(module, nn.modules.conv._ConvNd) or kernel is None or max(kernel) == 1:
-            continue
-        if type(module) not in (nn.Conv2d, Conv2dSame):
-            raise UserError(
-                f"no LC-block stands for a {type(module).__name__} (at {name}), only for Conv2d"
-            )
-        if isinstance(module.padding, str) or module.padding_mode != "zeros":
-            padding = module.padding if isinstance(module.padding, str) else module.padding_mode
-            raise UserError(f"no LC-block stands for padding '{padding}' (at {name})")
-        shape = ConvShape.of(module, same=type(module) is Conv2dSame)  # type: ignore[arg-type]
-        parent, _, leaf = name.rpartition(".")
-        setattr(network.get_submodule(parent), leaf, maker.make(shape, name))
-        replaced += 1
-    if not replaced:
-        raise UserError("LC-blocks stand for spatial convolutions, and the model has none")
-    return replaced
+    if not isinstance(layer, nn.modules.conv._ConvNd) or max(layer.kernel_size) == 1:
+        return None
+    if type(layer) not in (nn.Conv2d, Conv2dSame):
+        raise UserError(
+            f"an LC-block cannot replace the {type(layer).__name__} at {name}, only a Conv2d"
+        )
+    if isinstance(layer.padding, str) or layer.padding_mode != "zeros":
+        padding = layer.padding if isinstance(layer.padding, str) else layer.padding_mode
+        raise UserError(f"an LC-block cannot replace the layer at {name}: padding '{padding}'")
+    shape = ConvShape.of(layer, same=type(layer) is Conv2dSame)  # type: ignore[arg-type]
+    return maker.make(shape, name)

@@ -21,8 +21,10 @@ from rbench.records.record import FreezeReport
 from rbench.seeds import generator, global_seed
 
 if TYPE_CHECKING:
+    from rbench.plugin.components import Initializer
     from rbench.plugin.data import ImageData
-    from rbench.spec.resolve import Resolved
+    from rbench.spec.resolve import Chosen, Resolved
+    from rbench.spec.run_spec import RunSpec
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Built:
 def build(resolved: Resolved, data: ImageData, note: Note) -> Built:
     """Build the network of a run for ``data``. UserError where its options do not fit."""
     spec = resolved.spec
-    classes = data.num_classes if resolved.task.labels else 0
+    classes = data.num_classes if resolved.task.component.labels else 0
     if spec.num_classes is not None:
         if spec.num_classes < classes:
             raise UserError(
@@ -45,7 +47,7 @@ def build(resolved: Resolved, data: ImageData, note: Note) -> Built:
                 f"of {data.name}"
             )
         classes = spec.num_classes
-    law = Law(resolved) if resolved.initializer is not None else None
+    law = None if resolved.init is None else Law(resolved.init, spec)
     context = BuildContext(
         in_chans=data.in_chans,
         img_size=data.img_size,
@@ -58,7 +60,7 @@ def build(resolved: Resolved, data: ImageData, note: Note) -> Built:
         note=note,
     )
     with global_seed(spec.seed, "weights"):
-        network = resolved.architecture.build(context, resolved.model_options)
+        network = resolved.model.component.build(context, resolved.model.options)
     if not isinstance(network, nn.Module):
         raise UserError(f"the model {spec.model} built a {type(network).__name__}, not a network")
     if law is not None:
@@ -79,10 +81,9 @@ class AdaptsCheckpoints(Protocol):
 class Law:
     """The run's initializer: fills a weight in place from the stream of a name."""
 
-    def __init__(self, resolved: Resolved) -> None:
-        assert resolved.initializer is not None
-        self.initializer, self.options = resolved.initializer, resolved.init_options
-        self.spec, self.drawn = resolved.spec, 0
+    def __init__(self, init: Chosen[Initializer], spec: RunSpec) -> None:
+        self.initializer, self.options = init.component, init.options
+        self.spec, self.drawn = spec, 0
 
     def __call__(self, weight: Tensor, stream: str) -> None:
         """Draw ``weight``; the same stream and shape give the same numbers in any run."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor, nn
 
-    from rbench.plugin.data import ImageData
+    from rbench.plugin.data import ImageData, TrainingBatches
     from rbench.plugin.recipe import Training
 
 Note = Callable[[str], None]
@@ -139,6 +139,8 @@ class TaskContext:
     accelerator: Accelerator
     workers: int = 2
     limit: int | None = None
+    make_batches: Callable[[TaskContext], TrainingBatches] | None = None
+    """The engine's function behind :meth:`training_batches`."""
     clock: Clock = field(default_factory=Clock)
     progress: Progress = silent
     note: Note = field(default=lambda text: None)
@@ -146,7 +148,7 @@ class TaskContext:
     checkpoints: Path | None = None
     """A folder for checkpoints of this very run, or None for none."""
     checkpoint_every: int | None = None
-    """Optimiser steps between two checkpoints. None: at the end of an epoch, but at most once a
+    """Optimizer steps between two checkpoints. None: at the end of an epoch, but at most once a
     minute; 0: never."""
     trainings: int = 0
     """How many trainings this run has begun, so that each has checkpoints of its own."""
@@ -155,6 +157,12 @@ class TaskContext:
     def device(self) -> torch.device:
         """Where this process computes."""
         return self.accelerator.device
+
+    def training_batches(self) -> TrainingBatches:
+        """This process's share of the training batches: of ``data.train``, or of ``limit``
+        images of it, augmented by the recipe, in an order that derives from the run's seed."""
+        assert self.make_batches is not None, "this context was made outside of a run"
+        return self.make_batches(self)
 
 
 @dataclass(kw_only=True)

@@ -38,6 +38,19 @@ class Images(Protocol):
         """The images in order, each once (or those of ``indices``, in that order)."""
 
 
+class TrainingBatches(Protocol):
+    """This process's share of every global batch."""
+
+    def __len__(self) -> int:
+        """Steps in an epoch."""
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch, images (B/processes, C, H, W) in [0, 1] on the device.
+
+        The first ``start`` are skipped: a resumed run has seen them.
+        """
+
+
 @dataclass
 class MemoryImages:
     """Images in memory: ``pixels`` (N, C, H, W) uint8."""

@@ -7,28 +7,18 @@ undisturbed one would have seen.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from rbench.errors import UserError
-from rbench.plugin.data import Batch, FileImages, ImageData, MemoryImages
+from rbench.plugin.data import Batch, FileImages, ImageData, MemoryImages, TrainingBatches
 from rbench.plugin.recipe import Training
 from rbench.seeds import derive, generator
 
-
-class TrainingBatches(Protocol):
-    """This process's share of every global batch."""
-
-    def __len__(self) -> int:
-        """Steps in an epoch."""
-
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
-        """The batches of an epoch, images (B/processes, C, H, W) in [0, 1] on the device.
-
-        The first ``start`` are left out: a resumed run has seen them.
-        """
+if TYPE_CHECKING:
+    from rbench.plugin.contexts import TaskContext
 
 
 def training_batches(
@@ -42,7 +32,11 @@ def training_batches(
     workers: int = 2,
     limit: int | None = None,
 ) -> TrainingBatches:
-    """Batches of ``data.train`` augmented as the recipe says; the last partial batch is dropped."""
+    """Batches of ``data.train`` augmented as the recipe says; the last partial batch is dropped.
+
+    Inside a task, ``context.training_batches()`` is the same with the run's own arguments. The
+    arguments are keyword-only, so that a benchmark or a test can make batches without a run.
+    """
     images = data.train
     if images is None:
         raise UserError(f"the data set {data.name} has no training images")
@@ -64,6 +58,21 @@ def training_batches(
                 )
         return MemoryBatches(images, data, training, order, device)
     return StreamedBatches(images, data, training, order, device, workers)
+
+
+def make_batches(context: TaskContext) -> TrainingBatches:
+    """The training batches of a run: what ``context.training_batches()`` returns."""
+    assert context.training is not None, "only a task that trains asks for training batches"
+    return training_batches(
+        context.data,
+        context.training,
+        seed=context.seed,
+        device=context.device,
+        rank=context.accelerator.process_index,
+        processes=context.accelerator.num_processes,
+        workers=context.workers,
+        limit=context.limit,
+    )
 
 
 def _limited(images: MemoryImages | FileImages, count: int, seed: int) -> Tensor:

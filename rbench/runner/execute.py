@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import os
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,8 +25,9 @@ from rbench.errors import UserError, printable
 from rbench.network.build import Built, build, state_sha256
 from rbench.network.freeze import fingerprint
 from rbench.plugin.contexts import Artifacts, Clock, MetricContext, Progress, TaskContext, silent
-from rbench.records.record import Failure, MetricValue, Phase, Record
+from rbench.records.record import Failure, Phase, Record
 from rbench.runner import environment, memory
+from rbench.runner.batches import make_batches
 from rbench.runner.load_data import described, open_data, sampled
 from rbench.seeds import derive
 from rbench.spec.resolve import Resolved
@@ -43,19 +45,20 @@ class FrozenWeightsMoved(RuntimeError):
 
 @dataclass
 class Execution:
-    """How to run, as against what: none of this can change a number."""
+    """How to run; none of these fields can change a number."""
 
     folder: Path | None = None
-    """Where pictures and checkpoints go; None keeps no file."""
+    """The results folder, for pictures and checkpoints; None keeps no file."""
     progress: Progress = silent
     say: Callable[[str], None] = field(default=lambda text: None)
     plugins: Plugins | None = None
     command: str = ""
     save_weights: bool = False
     test_images: int | None = None
-    """Judge by the first so many test images only: for a pilot, which keeps no record."""
+    """Evaluate the first N test images only: for a pilot, whose record is not kept."""
     checkpoint_every: int | None = None
-    """Optimiser steps between checkpoints; None: now and then; 0: none."""
+    """Optimizer steps between checkpoints. None: at the end of an epoch, at most once a minute;
+    0: never."""
 
     def checkpoints(self, resolved: Resolved) -> Path | None:
         """Where the checkpoints of a run are, until it is done."""
@@ -63,101 +66,191 @@ class Execution:
 
 
 def execute(resolved: Resolved, execution: Execution | None = None) -> Record:
-    """Run one cell. UserError before anything was computed; afterwards failures are records.
+    """Run one seed. UserError before anything is computed; later failures are records.
 
-    KeyboardInterrupt is a record too: status ``interrupted``.
+    KeyboardInterrupt is a record, too, with the status ``interrupted``.
     """
-    execution = execution or Execution()
-    record = Record(
-        digest=resolved.digest,
-        spec=resolved.spec.model_dump(mode="json", exclude_defaults=True, exclude=set(PLACES)),
-        resolved=resolved.identity,
-        protocol=resolved.protocol,
-        protocol_name=resolved.protocol_name,
-        comparable=resolved.spec.limit is None,
-        seed=resolved.spec.seed,
-        started=datetime.now(UTC).isoformat(timespec="seconds"),
-        plugins=environment.plugin_versions(execution.plugins) if execution.plugins else {},
-        git_commit=environment.git_commit(),
-        command=execution.command,
-    )
+    run = _Run(resolved, execution or Execution())
+    with run.failures_recorded():
+        run.start()
+        run.load_data()
+        run.build()
+        run.task()
+        run.keep_outcome()
+        run.measure()
+        run.keep_files()
+    return run.record
 
-    def note(text: str) -> None:
-        if text not in record.notes:
-            record.notes.append(text)
-            execution.say(text)
 
-    clock, start = Clock(), perf_counter()
-    smaller: Resolved | None = None
-    try:
-        accelerator = make_accelerator(resolved)
-        record.environment = environment.describe(accelerator, precision(resolved))
-        with clock.phase("data"):
-            data, data_notes = open_data(resolved)
-        for text in data_notes:
-            note(text)
-        if execution.test_images is not None:
-            data = sampled(data, execution.test_images)
-        record.data = described(data)
-        with clock.phase("build"):
-            built = build(resolved, data, note)
-        record.freeze, record.network_sha256 = built.freeze, built.sha256
-        artifacts = Artifacts(
-            execution.folder / resolved.slug
-            if execution.folder is not None and accelerator.is_main_process
-            else None
+class _Run:
+    """One run in progress; its methods stand in the order in which they are called."""
+
+    accelerator: Accelerator
+    data: ImageData
+    built: Built
+    artifacts: Artifacts
+    outcome: Outcome
+
+    def __init__(self, resolved: Resolved, execution: Execution) -> None:
+        self.resolved, self.execution = resolved, execution
+        self.clock = Clock()
+        spec, plugins = resolved.spec, execution.plugins
+        self.record = Record(
+            digest=resolved.digest,
+            spec=spec.model_dump(mode="json", exclude_defaults=True, exclude=set(PLACES)),
+            resolved=resolved.identity,
+            protocol=resolved.protocol,
+            protocol_name=resolved.protocol_name,
+            comparable=spec.limit is None,
+            seed=spec.seed,
+            started=datetime.now(UTC).isoformat(timespec="seconds"),
+            plugins=environment.plugin_versions(plugins) if plugins else {},
+            git_commit=environment.git_commit(),
+            command=execution.command,
         )
-        memory.track(accelerator.device)
+
+    @contextmanager
+    def failures_recorded(self) -> Iterator[None]:
+        """Whatever ends the block, except a UserError, becomes the record's status."""
+        record, start = self.record, perf_counter()
         try:
-            outcome = _task(resolved, execution, accelerator, built, data, artifacts, clock, note)
-        except torch.OutOfMemoryError:
-            smaller = memory.halved(resolved)
-            if smaller is None or accelerator.num_processes > 1:
-                raise
-        if smaller is not None:
-            # Outside of the handler, whose traceback keeps the tensors of the first attempt.
-            memory.release(built, accelerator)
-            assert smaller.training is not None
-            parts = smaller.training.grad_accum_steps
-            record.environment["micro_batch"] = smaller.training.batch_size // parts
-            note(
-                f"out of GPU memory: run again with each batch in {parts} parts and accumulated "
-                "gradients; batch norms saw the parts"
+            yield
+        except UserError:
+            raise
+        except KeyboardInterrupt:
+            record.status = "interrupted"
+            record.error = Failure(kind="KeyboardInterrupt", message="interrupted by the user")
+        except Exception as error:
+            record.status = "failed"
+            record.error = Failure(
+                kind=type(error).__name__,
+                message=printable(error, 500),
+                traceback=traceback.format_exc(),
             )
-            with clock.phase("build"):
-                built = build(resolved, data, note)
-            outcome = _task(smaller, execution, accelerator, built, data, artifacts, clock, note)
+        record.seconds = round(perf_counter() - start + self.clock.earlier, 3)
+        record.timing = [_rate(phase) for phase in self.clock.phases.values()]
+
+    def note(self, text: str) -> None:
+        """Keep a sentence in the record and tell it the user, once."""
+        if text not in self.record.notes:
+            self.record.notes.append(text)
+            self.execution.say(text)
+
+    def start(self) -> None:
+        """Set up the device and the precision."""
+        self.accelerator = make_accelerator(self.resolved)
+        self.record.environment = environment.describe(self.accelerator, precision(self.resolved))
+
+    def load_data(self) -> None:
+        """Open the dataset."""
+        with self.clock.phase("data"):
+            self.data, notes = open_data(self.resolved)
+        for text in notes:
+            self.note(text)
+        if self.execution.test_images is not None:
+            self.data = sampled(self.data, self.execution.test_images)
+        self.record.data = described(self.data)
+
+    def build(self) -> None:
+        """Build, draw, freeze and fingerprint the network."""
+        with self.clock.phase("build"):
+            self.built = build(self.resolved, self.data, self.note)
+        self.record.freeze, self.record.network_sha256 = self.built.freeze, self.built.sha256
+
+    def task(self) -> None:
+        """Run the task; where a GPU's memory does not suffice, again in micro-batches."""
+        folder = self.execution.folder
+        writes = folder is not None and self.accelerator.is_main_process
+        self.artifacts = Artifacts(folder / self.resolved.slug if folder and writes else None)
+        memory.track(self.accelerator.device)
+        try:
+            self.outcome = self._attempt(self.resolved)
+            return
+        except torch.OutOfMemoryError:
+            smaller = memory.halved(self.resolved)
+            if smaller is None or self.accelerator.num_processes > 1:
+                raise
+        # Outside of the handler, whose traceback keeps the tensors of the first attempt.
+        self._free_memory(smaller)
+        self.build()
+        self.outcome = self._attempt(smaller)
+
+    def _attempt(self, resolved: Resolved) -> Outcome:
+        context = TaskContext(
+            network=self.built.network,
+            data=self.data,
+            training=resolved.training,
+            seed=resolved.spec.seed,
+            accelerator=self.accelerator,
+            workers=resolved.spec.workers,
+            limit=resolved.spec.limit,
+            make_batches=make_batches,
+            clock=self.clock,
+            progress=self.execution.progress,
+            note=self.note,
+            artifacts=self.artifacts,
+            checkpoints=self.execution.checkpoints(resolved),
+            checkpoint_every=self.execution.checkpoint_every,
+        )
+        outcome = resolved.task.component.run(context, resolved.task.options)
+        outcome.network.eval()
+        return outcome
+
+    def _free_memory(self, smaller: Resolved) -> None:
+        memory.release(self.built, self.accelerator)
+        assert smaller.training is not None
+        parts = smaller.training.grad_accum_steps
+        self.record.environment["micro_batch"] = smaller.training.batch_size // parts
+        self.note(
+            f"out of GPU memory: run again with each batch in {parts} parts and accumulated "
+            "gradients; batch norms saw the parts"
+        )
+
+    def keep_outcome(self) -> None:
+        """Take over the task's history, and check that what was frozen has not changed."""
+        record, built, history = self.record, self.built, self.outcome.history
         built.network.cpu()
-        record.history = {k: [_finite(v) for v in vs] for k, vs in outcome.history.items()}
-        record.details = outcome.details
+        record.history = {k: [_finite(v) for v in values] for k, values in history.items()}
+        record.details = self.outcome.details
         record.result_sha256 = state_sha256(built.network)
         _check_frozen(built)
         built.freeze.sha256_after = built.freeze.frozen.sha256
-        built.network.to(accelerator.device)
-        record.metrics = _measure(resolved, execution, accelerator, outcome, artifacts, clock, note)
-        record.artifacts = artifacts.files
-        if execution.save_weights and artifacts.folder is not None:
-            _save_weights(built, artifacts.folder)
-        record.peak_memory_bytes = memory.peak_memory(accelerator.device)
-    except UserError:
-        raise
-    except KeyboardInterrupt:
-        record.status = "interrupted"
-        record.error = Failure(kind="KeyboardInterrupt", message="interrupted by the user")
-    except Exception as error:
-        record.status = "failed"
-        record.error = Failure(
-            kind=type(error).__name__,
-            message=printable(error, 500),
-            traceback=traceback.format_exc(),
-        )
-    record.seconds = round(perf_counter() - start + clock.earlier, 3)
-    record.timing = [_rate(phase) for phase in clock.phases.values()]
-    return record
+        built.network.to(self.accelerator.device)
+
+    def measure(self) -> None:
+        """Let every metric read the outcome."""
+        for metric in self.resolved.metrics:
+            name = metric.component.name
+            with self.clock.phase(name) as phase:
+                context = MetricContext(
+                    seed=derive(self.resolved.spec.seed, "metric", name),
+                    device=self.accelerator.device,
+                    accelerator=self.accelerator,
+                    phase=phase,
+                    progress=self.execution.progress,
+                    note=self.note,
+                    artifacts=self.artifacts,
+                )
+                for value in metric.component.measure(self.outcome, context, metric.options):
+                    if value.value is not None and not math.isfinite(value.value):
+                        self.note(f"{value.name} is {value.value}")
+                        value.value = None
+                    self.record.metrics.append(value)
+
+    def keep_files(self) -> None:
+        """Name the pictures, write the weights where they are wanted, read the memory's peak."""
+        self.record.artifacts = self.artifacts.files
+        if self.execution.save_weights and self.artifacts.folder is not None:
+            _save_weights(self.built, self.artifacts.folder)
+        self.record.peak_memory_bytes = memory.peak_memory(self.accelerator.device)
 
 
 def make_accelerator(resolved: Resolved) -> Accelerator:
-    """Accelerate for this run. Its state is a singleton with one precision: put off the last."""
+    """Accelerate for this run.
+
+    Accelerate's state is a process-wide singleton that fixes the precision, so the state of the
+    run before is reset.
+    """
     AcceleratorState._reset_state()
     mixed = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}[precision(resolved)]
     deterministic = resolved.spec.deterministic
@@ -178,66 +271,6 @@ def precision(resolved: Resolved) -> str:
     """The precision of training: float32, bfloat16 or float16."""
     training = resolved.training
     return training.amp_dtype if training is not None and training.amp else "float32"
-
-
-def _task(
-    resolved: Resolved,
-    execution: Execution,
-    accelerator: Accelerator,
-    built: Built,
-    data: ImageData,
-    artifacts: Artifacts,
-    clock: Clock,
-    note: Callable[[str], None],
-) -> Outcome:
-    context = TaskContext(
-        network=built.network,
-        data=data,
-        training=resolved.training,
-        seed=resolved.spec.seed,
-        accelerator=accelerator,
-        workers=resolved.spec.workers,
-        limit=resolved.spec.limit,
-        clock=clock,
-        progress=execution.progress,
-        note=note,
-        artifacts=artifacts,
-        checkpoints=execution.checkpoints(resolved),
-        checkpoint_every=execution.checkpoint_every,
-    )
-    outcome = resolved.task.run(context, resolved.task_options)
-    outcome.network.eval()
-    return outcome
-
-
-def _measure(
-    resolved: Resolved,
-    execution: Execution,
-    accelerator: Accelerator,
-    outcome: Outcome,
-    artifacts: Artifacts,
-    clock: Clock,
-    note: Callable[[str], None],
-) -> list[MetricValue]:
-    values: list[MetricValue] = []
-    for metric in resolved.metrics:
-        name = metric.component.name
-        with clock.phase(name) as phase:
-            context = MetricContext(
-                seed=derive(resolved.spec.seed, "metric", name),
-                device=accelerator.device,
-                accelerator=accelerator,
-                phase=phase,
-                progress=execution.progress,
-                note=note,
-                artifacts=artifacts,
-            )
-            for value in metric.component.measure(outcome, context, metric.options):
-                if value.value is not None and not math.isfinite(value.value):
-                    note(f"{value.name} is {value.value}")
-                    value.value = None
-                values.append(value)
-    return values
 
 
 def _check_frozen(built: Built) -> None:

@@ -27,7 +27,12 @@ class _DataKey:
         self.resolved = resolved
         spec = resolved.spec
         self.key = repr(
-            (resolved.identity["dataset"], spec.data_dir, spec.skip_bad, resolved.task.labels)
+            (
+                resolved.identity["dataset"],
+                spec.data_dir,
+                spec.skip_bad,
+                resolved.task.component.labels,
+            )
         )
 
     def __hash__(self) -> int:
@@ -41,8 +46,8 @@ class _DataKey:
 def _open_data(key: _DataKey) -> tuple[ImageData, list[str]]:
     notes: list[str] = []
     resolved = key.resolved
-    context = replace(data_context(resolved.spec, resolved.task), note=notes.append)
-    return resolved.dataset.open(context, resolved.dataset_options), notes
+    context = replace(data_context(resolved.spec, resolved.task.component), note=notes.append)
+    return resolved.dataset.component.open(context, resolved.dataset.options), notes
 
 
 def sampled(data: ImageData, count: int) -> ImageData:

@@ -23,7 +23,7 @@ from rbench.seeds import derive, global_seed, seed_globally
 
 if TYPE_CHECKING:
     from rbench.plugin.contexts import TaskContext
-    from rbench.runner.batches import TrainingBatches
+    from rbench.plugin.data import TrainingBatches
 
 Loss = Callable[[nn.Module, Batch], Tensor]
 """(module, batch) -> scalar mean loss of the batch."""

@@ -1,6 +1,6 @@
-"""Spec -> components, validated options, recipe and identity: all that can be known untouched.
+"""Spec -> components, validated options, recipe and identity: all that is known before a run.
 
-No torch here, so that ``plan`` and every complaint about the user's input are quick.
+No torch here, so that ``plan`` and every error in the user's input are quick.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from rbench import hardware
 from rbench.errors import UnknownName, UserError, suggest
@@ -27,15 +27,18 @@ from rbench.spec.run_spec import RunSpec
 DIGEST_VERSION = 1
 
 
+C = TypeVar("C", Architecture, Initializer, Dataset, Task, Metric)
+
+
 @dataclass(frozen=True)
-class Chosen:
+class Chosen(Generic[C]):
     """A component and its validated options."""
 
-    component: Any
+    component: C
     options: Options
 
     def identity(self) -> dict[str, Any]:
-        """What of it can change a number."""
+        """The part of it that can change a number."""
         return {
             "name": self.component.name,
             "revision": self.component.revision,
@@ -48,27 +51,31 @@ class Resolved:
     """A run of which everything is known but the numbers."""
 
     spec: RunSpec
-    architecture: Architecture
-    model_options: Options
-    initializer: Initializer | None
-    init_options: Options | None
-    dataset: Dataset
-    dataset_options: Options
-    task: Task
-    task_options: Options
+    model: Chosen[Architecture]
+    init: Chosen[Initializer] | None
+    dataset: Chosen[Dataset]
+    task: Chosen[Task]
+    metrics: tuple[Chosen[Metric], ...]
     training: Training | None
+    """The recipe after the spec's changes; None for a task that does not train."""
     recipe: str | None
-    metrics: tuple[Chosen, ...]
     device: str
     identity: dict[str, Any]
+    """What can change the numbers, as JSON; ``digest`` is its SHA-256."""
     digest: str
     protocol: str
+    """Twelve letters that comparable runs share."""
     protocol_name: str
 
     @cached_property
     def slug(self) -> str:
         """A file name for the record: readable, unique by the digest, safe on any system."""
-        parts = [self.spec.model, *self.spec.freeze, self.dataset.name, f"s{self.spec.seed}"]
+        parts = [
+            self.spec.model,
+            *self.spec.freeze,
+            self.dataset.component.name,
+            f"s{self.spec.seed}",
+        ]
         text = "-".join(map(_safe, parts))
         return f"{text[:80].strip('.')}-{self.digest[:10]}"
 
@@ -92,49 +99,33 @@ def data_context(spec: RunSpec, task: Task) -> DataContext:
 
 def resolve(spec: RunSpec, catalog: Catalog) -> Resolved:
     """Look everything up and check it; UserError where the spec cannot be run."""
-    task = catalog.task(spec.task)
-    task_options = parse(task.options, spec.task_kwargs, f"--task-kwargs of {task.name}")
+    task = _chosen(catalog.task(spec.task), spec.task_kwargs, "--task-kwargs")
     architecture = catalog.architecture(spec.model)
-    model_options = parse(
-        architecture.options,
-        {**architecture.defaults, **spec.model_kwargs},
-        f"--model-kwargs of {spec.model}",
-    )
-    initializer = catalog.initializer(spec.init) if spec.init else None
-    if spec.init_kwargs and initializer is None:
+    model_kwargs = {**architecture.defaults, **spec.model_kwargs}
+    model = _chosen(architecture, model_kwargs, "--model-kwargs")
+    if spec.init_kwargs and not spec.init:
         raise UserError("--init-kwargs needs --init")
-    init_options = (
-        parse(initializer.options, spec.init_kwargs, f"--init-kwargs of {initializer.name}")
-        if initializer
-        else None
-    )
-    dataset = catalog.dataset(spec.dataset or task.dataset)
-    dataset_options = parse(
-        dataset.options, spec.dataset_kwargs, f"--dataset-kwargs of {dataset.name}"
-    )
-    if dataset.needs_data_dir and spec.data_dir is None:
-        raise UserError(f"the data set {dataset.name} needs --data-dir")
+    init = None
+    if spec.init:
+        init = _chosen(catalog.initializer(spec.init), spec.init_kwargs, "--init-kwargs")
+    found = catalog.dataset(spec.dataset or task.component.dataset)
+    dataset = _chosen(found, spec.dataset_kwargs, "--dataset-kwargs")
+    if found.needs_data_dir and spec.data_dir is None:
+        raise UserError(f"the dataset {found.name} needs --data-dir")
     device = _device(spec.device)
-    recipe, training = _training(spec, task, task_options, dataset, device)
-    metrics = _metrics(spec, task, catalog)
-    place = data_context(spec, task)
-    content = dataset.identity(place, dataset_options) if dataset.identity else None
+    recipe, training = _training(spec, task, found, device)
+    metrics = _metrics(spec, task.component, catalog)
     identity = {
         "digest_version": DIGEST_VERSION,
-        "model": Chosen(architecture, model_options).identity(),
+        "model": model.identity(),
         "pretrained": spec.pretrained,
         "initial_checkpoint": _file_digest(spec.initial_checkpoint),
         "num_classes": spec.num_classes,
-        "init": Chosen(initializer, init_options).identity() if init_options else None,
-        "init_scope": spec.init_scope if initializer else None,
+        "init": init.identity() if init else None,
+        "init_scope": spec.init_scope if init else None,
         "freeze": sorted(spec.freeze),
-        "task": Chosen(task, task_options).identity(),
-        "dataset": {
-            **Chosen(dataset, dataset_options).identity(),
-            "content": content,
-            "img_size": list(spec.img_size) if spec.img_size else None,
-            "in_chans": spec.in_chans,
-        },
+        "task": task.identity(),
+        "dataset": _dataset_identity(spec, dataset, task.component),
         "recipe": recipe,
         "training": training.model_dump(mode="json") if training else None,
         "metrics": [metric.identity() for metric in metrics],
@@ -142,32 +133,53 @@ def resolve(spec: RunSpec, catalog: Catalog) -> Resolved:
         "deterministic": spec.deterministic,
         "seed": spec.seed,
     }
-    name = " · ".join(
-        [task.name, registry.known_data().get(content or "", dataset.name)]
-        + ([f"{spec.img_size[0]}x{spec.img_size[1]} px"] if spec.img_size else [])
-        + ([f"recipe {recipe}" + ("*" if spec.training else "")] if recipe else [])
-        + ([f"{training.epochs} epochs"] if training else [])
-        + ([f"first {spec.limit} images"] if spec.limit else [])
-    )
     return Resolved(
         spec=spec,
-        architecture=architecture,
-        model_options=model_options,
-        initializer=initializer,
-        init_options=init_options,
+        model=model,
+        init=init,
         dataset=dataset,
-        dataset_options=dataset_options,
         task=task,
-        task_options=task_options,
+        metrics=metrics,
         training=training,
         recipe=recipe,
-        metrics=metrics,
         device=device,
         identity=identity,
         digest=digest(identity),
-        protocol=protocol(identity, task),
-        protocol_name=name,
+        protocol=protocol(identity, task.component),
+        protocol_name=_protocol_name(identity, spec),
     )
+
+
+def _chosen(component: C, kwargs: Mapping[str, Any], flag: str) -> Chosen[C]:
+    """``component`` with its options validated; UserError that names ``flag``."""
+    options = parse(component.options, kwargs, f"{flag} of {component.name}")
+    return Chosen(component, options)
+
+
+def _dataset_identity(spec: RunSpec, dataset: Chosen[Dataset], task: Task) -> dict[str, Any]:
+    content = None
+    if dataset.component.identity is not None:
+        content = dataset.component.identity(data_context(spec, task), dataset.options)
+    return {
+        **dataset.identity(),
+        "content": content,
+        "img_size": list(spec.img_size) if spec.img_size else None,
+        "in_chans": spec.in_chans,
+    }
+
+
+def _protocol_name(identity: Mapping[str, Any], spec: RunSpec) -> str:
+    """The protocol in words, such as ``classification · digits · recipe short · 5 epochs``."""
+    dataset, recipe, training = identity["dataset"], identity["recipe"], identity["training"]
+    parts = [
+        identity["task"]["name"],
+        registry.known_data().get(dataset["content"] or "", dataset["name"]),
+        f"{spec.img_size[0]}x{spec.img_size[1]} px" if spec.img_size else "",
+        f"recipe {recipe}{'*' if spec.training else ''}" if recipe else "",
+        f"{training['epochs']} epochs" if training else "",
+        f"first {spec.limit} images" if spec.limit else "",
+    ]
+    return " · ".join(filter(None, parts))
 
 
 def protocol(identity: Mapping[str, Any], task: Task) -> str:
@@ -194,9 +206,11 @@ def _device(asked: str) -> str:
 
 
 def _training(
-    spec: RunSpec, task: Task, options: Options, dataset: Dataset, device: str
+    spec: RunSpec, chosen: Chosen[Task], dataset: Dataset, device: str
 ) -> tuple[str | None, Training | None]:
-    if not task.trains(options):
+    """The recipe's name and its fields after the spec's changes; None for both without training."""
+    task = chosen.component
+    if not task.trains(chosen.options):
         if spec.training or spec.recipe:
             raise UserError(f"the task {task.name} does not train here, so it takes no recipe")
         return None, None
@@ -216,11 +230,11 @@ def _training(
     return table["name"], training
 
 
-def _metrics(spec: RunSpec, task: Task, catalog: Catalog) -> tuple[Chosen, ...]:
+def _metrics(spec: RunSpec, task: Task, catalog: Catalog) -> tuple[Chosen[Metric], ...]:
     names = task.metrics if spec.metrics is None else spec.metrics
     chosen = []
     for name in dict.fromkeys(names):
-        metric: Metric = catalog.metric(name)
+        metric = catalog.metric(name)
         if not issubclass(task.produces, metric.reads):
             able = [
                 other.name
@@ -231,10 +245,7 @@ def _metrics(spec: RunSpec, task: Task, catalog: Catalog) -> tuple[Chosen, ...]:
                 f"the metric {name} reads a {metric.reads.__name__}, which the task {task.name} "
                 f"does not yield; it can feed {', '.join(able)}"
             )
-        options = parse(
-            metric.options, spec.metric_kwargs.get(name, {}), f"--metric-kwargs of {name}"
-        )
-        chosen.append(Chosen(metric, options))
+        chosen.append(_chosen(metric, spec.metric_kwargs.get(name, {}), "--metric-kwargs"))
     idle = set(spec.metric_kwargs) - set(names)
     if idle:
         name = sorted(idle)[0]

@@ -55,7 +55,7 @@ def _holds(cell: Resolved, name: str, sign: str, wanted: str) -> bool:
 
 
 def _value(cell: Resolved, name: str) -> Any:
-    implied = {"dataset": cell.dataset.name, "recipe": cell.recipe, "device": cell.device}
+    implied = {"dataset": cell.dataset.component.name, "recipe": cell.recipe, "device": cell.device}
     first, *rest = name.split(".")
     value = implied[first] if first in implied else getattr(cell.spec, first)
     for part in rest:

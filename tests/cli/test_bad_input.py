@@ -47,7 +47,7 @@ RUN = ("run", "--model", "resnet10t")
         ((*RUN, "--opt", "sdg"), "unknown optimiser 'sdg'; did you mean sgd"),
         ((*RUN, "-b", "5000"), "--batch-size 5000 is larger than the training set (1437"),
         ((*RUN, "--num-classes", "3"), "--num-classes 3 is less than the 10 classes"),
-        ((*RUN, "--dataset", "cifar10"), "the data set cifar10 needs --data-dir"),
+        ((*RUN, "--dataset", "cifar10"), "the dataset cifar10 needs --data-dir"),
         ((*RUN, "--dataset", "cifar10", "--data-dir", "gone"), "gone"),
         ((*RUN, "--initial-checkpoint", "gone.safetensors"), "cannot read the checkpoint"),
         ((*RUN, "--output", "/proc/nowhere"), "cannot write to --output /proc/nowhere"),

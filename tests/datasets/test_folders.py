@@ -149,7 +149,7 @@ def test_a_folder_of_known_contents_has_its_name_in_records_and_tables(
     }
     (before,) = rbench.run(**run, output=str(tmp_path / "records"))
     assert " · image_folder" in before.protocol_name
-    for module in ("registry", "leaderboard.reader", "opening"):
+    for module in ("spec.registry", "report.leaderboard.reader", "runner.load_data"):
         monkeypatch.setattr(f"rbench.{module}.known_data", lambda: known)
     (after,) = rbench.run(**run, seed=1, output=str(tmp_path / "records"))
     assert after.data is not None
@@ -291,7 +291,7 @@ def test_empty_and_missing_folder(tmp_path: Path) -> None:
         opened(tmp_path)
     with pytest.raises(UserError, match="does not exist"):
         opened(tmp_path / "missing")
-    with pytest.raises(UserError, match="the data set image_folder needs --data-dir"):
+    with pytest.raises(UserError, match="the dataset image_folder needs --data-dir"):
         opened(None)
 
 

@@ -22,7 +22,7 @@ class ClassificationOptions(Options):
 
 def run(context: TaskContext, options: ClassificationOptions) -> ClassificationOutcome:
     """Train by the recipe (or not), then classify every test image once in float32."""
-    from rbench import Diverged, MemoryImages, predict, train, training_batches
+    from rbench import Diverged, MemoryImages, predict, train
     from rbench_plugins.layers.normalize import Normalized
 
     data, accelerator = context.data, context.accelerator
@@ -34,17 +34,7 @@ def run(context: TaskContext, options: ClassificationOptions) -> ClassificationO
     if options.train:
         training = context.training
         assert training is not None
-        batches = training_batches(
-            data,
-            training,
-            seed=context.seed,
-            device=context.device,
-            rank=accelerator.process_index,
-            processes=accelerator.num_processes,
-            workers=context.workers,
-            limit=context.limit,
-        )
-
+        batches = context.training_batches()
         labels = test.labels
         assert labels is not None
 

@@ -101,20 +101,11 @@ def run(context: TaskContext, options: ReconstructionOptions) -> ReconstructionO
 
 def learn(context: TaskContext) -> dict[str, list[float]]:
     """Train by the recipe on the sum of squared errors per image; the loss curve."""
-    from rbench import train, training_batches
+    from rbench import train
 
-    training, accelerator = context.training, context.accelerator
+    training = context.training
     assert training is not None
-    batches = training_batches(
-        context.data,
-        training,
-        seed=context.seed,
-        device=context.device,
-        rank=accelerator.process_index,
-        processes=accelerator.num_processes,
-        workers=context.workers,
-        limit=context.limit,
-    )
+    batches = context.training_batches()
     module = context.network.to(context.device)
     steps = len(batches) * training.epochs
     loss = SumOfSquares(every=max(1, steps * training.grad_accum_steps // CURVE))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rbench import Metric
 from rbench_plugins.metrics import (
+    autoattack,
     content_similarity,
     convergence,
     cost,
@@ -14,6 +15,7 @@ from rbench_plugins.metrics import (
     filter_variance_entropy,
     loss,
     mse,
+    pgd,
     psnr,
     spatial_variance_heatmap,
     squared_error,
@@ -27,6 +29,7 @@ from rbench_plugins.metrics import (
 )
 
 COMPONENTS: list[Metric] = [
+    autoattack.COMPONENT,
     content_similarity.COMPONENT,
     convergence.COMPONENT,
     cost.COMPONENT,
@@ -37,6 +40,7 @@ COMPONENTS: list[Metric] = [
     filter_variance_entropy.COMPONENT,
     loss.COMPONENT,
     mse.COMPONENT,
+    pgd.COMPONENT,
     psnr.COMPONENT,
     spatial_variance_heatmap.COMPONENT,
     squared_error.COMPONENT,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from rbench import ClassificationOutcome, Metric, MetricContext, MetricValue, NoOptions
-from rbench_plugins.metrics.counting import accuracy, hits
+from rbench_plugins.metrics.accuracy import accuracy, correct
 
 
 def measure(
     outcome: ClassificationOutcome, context: MetricContext, options: NoOptions
 ) -> list[MetricValue]:
     """Percentage of test images whose largest logit is the label's."""
-    return [accuracy("top1", hits(outcome.logits, outcome.labels, 1))]
+    return [accuracy("top1", correct(outcome.logits, outcome.labels, 1))]
 
 
 COMPONENT = Metric(

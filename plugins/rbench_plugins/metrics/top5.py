@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rbench import ClassificationOutcome, Metric, MetricContext, MetricValue, NoOptions
-from rbench_plugins.metrics.counting import accuracy, hits
+from rbench_plugins.metrics.accuracy import accuracy, correct
 
 
 def measure(
@@ -16,7 +16,7 @@ def measure(
     classes = outcome.logits.shape[1]
     if classes <= 5:
         context.note(f"top5 is 100 % by definition: there are only {classes} classes")
-    return [accuracy("top5", hits(outcome.logits, outcome.labels, 5))]
+    return [accuracy("top5", correct(outcome.logits, outcome.labels, 5))]
 
 
 COMPONENT = Metric(

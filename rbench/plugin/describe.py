@@ -35,7 +35,7 @@ def describe(component: Any, plugin: str) -> dict[str, Any]:
 def type_name(annotation: Any) -> str:
     """An annotation in few words, without module names."""
     text = str(annotation).removeprefix("<class '").removesuffix("'>")
-    known = r"typing|rbench\.\w+|pydantic\.\w+|collections\.abc|pathlib(?:\._local)?"
+    known = r"typing|rbench(?:\.[a-z_]+)*|pydantic\.\w+|collections\.abc|pathlib(?:\._local)?"
     return re.sub(rf"\b(?:{known})\.", "", text)
 
 

@@ -121,7 +121,7 @@ def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
 import resource, signal, sys
 from pathlib import Path
 from rbench.errors import UserError
-from rbench.records.record import write_atomically
+from rbench.files import write_atomically
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 try:

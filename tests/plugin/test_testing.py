@@ -20,7 +20,7 @@ from rbench.plugin import loading
 from rbench.testing import check_plugin
 from tests.helpers.fake_entry_points import entry_point, install
 
-EXAMPLE = Path(__file__).parent / "example_plugin"
+EXAMPLE = Path(__file__).parents[1] / "example_plugin"
 
 
 @pytest.fixture(autouse=True)

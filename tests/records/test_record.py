@@ -124,7 +124,7 @@ FULL = """
 import resource, signal, sys
 from pathlib import Path
 from rbench.errors import UserError
-from rbench.records.record import write_atomically
+from rbench.files import write_atomically
 
 # The kernel refuses every byte past the limit, as it does on a full disk.
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -4,6 +4,7 @@ from .api import load as load
 from .api import run as run
 from .errors import UnknownName as UnknownName
 from .errors import UserError as UserError
+from .files import cache_folder as cache_folder
 from .network.fold import folded as folded
 from .network.freeze import SpatialFilter as SpatialFilter
 from .network.freeze import SpatialModule as SpatialModule
@@ -16,6 +17,9 @@ from .plugin.components import Dataset as Dataset
 from .plugin.components import Initializer as Initializer
 from .plugin.components import Metric as Metric
 from .plugin.components import Task as Task
+from .plugin.contents import FoundFile as FoundFile
+from .plugin.contents import content_digests as content_digests
+from .plugin.contents import content_revision as content_revision
 from .plugin.contexts import BuildContext as BuildContext
 from .plugin.contexts import DataContext as DataContext
 from .plugin.contexts import MetricContext as MetricContext
@@ -56,6 +60,7 @@ __all__ = [
     "Dataset",
     "Diverged",
     "FileImages",
+    "FoundFile",
     "ImageData",
     "ImagesOutcome",
     "Initializer",
@@ -77,6 +82,9 @@ __all__ = [
     "Training",
     "UnknownName",
     "UserError",
+    "cache_folder",
+    "content_digests",
+    "content_revision",
     "derive",
     "folded",
     "generator",

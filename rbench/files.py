@@ -1,4 +1,4 @@
-"""Files that are either written whole or left as they were."""
+"""Files that are written whole or not at all, and the folder for what can be made again."""
 
 from __future__ import annotations
 
@@ -7,6 +7,19 @@ import tempfile
 from pathlib import Path
 
 from rbench.errors import UserError
+
+
+def cache_folder() -> Path:
+    """Where rbench keeps what it can make again: ``RBENCH_CACHE``, or the user's cache folder.
+
+    On Linux that is ``~/.cache/rbench``. The folder need not exist.
+    """
+    named = os.environ.get("RBENCH_CACHE")
+    if named:
+        return Path(named).expanduser()
+    from platformdirs import user_cache_path
+
+    return user_cache_path("rbench", appauthor=False)
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:

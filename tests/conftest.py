@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +13,9 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Tests neither read nor fill the user's cache folder.
+os.environ["RBENCH_CACHE"] = tempfile.mkdtemp(prefix="rbench-cache-")
+atexit.register(shutil.rmtree, os.environ["RBENCH_CACHE"], ignore_errors=True)
 
 
 @dataclass(frozen=True)

@@ -61,15 +61,37 @@ def parse(text: str, where: str) -> Table:
 
 @cache
 def known_data() -> dict[str, str]:
-    """What a folder of images is called, by its contents.
+    """The names of known datasets by their contents.
 
-    A file of ``data/`` holds ``summary`` and ``contents``: as records give them under
+    A file of ``data/`` holds a ``summary`` and ``contents``, as records give them under
     ``data.revision`` and under ``resolved.dataset.content``.
     """
     return {
         str(revision): name
         for name in names("data")
         for revision in read("data", name).get("contents", ())
+    }
+
+
+def recorded_content(dataset: str, content: str) -> str:
+    """The form in which records of ``dataset`` name ``content``.
+
+    Records that were made while folders of images were identified by names and sizes stay
+    comparable with new ones where the contents behind them are known: a file of ``data/`` then
+    has a table ``recorded_as`` with, by dataset, what those records hold. Whoever asks has made
+    sure of the contents, so that another folder with the same names and sizes is another one.
+    """
+    return _recorded().get((dataset, content), content)
+
+
+@cache
+def _recorded() -> dict[tuple[str, str], str]:
+    tables = [read("data", name) for name in names("data")]
+    return {
+        (dataset, str(revision)): str(recorded)
+        for table in tables
+        for revision in table.get("contents", ())
+        for dataset, recorded in table.get("recorded_as", {}).items()
     }
 
 

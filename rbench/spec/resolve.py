@@ -157,9 +157,11 @@ def _chosen(component: C, kwargs: Mapping[str, Any], flag: str) -> Chosen[C]:
 
 
 def _dataset_identity(spec: RunSpec, dataset: Chosen[Dataset], task: Task) -> dict[str, Any]:
+    """What of the data can change a number: the set, its options, its contents and its form."""
     content = None
     if dataset.component.identity is not None:
-        content = dataset.component.identity(data_context(spec, task), dataset.options)
+        found = dataset.component.identity(data_context(spec, task), dataset.options)
+        content = registry.recorded_content(dataset.component.name, found)
     return {
         **dataset.identity(),
         "content": content,

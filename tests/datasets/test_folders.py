@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import pickle
 import shutil
 from collections.abc import Callable
@@ -19,6 +21,7 @@ import rbench
 from rbench import DataContext, Dataset, FileImages, ImageData, MemoryImages, UserError
 from rbench.report.leaderboard.reader import read_rows
 from rbench.report.leaderboard.tables import make_tables
+from rbench.spec import registry
 
 
 def write(path: Path, source: np.ndarray, corner: int, size: tuple[int, int] = (12, 16)) -> None:
@@ -135,6 +138,65 @@ def test_identity_sees_files_come_and_grow(root: Path) -> None:
     assert len({first, more, identity()}) == 3
 
 
+def test_identity_is_of_contents_and_equals_the_revision(root: Path) -> None:
+    def identity() -> str:
+        return image_folder.identity(DataContext(data_dir=root), image_folder.FolderOptions())
+
+    first = identity()
+    assert first == opened(root).revision
+    # Same name, size and modification time, one pixel changed in an uncompressed image.
+    path = root / "train" / "bee" / "1.png"
+    for value in (0, 255):
+        Image.new("L", (16, 12), value).save(path, "BMP")
+        os.utime(path, (1e9, 1e9))
+        assert identity() == opened(root).revision
+    black_or_white = identity()
+    Image.new("L", (16, 12), 0).save(path, "BMP")
+    os.utime(path, (1e9, 1e9))
+    assert len({first, black_or_white, identity()}) == 3
+
+
+def test_another_folder_with_the_same_names_and_sizes_is_trained_on(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name in ("a", "b"):
+        for split, index in itertools.product(("train", "test"), range(4)):
+            path = tmp_path / name / split / "xy"[index % 2] / f"{index}.bmp"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(path)
+    ran = []
+    for name in ("a", "b", "a"):
+        (record,) = rbench.run(
+            model="test_resnet",
+            dataset="image_folder",
+            data_dir=str(tmp_path / name),
+            task_kwargs={"train": False},
+            metrics=["top1"],
+            output=str(tmp_path / "records"),
+        )
+        assert record.data is not None
+        ran.append((record.digest, record.data.revision, record.protocol, record.started))
+    assert ran[0] == ran[2]
+    assert all(one != other for one, other in zip(ran[0][:3], ran[1][:3], strict=True))
+
+
+def test_records_of_known_contents_keep_the_digests_that_they_had(
+    root: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same digest as when a folder was known by names and sizes, if its contents are known."""
+    table = {"contents": [opened(root).revision], "recorded_as": {"image_folder": "names+sizes:1"}}
+    monkeypatch.setattr(registry, "names", lambda folder: ["insects"])
+    monkeypatch.setattr(registry, "read", lambda folder, name: table)
+    registry._recorded.cache_clear()
+    try:
+        assert registry.recorded_content("image_folder", opened(root).revision) == "names+sizes:1"
+        assert registry.recorded_content("other", opened(root).revision) == opened(root).revision
+        write(root / "test" / "bee" / "0.png", coffee(), 7)
+        changed = opened(root).revision
+        assert registry.recorded_content("image_folder", changed) == changed
+    finally:
+        registry._recorded.cache_clear()
+
+
 def test_a_folder_of_known_contents_has_its_name_in_records_and_tables(
     root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -160,15 +222,6 @@ def test_a_folder_of_known_contents_has_its_name_in_records_and_tables(
     assert table.name == after.protocol_name
 
 
-def test_over_a_gigabyte_the_revision_is_of_names_and_sizes_and_says_so(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    notes: list[str] = []
-    monkeypatch.setattr(image_folder, "MOST_HASHED", 100)
-    assert opened(root, note=notes.append).revision.startswith("names+sizes:")
-    assert notes == ["the data's revision is of names and sizes only: there is over 1 GiB"]
-
-
 def test_large_files_are_decoded_by_threads_to_the_same_pixels(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,7 +239,7 @@ def test_streamed_where_asked_or_too_large(root: Path, monkeypatch: pytest.Monke
     assert train.targets == [0, 0, 0, 1, 1]
     monkeypatch.setattr(folders, "MOST_IN_MEMORY", 3 * 12 * 16 * 7)
     data = opened(root, img_size=(12, 16))
-    assert data.revision.startswith("names+sizes:")
+    assert data.revision == opened(root, stream=False).revision
     assert isinstance(data.train, FileImages)
     monkeypatch.setattr(folders, "MOST_IN_MEMORY", 3 * 12 * 16 * 7 + 1)
     assert isinstance(opened(root).train, MemoryImages)
@@ -331,7 +384,7 @@ def test_a_plain_folder_where_the_task_needs_no_labels(tmp_path: Path) -> None:
     expected = np.asarray(Image.open(tmp_path / "a.png"))
     assert (test.pixels[0].permute(1, 2, 0).numpy() == expected).all()
     context = DataContext(data_dir=tmp_path, labels=False)
-    assert image_folder.identity(context, image_folder.FolderOptions()).startswith("names+sizes:")
+    assert image_folder.identity(context, image_folder.FolderOptions()) == data.revision
     with pytest.raises(UserError, match="has no folder train/"):
         opened(tmp_path)
     (tmp_path / "nothing").mkdir()
@@ -364,6 +417,24 @@ def test_imagenet_is_streamed_in_the_order_of_its_wnids(thousand: Path) -> None:
     assert (image.shape, label) == ((3, 224, 224), 999)
     assert 0 <= image.min() <= image.max() <= 1
     assert data.mean == (0.485, 0.456, 0.406)
+
+
+def test_imagenet_is_identified_by_sizes_and_a_sample_of_contents(thousand: Path) -> None:
+    def identity() -> str:
+        return imagenet.identity(DataContext(data_dir=thousand), imagenet.ImageNetOptions())
+
+    first = identity()
+    assert first.startswith("sample:")
+    assert first == opened(thousand, imagenet.COMPONENT).revision
+    photo = (thousand / "photo.jpeg").read_bytes()
+    path = thousand / "val" / "n00000500" / "x.JPEG"
+    for content in (photo[:-1] + b"\0", photo + b"\0"):
+        path.unlink()
+        path.write_bytes(content)
+        assert identity() != first
+    path.unlink()
+    path.hardlink_to(thousand / "photo.jpeg")
+    assert identity() == first
 
 
 def test_imagenet_wants_a_thousand_classes_and_no_download(root: Path, thousand: Path) -> None:

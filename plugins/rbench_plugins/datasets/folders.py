@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rbench import DataContext, UserError
+from rbench import DataContext, FoundFile, UserError, content_digests, content_revision
 from rbench_plugins.datasets.reading import SUFFIXES, fit, open_image
 
 if TYPE_CHECKING:
@@ -19,24 +19,33 @@ if TYPE_CHECKING:
     from rbench import FileImages, MemoryImages
 
 MOST_IN_MEMORY = 2 * 1024**3
-MOST_HASHED = 1024**3
 LARGE_FILE = 16 * 1024
 
 
 @dataclass(frozen=True)
 class Split:
-    """Files of one split, by class and name: paths, their classes' indices, bytes in all."""
+    """The images of one split, ordered by class and name, and the index of each one's class."""
 
     name: str
     folder: Path
     base: Path
-    paths: Sequence[Path]
+    files: Sequence[FoundFile]
     targets: Sequence[int]
-    sizes: Sequence[int]
+
+    @cached_property
+    def paths(self) -> list[Path]:
+        """The images' paths."""
+        return [Path(file.path) for file in self.files]
+
+    @property
+    def bytes(self) -> int:
+        """The size of all files together."""
+        return sum(file.size for file in self.files)
 
     def names(self) -> list[str]:
         """Paths relative to ``base``, with slashes."""
-        return [path.relative_to(self.base).as_posix() for path in self.paths]
+        start = len(os.path.join(self.base, ""))
+        return [file.path[start:].replace(os.sep, "/") for file in self.files]
 
 
 def two_splits(root: Path, held_out: Sequence[str]) -> tuple[Split, Split, list[str]]:
@@ -66,17 +75,30 @@ def two_splits(root: Path, held_out: Sequence[str]) -> tuple[Split, Split, list[
 
 def plain(folder: Path) -> Split:
     """All images below ``folder``, without classes (every target is 0)."""
-    found = sorted(_images(folder))
+    found = _sorted(_images(str(folder)))
     if not found:
         raise UserError(f"{folder} holds no image")
-    paths, sizes = [path for path, _ in found], [size for _, size in found]
-    return Split(folder.name, folder, folder, paths, [0] * len(found), sizes)
+    return Split(folder.name, folder, folder, found, [0] * len(found))
+
+
+def digests(splits: Sequence[Split], skip_bad: bool) -> list[list[bytes]]:
+    """The SHA-256 of every file, by split."""
+    files = [file for split in splits for file in split.files]
+    found = iter(content_digests(splits[0].base, files, skip_bad))
+    return [[next(found) for _ in split.files] for split in splits]
+
+
+def revision_of(splits: Sequence[Split], skip_bad: bool) -> str:
+    """A revision from the names and the contents of all files."""
+    found = digests(splits, skip_bad)
+    names = [name for split in splits for name in split.names()]
+    return content_revision(names, [digest for part in found for digest in part])
 
 
 def load(
     split: Split, context: DataContext, size: tuple[int, int] | None
-) -> tuple[MemoryImages, list[str], list[bytes]]:
-    """Decode ``split``; returns the images, complaints on those left out, the files' hashes.
+) -> tuple[MemoryImages, list[str], list[int]]:
+    """Decode ``split``; return the images, why others were left out, and which files are used.
 
     Each image is cropped to the shape of ``size`` (height, width) and resized; with None all
     images must have one size. A broken image is a UserError unless ``context.skip_bad``.
@@ -91,16 +113,16 @@ def load(
     targets: list[int] = []
     kept: list[str] = []
     skipped: list[str] = []
-    hashes: list[bytes] = []
-    for path, target, name, result in zip(
-        split.paths, split.targets, split.names(), _each(read, split), strict=True
+    used: list[int] = []
+    for index, (path, target, name, result) in enumerate(
+        zip(split.paths, split.targets, split.names(), _each(read, split), strict=True)
     ):
         if isinstance(result, UserError):
             if not context.skip_bad:
                 raise UserError(f"{result} (--skip-bad goes on without it)") from result
             skipped.append(str(result))
             continue
-        array, digest = result
+        array = result
         if pixels is None:
             pixels = np.empty((len(split.paths), *array.shape), dtype=np.uint8)
             _must_fit(pixels.nbytes, split)
@@ -112,13 +134,13 @@ def load(
         pixels[len(targets)] = array
         targets.append(target)
         kept.append(name)
-        hashes.append(name.encode() + b"\0" + digest)
+        used.append(index)
     if pixels is None:
         raise UserError(f"{split.folder} has no image that can be read")
     images = MemoryImages(
         torch.from_numpy(pixels[: len(targets)]), torch.tensor(targets, dtype=torch.int64), kept
     )
-    return images, skipped, hashes
+    return images, skipped, used
 
 
 def stream(split: Split, size: tuple[int, int], in_chans: int, crop_pct: float) -> FileImages:
@@ -145,13 +167,29 @@ def fits(splits: Sequence[Split], size: tuple[int, int], in_chans: int) -> bool:
     return images * in_chans * size[0] * size[1] < MOST_IN_MEMORY
 
 
-def revision_by_size(splits: Sequence[Split]) -> str:
-    """A revision from names and sizes of all files, for sets too large to read twice."""
-    digest = hashlib.sha256()
-    for split in splits:
-        for name, size in zip(split.names(), split.sizes, strict=True):
-            digest.update(f"{name}\0{size}\n".encode())
-    return f"names+sizes:{digest.hexdigest()[:32]}"
+SAMPLE = 2000
+
+
+def sampled_revision(splits: Sequence[Split]) -> str:
+    """A revision from the names and sizes of all files and the contents of 2,000 of them.
+
+    For a published dataset that is too large to be read only to be named. The 2,000 files are
+    evenly spaced. Another resolution or encoding of the same images changes the sizes.
+    """
+    files = [file for split in splits for file in split.files]
+    names = [
+        f"{name}\0{file.size}"
+        for split in splits
+        for name, file in zip(split.names(), split.files, strict=True)
+    ]
+    chosen = (
+        {len(files) * index // SAMPLE for index in range(SAMPLE)}
+        if len(files) > SAMPLE
+        else range(len(files))
+    )
+    found = iter(content_digests(splits[0].base, [files[i] for i in sorted(chosen)]))
+    parts = [next(found) if i in chosen else b"" for i in range(len(files))]
+    return content_revision(names, parts).replace("sha256:", "sample:")
 
 
 @dataclass(frozen=True)
@@ -169,13 +207,12 @@ class _Reader:
     size: tuple[int, int] | None
     in_chans: int
 
-    def __call__(self, path: Path) -> tuple[Any, bytes] | UserError:
-        """Pixels (C, H, W) and SHA-256 of the file; a complaint comes back as a value."""
+    def __call__(self, path: Path) -> Any | UserError:
+        """Pixels (C, H, W), or what is wrong with the file."""
         import numpy as np
 
         try:
             image = open_image(path)
-            digest = hashlib.sha256(path.read_bytes()).digest()
         except UserError as error:
             return error
         if self.in_chans == 1:
@@ -183,7 +220,7 @@ class _Reader:
         if self.size is not None and (image.height, image.width) != self.size:
             image = fit(image, self.size)
         array = np.asarray(image)
-        return (array[None] if array.ndim == 2 else array.transpose(2, 0, 1)), digest
+        return array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
 
 
 def _each(read: Callable[[Path], Any], split: Split) -> Iterator[Any]:
@@ -192,7 +229,7 @@ def _each(read: Callable[[Path], Any], split: Split) -> Iterator[Any]:
     Pillow lets go of the interpreter while it decodes, but for an icon of a kilobyte handing
     over costs more than it brings: two threads need 1.3 times one thread's time.
     """
-    if sum(split.sizes) < LARGE_FILE * len(split.paths):
+    if split.bytes < LARGE_FILE * len(split.paths):
         yield from map(read, split.paths)
         return
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
@@ -224,24 +261,28 @@ def _classes(folder: Path) -> list[str]:
 
 
 def _split(folder: Path, classes: list[str]) -> Split:
-    paths: list[Path] = []
+    files: list[FoundFile] = []
     targets: list[int] = []
-    sizes: list[int] = []
     for target, name in enumerate(classes):
-        found = sorted(_images(folder / name))
+        found = _sorted(_images(os.path.join(folder, name)))
         if not found:
             raise UserError(f"the class folder {folder / name} holds no image")
-        paths += [path for path, _ in found]
-        sizes += [size for _, size in found]
+        files += found
         targets += [target] * len(found)
-    return Split(folder.name, folder, folder.parent, paths, targets, sizes)
+    return Split(folder.name, folder, folder.parent, files, targets)
 
 
-def _images(folder: Path) -> Iterator[tuple[Path, int]]:
-    for entry in os.scandir(folder):
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir():
-            yield from _images(Path(entry.path))
-        elif entry.name.lower().endswith(SUFFIXES):
-            yield Path(entry.path), entry.stat().st_size
+def _images(folder: str) -> Iterator[FoundFile]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir():
+                yield from _images(entry.path)
+            elif entry.name.lower().endswith(SUFFIXES):
+                yield FoundFile.of(entry.path, entry.stat())
+
+
+def _sorted(files: Iterator[FoundFile]) -> list[FoundFile]:
+    """By folder and name: ``a/1.png`` before ``a.png``, as paths are sorted."""
+    return sorted(files, key=lambda file: file.path.split(os.sep))

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from rbench import DataContext, Dataset, Options
+from rbench import DataContext, Dataset, Options, content_revision
 from rbench_plugins.datasets.folders import (
-    MOST_HASHED,
     Split,
+    digests,
     fits,
     load,
     plain,
-    revision_by_size,
+    revision_of,
     stream,
     two_splits,
 )
@@ -50,8 +50,7 @@ def open_folder(context: DataContext, options: FolderOptions) -> ImageData:
     For a task without labels: all images of a folder that has no ``train/``, as test images.
 
     In memory, images are cropped to the shape of ``--img-size`` and resized to it; without it
-    they must all have one size. Revision: a hash of all names and contents, and of names and
-    sizes only where the files have over 1 GiB or are streamed.
+    they must all have one size. The revision is made of all names and contents.
     """
     root = data_dir(context, "image_folder")
     if _is_plain(context, root):
@@ -69,15 +68,18 @@ def open_folder(context: DataContext, options: FolderOptions) -> ImageData:
     if streamed is None:
         streamed = not fits((train, test), guess, context.in_chans or 3)
     if streamed:
-        return streamed_data(context, "image_folder", (train, test), classes, options.crop_pct)
+        revision = revision_of((train, test), context.skip_bad)
+        return streamed_data(
+            context, "image_folder", (train, test), classes, options.crop_pct, revision
+        )
     return _in_memory(context, train, test, classes, options)
 
 
 def identity(context: DataContext, options: FolderOptions) -> str:
-    """A digest of the names and sizes of all images."""
+    """A digest of the names and contents of all images."""
     root = data_dir(context, "image_folder")
     splits = (plain(root),) if _is_plain(context, root) else two_splits(root, HELD_OUT)[:2]
-    return revision_by_size(splits)
+    return revision_of(splits, context.skip_bad)
 
 
 def streamed_data(
@@ -86,6 +88,7 @@ def streamed_data(
     splits: tuple[Split, Split],
     classes: list[str],
     crop_pct: float,
+    revision: str,
 ) -> ImageData:
     """``splits`` read when needed, at 224 pixels where no size is asked for."""
     from rbench import ImageData
@@ -99,7 +102,7 @@ def streamed_data(
     train, test = (stream(split, size, channels, crop_pct) for split in splits)
     return ImageData(
         name=name,
-        revision=revision_by_size(splits),
+        revision=revision,
         in_chans=channels,
         img_size=size,
         train=train,
@@ -116,18 +119,13 @@ def _in_memory(
 ) -> ImageData:
     from rbench import ImageData
 
-    images, skipped, hashes = load(train, context, context.img_size)
+    images, skipped, used = load(train, context, context.img_size)
     size = (images.pixels.shape[2], images.pixels.shape[3])
-    held_out, more_skipped, more_hashes = load(test, context, size)
+    held_out, more_skipped, more_used = load(test, context, size)
     skipped += more_skipped
     if skipped:
         context.note(f"{len(skipped)} images cannot be read and were left out: {skipped[0]} ...")
-    if sum(train.sizes) + sum(test.sizes) < MOST_HASHED:
-        digest = hashlib.sha256(b"\n".join(hashes + more_hashes)).hexdigest()
-        revision = f"sha256:{digest[:32]}"
-    else:
-        revision = revision_by_size((train, test))
-        context.note("the data's revision is of names and sizes only: there is over 1 GiB")
+    revision = _revision((train, test), (used, more_used), context)
     mean, std = moments_of(images.pixels)
     return ImageData(
         name="image_folder",
@@ -154,15 +152,14 @@ def _unlabelled(context: DataContext, images: Split) -> ImageData:
     """A plain folder, as test images without labels."""
     from rbench import ImageData
 
-    pixels, skipped, hashes = load(images, context, context.img_size)
+    pixels, skipped, used = load(images, context, context.img_size)
     if skipped:
         context.note(f"{len(skipped)} images cannot be read and were left out: {skipped[0]} ...")
     pixels.labels = None
     mean, std = moments_of(pixels.pixels)
-    digest = hashlib.sha256(b"\n".join(hashes)).hexdigest()
     return ImageData(
         name="image_folder",
-        revision=f"sha256:{digest[:32]}",
+        revision=_revision((images,), (used,), context),
         in_chans=pixels.pixels.shape[1],
         img_size=(pixels.pixels.shape[2], pixels.pixels.shape[3]),
         test=pixels,
@@ -170,6 +167,16 @@ def _unlabelled(context: DataContext, images: Split) -> ImageData:
         std=std,
         skipped=skipped,
     )
+
+
+def _revision(splits: Sequence[Split], used: Sequence[Sequence[int]], context: DataContext) -> str:
+    """Of the images that are used: those that cannot be read are no part of it."""
+    names, parts = [], []
+    for split, found, chosen in zip(splits, digests(splits, context.skip_bad), used, strict=True):
+        all_names = split.names()
+        names += [all_names[index] for index in chosen]
+        parts += [found[index] for index in chosen]
+    return content_revision(names, parts)
 
 
 COMPONENT = Dataset(

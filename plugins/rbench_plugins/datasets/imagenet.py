@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from rbench import DataContext, Dataset, Options, UserError
-from rbench_plugins.datasets.folders import two_splits
+from rbench_plugins.datasets.folders import sampled_revision, two_splits
 from rbench_plugins.datasets.image_folder import streamed_data
 from rbench_plugins.datasets.published import data_dir
 
 if TYPE_CHECKING:
     from rbench import ImageData
+
+
+HELD_OUT = ("val", "validation")
 
 
 class ImageNetOptions(Options):
@@ -31,13 +34,29 @@ def open_imagenet(context: DataContext, options: ImageNetOptions) -> ImageData:
             "imagenet cannot be downloaded without an account; unpack image-net.org's archives "
             "into train/<wnid>/ and val/<wnid>/"
         )
-    train, test, classes = two_splits(root, ("val", "validation"))
+    train, test, classes = two_splits(root, HELD_OUT)
     if len(classes) != 1000:
         raise UserError(
             f"{root} has {len(classes)} classes, ImageNet has 1000; for a part of it use "
             "--dataset image_folder"
         )
-    return streamed_data(context, "imagenet", (train, test), classes, options.crop_pct)
+    return streamed_data(
+        context,
+        "imagenet",
+        (train, test),
+        classes,
+        options.crop_pct,
+        sampled_revision((train, test)),
+    )
+
+
+def identity(context: DataContext, options: ImageNetOptions) -> str:
+    """A digest of all names and sizes and of a sample of the contents.
+
+    ImageNet is passed around at several resolutions under the same names.
+    """
+    root = data_dir(context, "imagenet")
+    return sampled_revision(two_splits(root, HELD_OUT)[:2])
 
 
 COMPONENT = Dataset(
@@ -45,5 +64,6 @@ COMPONENT = Dataset(
     summary="ImageNet-1k in class folders, streamed (1,281,167 train, 50,000 val).",
     open=open_imagenet,
     options=ImageNetOptions,
+    identity=identity,
     recipe="a2",
 )

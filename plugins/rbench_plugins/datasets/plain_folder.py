@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from rbench import DataContext, Dataset, Options, UserError
+from rbench import (
+    DataContext,
+    Dataset,
+    FoundFile,
+    Options,
+    UserError,
+    content_digests,
+    content_revision,
+)
 from rbench_plugins.datasets.reading import find_images, fit, readable
 
 if TYPE_CHECKING:
@@ -63,12 +71,11 @@ def open_plain_folder(context: DataContext, options: PlainFolderOptions) -> Imag
 
 
 def identity(context: DataContext, options: PlainFolderOptions) -> str:
-    """A digest of the names and sizes of all files."""
+    """A digest of the names and contents of all files."""
     root = _root(context)
-    digest = hashlib.sha256()
-    for path in find_images(root):
-        digest.update(f"{path.relative_to(root).as_posix()}\0{path.stat().st_size}\n".encode())
-    return digest.hexdigest()[:32]
+    files = [FoundFile.of(str(path), path.stat()) for path in find_images(root)]
+    names = [file.path[len(str(root)) + 1 :] for file in files]
+    return content_revision(names, content_digests(root, files, context.skip_bad))
 
 
 def _root(context: DataContext) -> Path:

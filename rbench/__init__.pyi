@@ -8,6 +8,7 @@ from .files import cache_folder as cache_folder
 from .network.fold import folded as folded
 from .network.freeze import SpatialFilter as SpatialFilter
 from .network.freeze import SpatialModule as SpatialModule
+from .network.freeze import is_spatial as is_spatial
 from .network.freeze import spatial_filters as spatial_filters
 from .network.wrap import reparametrize as reparametrize
 from .network.wrap import replace_layers as replace_layers
@@ -90,6 +91,7 @@ __all__ = [
     "generator",
     "global_seed",
     "hookimpl",
+    "is_spatial",
     "load",
     "peak_memory",
     "predict",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 if TYPE_CHECKING:
     from torch import nn
@@ -36,6 +36,22 @@ def folded(network: nn.Module) -> nn.Module:
             parent, _, leaf = name.rpartition(".")
             setattr(copied.get_submodule(parent), leaf, module.folded().train(module.training))
         elif parametrize.is_parametrized(module):
-            for tensor in list(module.parametrizations):
-                parametrize.remove_parametrizations(module, tensor)
+            _plain(module)
     return copied
+
+
+def _plain(module: nn.Module) -> None:
+    """Keep the computed tensors of ``module`` as plain parameters.
+
+    Not ``remove_parametrizations``: it takes the property from the class, which a copy shares
+    with the network that it was copied from.
+    """
+    from torch import nn
+    from torch.nn.utils import parametrize
+
+    names = list(cast("nn.ModuleDict", module.parametrizations))
+    computed = {name: getattr(module, name).detach().clone() for name in names}
+    module.__class__ = parametrize.type_before_parametrizations(module)
+    del module.parametrizations
+    for name, tensor in computed.items():
+        module.register_parameter(name, nn.Parameter(tensor))

@@ -1,0 +1,52 @@
+"""The networks that ``supermask_NAME`` and ``basis_NAME`` change: timm's and some of rbench's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from rbench import Architecture, ArchitectureFamily, BuildContext, UserError
+from rbench_plugins.architectures import resnet14, resnet_cifar, timm_models, vgg16_small
+
+if TYPE_CHECKING:
+    from torch import nn
+
+SOURCES: tuple[Architecture | ArchitectureFamily, ...] = (
+    resnet_cifar.COMPONENT,
+    resnet_cifar.FAMILY,
+    resnet14.COMPONENT,
+    vgg16_small.COMPONENT,
+    timm_models.COMPONENT,
+)
+BaseKwargs = dict[str, bool | int | float | str | None]
+
+
+def find(name: str) -> Architecture | None:
+    """The plain network called ``name``, or None: without loading torch."""
+    for source in SOURCES:
+        found = source.member(name) if isinstance(source, ArchitectureFamily) else source
+        if found is not None and found.name == name:
+            return found
+    return None
+
+
+def build(name: str, kwargs: Mapping[str, Any], context: BuildContext) -> nn.Module:
+    """Build the plain network ``name``. UserError where the options ``kwargs`` do not fit."""
+    base = find(name)
+    if base is None:
+        raise UserError(f"base={name}: neither timm nor rbench has a plain model of this name")
+    try:
+        options = base.options.model_validate({**base.defaults, **kwargs})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UserError(f"base_kwargs of {name}: {where}: {first['msg']}") from error
+    return base.build(context, options)
+
+
+def prefixed(prefix: str, name: str) -> str | None:
+    """``resnet18`` for ``supermask_resnet18``, where there is such a base; else None."""
+    base = name.removeprefix(prefix)
+    return None if base == name or find(base) is None else base

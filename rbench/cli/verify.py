@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from rbench.cli.progress import Reporter
     from rbench.plugin.catalog import Catalog
     from rbench.records.record import Record
+    from rbench.spec.resolve import Resolved
 
 
 def command(
@@ -100,6 +101,8 @@ def _verify(
     from rbench.runner.execute import Execution, execute
     from rbench.runner.verify import compare, same_environment
 
+    if not _same_data(old, resolved):
+        return False
     threads = old.environment.get("threads")
     if isinstance(threads, int) and resolved.device == "cpu":
         # Another number of threads adds in another order.
@@ -121,3 +124,19 @@ def _verify(
             f"allowed ±{line.allowed:.3g}: {verdict}"
         )
     return all(line.holds for line in differences)
+
+
+def _same_data(old: Record, resolved: Resolved) -> bool:
+    """Whether the data is the record's; where it is not, nothing needs to be trained to say so."""
+    from rbench.runner.load_data import open_data
+
+    if old.data is None:
+        return True
+    revision = open_data(resolved)[0].revision
+    if revision == old.data.revision:
+        return True
+    typer.echo(
+        f"the data differs: recorded {old.data.name} {old.data.revision}, now {revision}", err=True
+    )
+    # Versions of packages are not contents: their images may well be the same.
+    return " " in old.data.revision

@@ -85,6 +85,12 @@ def recorded_content(dataset: str, content: str) -> str:
 
 
 @cache
+def recorded_contents() -> frozenset[str]:
+    """What :func:`recorded_content` can return for known datasets."""
+    return frozenset(_recorded().values())
+
+
+@cache
 def _recorded() -> dict[tuple[str, str], str]:
     tables = [read("data", name) for name in names("data")]
     return {

@@ -97,8 +97,15 @@ def data_context(spec: RunSpec, task: Task) -> DataContext:
     )
 
 
-def resolve(spec: RunSpec, catalog: Catalog) -> Resolved:
-    """Look everything up and check it; UserError where the spec cannot be run."""
+Contents = dict[tuple[str, str, str], str]
+"""The contents of datasets that have been looked at: by name, place and form, and options."""
+
+
+def resolve(spec: RunSpec, catalog: Catalog, contents: Contents | None = None) -> Resolved:
+    """Look everything up and check it; UserError where the spec cannot be run.
+
+    ``contents`` is filled and used, so that many runs on one dataset look at its files once.
+    """
     task = _chosen(catalog.task(spec.task), spec.task_kwargs, "--task-kwargs")
     architecture = catalog.architecture(spec.model)
     model_kwargs = {**architecture.defaults, **spec.model_kwargs}
@@ -125,7 +132,9 @@ def resolve(spec: RunSpec, catalog: Catalog) -> Resolved:
         "init_scope": spec.init_scope if init else None,
         "freeze": sorted(spec.freeze),
         "task": task.identity(),
-        "dataset": _dataset_identity(spec, dataset, task.component),
+        "dataset": _dataset_identity(
+            spec, dataset, task.component, {} if contents is None else contents
+        ),
         "recipe": recipe,
         "training": training.model_dump(mode="json") if training else None,
         "metrics": [metric.identity() for metric in metrics],
@@ -156,12 +165,18 @@ def _chosen(component: C, kwargs: Mapping[str, Any], flag: str) -> Chosen[C]:
     return Chosen(component, options)
 
 
-def _dataset_identity(spec: RunSpec, dataset: Chosen[Dataset], task: Task) -> dict[str, Any]:
+def _dataset_identity(
+    spec: RunSpec, dataset: Chosen[Dataset], task: Task, contents: Contents
+) -> dict[str, Any]:
     """What of the data can change a number: the set, its options, its contents and its form."""
-    content = None
-    if dataset.component.identity is not None:
-        found = dataset.component.identity(data_context(spec, task), dataset.options)
-        content = registry.recorded_content(dataset.component.name, found)
+    content, component = None, dataset.component
+    if component.identity is not None:
+        context = data_context(spec, task)
+        form = (context.data_dir, context.img_size, context.in_chans, context.labels)
+        key = component.name, repr((form, context.skip_bad)), repr(dataset.options)
+        if key not in contents:
+            contents[key] = component.identity(context, dataset.options)
+        content = registry.recorded_content(component.name, contents[key])
     return {
         **dataset.identity(),
         "content": content,

@@ -10,7 +10,7 @@ from typing import Any
 from rbench.errors import UserError
 from rbench.plugin.catalog import Catalog
 from rbench.records.status import status
-from rbench.spec.resolve import Resolved, digest, resolve
+from rbench.spec.resolve import Contents, Resolved, digest, resolve
 from rbench.spec.run_spec import RunSpec
 from rbench.spec.suite_spec import SuiteSpec
 from rbench.sweep.job import Ticket
@@ -53,6 +53,7 @@ def resolve_each(
 ) -> tuple[list[Resolved], list[Unresolvable]]:
     """Resolve what can be. Runs that differ in their seed only are looked up once."""
     alike: dict[str, Resolved | UserError] = {}
+    contents: Contents = {}
     cells: dict[str, Resolved] = {}
     bad: list[Unresolvable] = []
     last: RunSpec | None = None
@@ -63,7 +64,7 @@ def resolve_each(
         last = spec
         if key not in alike:
             try:
-                alike[key] = resolve(spec, catalog)
+                alike[key] = resolve(spec, catalog, contents)
             except UserError as error:
                 alike[key] = error
         first = alike[key]

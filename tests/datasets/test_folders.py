@@ -179,6 +179,31 @@ def test_another_folder_with_the_same_names_and_sizes_is_trained_on(tmp_path: Pa
     assert all(one != other for one, other in zip(ran[0][:3], ran[1][:3], strict=True))
 
 
+def test_verify_says_that_the_data_is_another(
+    root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    from typer.testing import CliRunner
+
+    from rbench.cli.app import app
+
+    output = tmp_path_factory.mktemp("records")
+    rbench.run(
+        model="test_resnet",
+        dataset="image_folder",
+        data_dir=str(root),
+        task_kwargs={"train": False},
+        metrics=["top1"],
+        output=str(output),
+    )
+    (path,) = output.glob("*.json")
+    words = ["verify", str(path), "--data-dir", str(root)]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    write(root / "test" / "bee" / "0.png", coffee(), 7)
+    again = CliRunner().invoke(app, words)
+    assert again.exit_code == 1
+    assert "the data differs: recorded image_folder sha256:" in again.stderr
+
+
 def test_records_of_known_contents_keep_the_digests_that_they_had(
     root: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:

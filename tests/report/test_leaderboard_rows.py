@@ -105,3 +105,27 @@ def test_several_processes_make_the_same_files(tmp_path: Path) -> None:
     refused = make(0, "many")
     assert "broken.json is no record" in refused.stderr.splitlines()[-1]
     assert make(0, "many", "skip").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "apart"),
+    [
+        ("names+sizes:25c5f2bcde1699f534adae28bb8a7447", False),  # known contents: cifar10-jpeg
+        ("names+sizes:0", True),
+        ("0123456789abcdef", True),
+        ("sha256:0", False),
+        (None, False),
+    ],
+)
+def test_folders_known_by_names_and_sizes_are_told_apart_by_their_revision(
+    content: str | None, apart: bool
+) -> None:
+    rows = []
+    for seed, revision in enumerate(("sha256:1", "sha256:2")):
+        one = json.loads(to_json(record(seed=seed)))
+        one["resolved"]["dataset"]["content"] = content
+        one["data"]["revision"] = revision
+        rows.append(parse(one))
+    assert (rows[0].cell != rows[1].cell) == apart
+    assert (rows[0].protocol != rows[1].protocol) == apart
+    assert len(rows[0].cell) == len(rows[1].cell) == 16

@@ -17,7 +17,7 @@ from rbench.errors import UserError, printable
 from rbench.records.record import SCHEMA, Record, RecordError
 from rbench.report.leaderboard.parallel import side_by_side
 from rbench.report.leaderboard.rows import Picture, Row, Value
-from rbench.spec.registry import known_data
+from rbench.spec.registry import known_data, recorded_contents
 
 MANY = 5000
 """Records from which on several processes read them."""
@@ -47,6 +47,10 @@ class _Phase(msgspec.Struct):
     images_per_second: float | None = None
 
 
+class _Data(msgspec.Struct):
+    revision: str = ""
+
+
 class _Given(msgspec.Struct):
     model_kwargs: msgspec.Raw = _NOTHING
     init_kwargs: msgspec.Raw = _NOTHING
@@ -71,6 +75,7 @@ class _Head(msgspec.Struct):
     seconds: float = 0.0
     peak_memory_bytes: int | None = None
     timing: list[_Phase] = []
+    data: _Data | None = None
     freeze: _Frozen | None = None
     metrics: tuple[Value, ...] = ()
     artifacts: tuple[Picture, ...] = ()
@@ -115,13 +120,16 @@ class Reader:
         if title is None:
             title = _named(head.protocol_name, identity)
             self._names[cell, head.protocol_name] = title
+        protocol = head.protocol
+        if head.data is not None and _ambiguous(identity):
+            cell, protocol = (_with(text, head.data.revision) for text in (cell, protocol))
         training = next((p for p in head.timing if p.name == "train"), None)
         return Row(
             path=path,
             digest=head.digest,
             status=head.status,
             cell=cell,
-            protocol=head.protocol,
+            protocol=protocol,
             protocol_name=title,
             comparable=head.comparable,
             seed=head.seed,
@@ -188,6 +196,20 @@ def _named(title: str, identity: dict[str, Any]) -> str:
         return title
     known = known_data().get(str(dataset.get("content")))
     return title.replace(f" · {dataset.get('name')}", f" · {known}", 1) if known else title
+
+
+def _ambiguous(identity: dict[str, Any]) -> bool:
+    """Whether the record is of a time when folders were identified by names and sizes only."""
+    dataset = identity.get("dataset")
+    content = dataset.get("content") if isinstance(dataset, dict) else None
+    if not isinstance(content, str) or content in known_data() or content in recorded_contents():
+        return False
+    return not content.startswith(("sha256:", "sample:"))
+
+
+def _with(name: str, revision: str) -> str:
+    """Another name for each revision of the data."""
+    return hashlib.sha256(f"{name} {revision}".encode()).hexdigest()[: len(name)]
 
 
 def canonical(content: object) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from rbench import Task
-from rbench_plugins.tasks import classification, forward, reconstruction, stylization
+from rbench_plugins.tasks import classification, forward, probe, reconstruction, stylization
 
 COMPONENTS: list[Task] = [
     classification.COMPONENT,
     forward.COMPONENT,
+    probe.COMPONENT,
     reconstruction.COMPONENT,
     stylization.COMPONENT,
 ]

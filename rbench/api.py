@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,16 +11,21 @@ from rbench.errors import UnknownName, UserError
 from rbench.plugin.catalog import Catalog
 from rbench.plugin.recipe import Training
 from rbench.records.record import Record
+from rbench.report.collection import Records
 from rbench.spec.parse import parse
-from rbench.spec.resolve import resolve
+from rbench.spec.resolve import Resolved, resolve
+from rbench.spec.run_settings import RunSettings
 from rbench.spec.run_spec import RunSpec
-from rbench.sweep.run_cell import check_writable, run_cell
+from rbench.sweep.run_cell import Cell, check_writable, finished, run_cell
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from rbench.runner.execute import Execution
+    from rbench.runner.progress import Reporter
 
-def to_spec(fields: dict[str, Any], where: str = "run") -> RunSpec:
+
+def to_spec(fields: Mapping[str, Any], where: str = "run") -> RunSpec:
     """A RunSpec from fields of :class:`RunSpec` and of :class:`Training`, side by side.
 
     ``freeze_spatial=True`` adds the policy ``spatial``. UserError on an unknown field.
@@ -44,38 +51,99 @@ def to_spec(fields: dict[str, Any], where: str = "run") -> RunSpec:
     return parse(RunSpec, spec, where)
 
 
+def resolve_seeds(spec: RunSpec, seeds: int, catalog: Catalog) -> list[Resolved]:
+    """The runs of ``spec`` under the seeds ``spec.seed``, ``spec.seed + 1``, ..."""
+    where = f"--seed {spec.seed} --seeds {seeds}"
+    specs = [parse(RunSpec, {**dict(spec), "seed": spec.seed + i}, where) for i in range(seeds)]
+    return [resolve(one, catalog) for one in specs]
+
+
+def run_seeds(
+    runs: list[Resolved], settings: RunSettings, execution: Execution, reporter: Reporter
+) -> list[Cell]:
+    """Run each of ``runs`` whose record is missing in the results folder; their records.
+
+    Stops after a run that was interrupted. UserError where the folder cannot be written.
+    """
+    check_writable(settings.output)
+    done: list[Cell] = []
+    for resolved in runs:
+        reporter.start(f"seed {resolved.spec.seed}" if len(runs) > 1 else "")
+        found = None if settings.force else finished(settings.output, resolved)
+        weights = settings.output / resolved.slug / "weights.safetensors"
+        again = found is not None and settings.save_weights and not weights.exists()
+        if again:
+            reporter.say("the record is there without its weights: running again to save them")
+        elif found is not None:
+            path = settings.output / f"{resolved.slug}.json"
+            reporter.say(f"already in {path}; --force (force=True) runs it again")
+        done.append(run_cell(resolved, settings.output, execution, force=settings.force or again))
+        if done[-1].record.status == "interrupted":
+            break
+    return done
+
+
 def run(
     model: str,
     *,
     seeds: int = 1,
-    output: str | Path | None = None,
-    force: bool = False,
-    checkpoint_every: int | None = None,
+    output: str | Path | None = "results",
+    progress: bool | None = None,
     **fields: Any,
-) -> list[Record]:
+) -> Records:
     """Run ``model`` under ``seeds`` seeds (``seed``, ``seed + 1``, ...) and return the records.
 
     ``fields`` are those of :class:`rbench.RunSpec` and of a recipe, under the command line's
-    names: ``rbench.run(model="resnet50", freeze="spatial", epochs=3)``. With ``output`` the
-    records are written to that folder, and what it already holds is not run again; training
-    leaves a checkpoint there every ``checkpoint_every`` steps and goes on from it. UserError
-    for input that cannot be run; a run that fails is a record whose ``status`` says so.
-    """
-    from rbench.runner.execute import Execution, execute
+    names, and ``force``, ``save_weights`` and ``checkpoint_every``::
 
-    if seeds < 1:
-        raise UserError(f"seeds = {seeds}: must be at least 1")
+        rbench.run("resnet50", freeze="spatial", epochs=3)
+
+    Records are written to the folder ``output``, and runs whose record is there are not repeated,
+    exactly as by ``rbench run``; ``output=None`` writes nothing. ``progress`` shows a bar; by
+    default on a terminal and in notebooks.
+
+    Raises UserError for input that cannot be run. A run that fails is a record whose ``status``
+    is ``failed``, and a warning says why.
+    """
+    try:
+        records = _run({"model": model, **fields}, seeds, output, progress)
+    except UserError as error:
+        # The message says it all; the frames below are about parsing.
+        raise error.with_traceback(None) from None
+    for record in records:
+        if record.status != "done" and record.error is not None:
+            warnings.warn(
+                f"seed {record.seed} {record.status}: {record.error.describe()}", stacklevel=2
+            )
+    return records
+
+
+def _run(
+    fields: dict[str, Any], seeds: int, output: str | Path | None, progress: bool | None
+) -> Records:
+    own = {name: fields.pop(name) for name in RunSettings.model_fields if name in fields}
+    own |= {"seeds": seeds} | ({} if output is None else {"output": output})
+    settings = parse(RunSettings, own, "rbench.run")
     catalog = Catalog.from_environment()
-    spec = to_spec({"model": model, **fields})
-    cells = [
-        resolve(spec.model_copy(update={"seed": spec.seed + i}), catalog) for i in range(seeds)
-    ]
-    if output is None:
-        return [execute(cell, Execution(plugins=catalog.plugins)) for cell in cells]
-    folder = Path(output)
-    check_writable(folder)
-    execution = Execution(folder=folder, plugins=catalog.plugins, checkpoint_every=checkpoint_every)
-    return [run_cell(cell, folder, execution, force=force).record for cell in cells]
+    runs = resolve_seeds(to_spec(fields, "rbench.run"), settings.seeds, catalog)
+    if output is None and settings.save_weights:
+        raise UserError("save_weights=True needs an output folder")
+    from rbench.runner.execute import Execution, execute
+    from rbench.runner.progress import Reporter, watched
+
+    with Reporter(quiet=not (watched() if progress is None else progress)) as reporter:
+        execution = Execution(
+            folder=None if output is None else settings.output,
+            progress=reporter,
+            say=reporter.say,
+            plugins=catalog.plugins,
+            save_weights=settings.save_weights,
+            checkpoint_every=settings.checkpoint_every,
+        )
+        if output is None:
+            return Records(execute(resolved, execution) for resolved in runs)
+        cells = run_seeds(runs, settings, execution, reporter)
+    return Records((cell.record for cell in cells), [cell.path for cell in cells])
 
 
 def load(folder: str | Path) -> pd.DataFrame:
@@ -83,3 +151,6 @@ def load(folder: str | Path) -> pd.DataFrame:
     from rbench.report.leaderboard import load as load_records
 
     return load_records(Path(folder))
+
+
+__all__ = ["Record", "RunSettings", "load", "resolve_seeds", "run", "run_seeds", "to_spec"]

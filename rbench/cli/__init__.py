@@ -1,24 +1,28 @@
-"""Arguments in, text out: the only place that prints or exits.
+"""Arguments in, text out.
 
 Importing this loads neither torch nor pandas; each command imports what it needs when it runs.
 """
 
 from __future__ import annotations
 
+import os
 import sys
+from contextlib import suppress
 
 from rbench.cli.app import app
-from rbench.cli.arguments import spread
+from rbench.cli.arguments import expand_multi_value_flags
 from rbench.errors import UserError
 
 INTERRUPTED = 130
 
 
 def main() -> None:
-    """The ``rbench`` command. Exit codes: 0 done, 1 a cell failed, 2 the input was wrong."""
+    """The ``rbench`` command. Exit codes: 0 done, 1 a run failed, 2 the input was wrong."""
+    _write_any_text()
+    words = expand_multi_value_flags(sys.argv[1:]) or ["--help"]
     try:
-        words = spread(sys.argv[1:]) or ["--help"]
         code = app(args=words, prog_name="rbench", standalone_mode=False)
+        sys.stdout.flush()
         sys.exit(code if isinstance(code, int) else 0)
     except UserError as error:
         print(f"rbench: {error}", file=sys.stderr)
@@ -27,18 +31,46 @@ def main() -> None:
         print("rbench: interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
-        # The reader of our output (head, less) has gone; that is no failure.
-        sys.stderr.close()
+        # The reader of our output (head, less) has gone, which is not a failure. Python would
+        # complain when it flushes standard output at its exit.
+        _close_output()
         sys.exit(0)
     except Exception as error:
-        # typer's own complaints about the arguments, in one line like every other.
-        message = getattr(error, "format_message", None)
-        if message is None:
+        from rbench.cli.usage import usage_error
+
+        if isinstance(error, OSError) and error.filename is None and _output_is_full():
+            _close_output()
+            print(f"rbench: cannot write the output: {error.strerror}", file=sys.stderr)
+            sys.exit(1)
+        line = usage_error(error)
+        if line is None:
             raise
-        text = " ".join(message().split())
-        if text:
-            print(f"rbench: {text[0].lower()}{text[1:]}", file=sys.stderr)
+        if line:
+            print(f"rbench: {line}", file=sys.stderr)
         sys.exit(2)
+
+
+def _write_any_text() -> None:
+    """What a terminal's encoding lacks is escaped, instead of an error after a long run."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, ValueError):
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+
+
+def _output_is_full() -> bool:
+    """Whether it is standard output that cannot be written, such as to a full disk."""
+    try:
+        sys.stdout.write("")
+        sys.stdout.flush()
+    except OSError:
+        return True
+    return False
+
+
+def _close_output() -> None:
+    """Send what Python still holds for standard output to nowhere."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 __all__ = ["app", "main"]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Annotated
+
 import typer
 
 from rbench.cli import (
@@ -19,27 +22,55 @@ from rbench.cli import (
     sweep,
     verify,
 )
+from rbench.cli.panels import Command, Group
+
+RUN, REPORT, LOOK_UP = "Run", "Report", "Look up"
 
 app = typer.Typer(
     name="rbench",
-    help="How much of a vision network has to be learned?",
+    cls=Group,
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("run")(run.command)
-app.command("plan")(plan.command)
-app.command("sweep")(sweep.command)
-app.command("list")(components.list_command)
-app.command("show")(components.show_command)
-app.command("plugins")(components.plugins_command)
-app.command("leaderboard")(leaderboard.command)
-app.command("compare")(compare.command)
-app.command("plot")(plot.command)
-app.command("submit")(submit.command)
-app.command("export")(export.command)
-app.command("verify")(verify.command)
-app.command("new-plugin")(new_plugin.command)
-app.command("reference")(reference.command)
-app.command("doctor")(doctor.command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from rbench import __version__
+
+        typer.echo(f"rbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback(epilog="rbench COMMAND -h explains a command; rbench list shows what there is.")
+def main(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="print the version", callback=_print_version, is_eager=True),
+    ] = False,
+) -> None:
+    """How much of a vision network has to be learned?"""
+
+
+def _add(name: str, function: Callable[..., None], panel: str, epilog: str | None = None) -> None:
+    app.command(name, cls=Command, rich_help_panel=panel, epilog=epilog)(function)
+
+
+_add("run", run.command, RUN, run.EPILOG)
+_add("sweep", sweep.command, RUN)
+_add("plan", plan.command, RUN)
+_add("verify", verify.command, RUN)
+_add("leaderboard", leaderboard.command, REPORT)
+_add("compare", compare.command, REPORT)
+_add("plot", plot.command, REPORT)
+_add("export", export.command, REPORT)
+_add("submit", submit.command, REPORT)
+_add("list", components.list_command, LOOK_UP)
+_add("show", components.show_command, LOOK_UP)
+_add("plugins", components.plugins_command, LOOK_UP)
+_add("doctor", doctor.command, LOOK_UP)
+_add("new-plugin", new_plugin.command, LOOK_UP)
+_add("reference", reference.command, LOOK_UP)

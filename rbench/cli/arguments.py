@@ -7,35 +7,37 @@ import inspect
 import json
 import shlex
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
+from rbench.cli.completion import complete
 from rbench.errors import UserError, printable
+from rbench.plugin.options import NO_FLAG, Flag
+from rbench.plugin.recipe import Training
+from rbench.spec.run_spec import RunSpec
 from rbench.spec.suite_spec import assign
 
-VARIADIC = frozenset(
-    {
-        *("--model-kwargs", "--init-kwargs", "--task-kwargs", "--dataset-kwargs"),
-        *("--metric-kwargs", "--metrics", "--freeze", "--img-size", "--opt-betas"),
-        "--decay-milestones",
-        *("--content", "--style"),
-    }
-)
-"""Flags that take several words, as timm's do: ``--model-kwargs depth=20 width=16``."""
+Model = type[BaseModel]
 
 
-def spread(words: list[str]) -> list[str]:
-    """Repeat a variadic flag before each of its words, which is what typer understands."""
+def expand_multi_value_flags(words: list[str]) -> list[str]:
+    """Repeat a flag of several values before each of them, which is what typer understands.
+
+    ``--model-kwargs depth=20 width=16``, as timm has it, is ``--model-kwargs depth=20
+    --model-kwargs width=16`` then.
+    """
     out: list[str] = []
     position = 0
     while position < len(words):
         word = words[position]
         position += 1
-        if word not in VARIADIC:
+        if word not in _multi_value_flags():
             out.append(word)
             continue
         values = []
@@ -46,9 +48,20 @@ def spread(words: list[str]) -> list[str]:
     return out
 
 
+@cache
+def _multi_value_flags() -> frozenset[str]:
+    """The flags of all fields that hold a tuple or a table."""
+    return frozenset(
+        _long(name)
+        for model in (RunSpec, Training)
+        for name, info in model.model_fields.items()
+        if get_origin(_without_none(info.annotation)) in (tuple, dict)
+    )
+
+
 def shareable(words: list[str]) -> str:
-    """The command line as a record keeps it: of a path only the last part, since the folders
-    above it say who and where the user is, and nothing about the run.
+    """The command line as a record keeps it: only the last part of each path, since the folders
+    above it tell who and where the user is, and nothing about the run.
     """
     parts = [word.rpartition("=") for word in words]
     named = [
@@ -102,36 +115,45 @@ def _json(text: str) -> Any:
         return text
 
 
-def with_model_flags(
-    model: type[BaseModel], aliases: dict[str, list[str]]
-) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command one optional flag for every field of ``model``.
+def with_model_flags(*models: Model) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command one optional flag for every field of ``models``.
 
-    The command gets those that the user named as the keyword argument ``flags``.
+    The command gets the values of those that the user gave as its argument ``flags``, by field:
+    ``flags["model_kwargs"] == {"depth": 20}``. Names, types, help texts, panels and defaults are
+    those of the fields (see :class:`rbench.plugin.options.Flag`).
     """
+    fields = {
+        name: info
+        for model in models
+        for name, info in model.model_fields.items()
+        if _marked(info) != NO_FLAG
+    }
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
         own = inspect.signature(function, eval_str=True).parameters
-        named = {name: p for name, p in own.items() if name != "flags"}
-        extra = {
-            name: inspect.Parameter(
-                name,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=None,
-                annotation=_flag(name, info, aliases.get(name, [])),
+        parameters = [
+            inspect.Parameter(
+                name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_flag(name, info)
             )
-            for name, info in model.model_fields.items()
-        }
+            for name, info in fields.items()
+        ]
+        # The command's own flags behind those of the models, arguments before them.
+        parameters += [
+            p.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+            for name, p in own.items()
+            if name != "flags"
+        ]
 
         def command(**given: Any) -> None:
-            flags = {name: given.pop(name) for name in extra}
-            function(flags={k: v for k, v in flags.items() if v not in (None, [])}, **given)
+            words = {name: given.pop(name) for name in fields}
+            flags = {
+                name: _value(name, fields[name], value)
+                for name, value in words.items()
+                if value not in (None, [])
+            }
+            function(flags=flags, **given)
 
         command.__doc__ = function.__doc__
-        parameters = [
-            *(p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in named.values()),
-            *extra.values(),
-        ]
         command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         command.__annotations__ = {p.name: p.annotation for p in parameters}
         return command
@@ -139,20 +161,72 @@ def with_model_flags(
     return decorate
 
 
-def _flag(name: str, info: Any, aliases: list[str]) -> Any:
-    kind = _plain(info.annotation)
-    words = name.replace("_", "-")
-    names = [*aliases, f"--{words}/--no-{words}" if kind is bool else f"--{words}"]
-    option = typer.Option(*names, help=info.description, rich_help_panel="Recipe")
-    return Annotated[kind | None, option]
+def _marked(info: FieldInfo) -> Flag:
+    """The field's own Flag; a field of a recipe needs none."""
+    marks = [part for part in info.metadata if isinstance(part, Flag)]
+    return marks[0] if marks else Flag("Training", shows_default=False)
 
 
-def _plain(annotation: Any) -> Any:
-    """The type that typer should read: Literal and None taken off, tuples as lists."""
+def _long(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _flag(name: str, info: FieldInfo) -> Any:
+    mark, kind = _marked(info), _without_none(info.annotation)
+    long = _long(name)
+    names = [mark.short] if mark.short else []
+    names.append(f"{long}/--no-{long[2:]}" if kind is bool else long)
+    option = typer.Option(
+        *names,
+        help=_help(info, mark),
+        rich_help_panel=mark.panel,
+        metavar=_metavar(name, kind),
+        autocompletion=complete(mark.names) if mark.names else None,
+    )
+    return Annotated[_typer_type(kind) | None, option]
+
+
+def _help(info: FieldInfo, mark: Flag) -> str:
+    """The field's description, where its valid values are listed, and its default."""
+    text = info.description or ""
+    if mark.names:
+        text += f" (see: rbench list {mark.names})"
+    default = info.get_default()
+    if not mark.shows_default or info.is_required() or default in (None, False, "", (), {}):
+        return text
+    shown = " ".join(map(str, default)) if isinstance(default, tuple) else str(default)
+    return f"{text} (default: {'yes' if default is True else shown})"
+
+
+def _metavar(name: str, kind: Any) -> str | None:
+    """What stands for the value in the help: the choices, or the form of several values."""
+    if get_origin(kind) is Literal:
+        return "|".join(map(str, get_args(kind)))
+    if get_origin(kind) is dict:
+        return "metric.name=value..." if name == "metric_kwargs" else "name=value..."
+    return "values..." if get_origin(kind) is tuple else None
+
+
+def _value(name: str, info: FieldInfo, value: Any) -> Any:
+    """What the user typed, as the model's field takes it."""
+    kind = _without_none(info.annotation)
+    if get_origin(kind) is dict:
+        return table(_long(name), value)
+    if get_origin(kind) is tuple and get_args(kind)[0] is str:
+        return [part for word in value for part in word.split(",") if part]
+    return value
+
+
+def _without_none(annotation: Any) -> Any:
     if get_origin(annotation) in (Union, UnionType):
         (annotation,) = (a for a in get_args(annotation) if a is not type(None))
-    if get_origin(annotation) is Literal:
-        return str
-    if get_origin(annotation) is tuple:
-        return list[get_args(annotation)[0]]  # type: ignore[misc]
     return annotation
+
+
+def _typer_type(kind: Any) -> Any:
+    """The type that typer reads: a Literal as its text, tuples and tables as lists."""
+    if get_origin(kind) is Literal:
+        return str
+    if get_origin(kind) is tuple:
+        return list[get_args(kind)[0]]  # type: ignore[misc]
+    return list[str] if get_origin(kind) is dict else kind

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import statistics
 from pathlib import Path
 
@@ -16,15 +17,16 @@ BRIEF = 0.5
 """Phases shorter than this, in seconds, are in the record only."""
 
 
-def show(cells: list[Cell], output: Path) -> None:
+def show(cells: list[Cell], output: Path, *, verbose: bool = False) -> None:
     """Print what learned, what was frozen, the numbers and the seconds; and what to type next."""
     console = Console(highlight=False, markup=False, soft_wrap=True)
     for cell in cells:
         if cell.record.status != "done":
             error = cell.record.error
-            console.print(
-                f"{cell.record.status}: {error.kind}: {error.message}" if error else "failed"
-            )
+            said = f": {error.describe()}" if error else ""
+            console.print(f"{cell.record.status}{said}")
+            if error and verbose:
+                console.print(error.traceback)
             console.print(f"record: {cell.path}")
     done = [cell for cell in cells if cell.record.status == "done"]
     if not done:
@@ -56,7 +58,9 @@ def show(cells: list[Cell], output: Path) -> None:
         console.print(f"record: {cell.path}")
         for artifact in cell.record.artifacts:
             console.print(f"picture: {cell.path.parent / artifact.file}")
-    console.print(f"next: rbench leaderboard {output}   or: rbench verify {done[0].path}")
+    leaderboard = shlex.join(["rbench", "leaderboard", str(output)])
+    verify = shlex.join(["rbench", "verify", str(done[0].path)])
+    console.print(f"next: {leaderboard}   or: {verify}")
 
 
 def title(record: Record) -> str:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from rbench.cli.progress import Reporter
     from rbench.plugin.catalog import Catalog
     from rbench.records.record import Record
+    from rbench.runner.progress import Reporter
     from rbench.spec.resolve import Resolved
 
 
@@ -33,10 +33,10 @@ def command(
     on a GPU if the run asked for --deterministic; elsewhere within a tolerance, which is printed.
     Of a folder, records of runs that failed are passed over.
     """
-    from rbench.cli.progress import Reporter
     from rbench.errors import UserError
     from rbench.plugin.catalog import Catalog
     from rbench.records.record import read
+    from rbench.runner.progress import Reporter
     from rbench.runner.quiet import quiet_libraries
 
     found: list[tuple[Path, Record]] = []

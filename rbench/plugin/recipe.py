@@ -2,60 +2,76 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from rbench.plugin.options import Options
+from rbench.plugin.options import Flag, Options
 
 
 class Training(Options):
     """A complete training recipe; its fields are flags of ``rbench run`` (``--weight-decay``)."""
 
     epochs: int = Field(ge=1, description="passes over the training images")
-    batch_size: int = Field(ge=1, description="images in a step, over all processes")
-    opt: str = Field("sgd", description="timm optimiser; sgd has Nesterov momentum")
-    lr: float = Field(gt=0, description="learning rate of a whole batch; nothing scales it")
-    momentum: float = Field(0.9, ge=0, lt=1, description="for optimisers that have it")
-    weight_decay: float = Field(0.0, ge=0, description="not applied to frozen tensors")
-    opt_eps: float | None = Field(None, gt=0, description="the optimiser's epsilon")
-    opt_betas: tuple[float, float] | None = Field(None, description="the optimiser's betas")
+    batch_size: Annotated[int, Flag("Training", short="-b", shows_default=False)] = Field(
+        ge=1, description="images in a step, over all processes"
+    )
+    opt: str = Field("sgd", description="timm optimizer; sgd has Nesterov momentum")
+    lr: float = Field(
+        gt=0, description="learning rate for the given batch size; it is never rescaled"
+    )
+    momentum: float = Field(0.9, ge=0, lt=1, description="momentum, for optimizers that have it")
+    weight_decay: float = Field(0.0, ge=0, description="weight decay; frozen tensors get none")
+    opt_eps: float | None = Field(None, gt=0, description="the optimizer's epsilon")
+    opt_betas: tuple[float, float] | None = Field(None, description="the optimizer's betas")
     filter_bias_and_bn: bool = Field(
         False, description="leave biases and norms without weight decay, as timm does"
     )
     sched: Literal["cosine", "multistep", "step", "poly", "tanh", "none"] = Field(
         "cosine", description="schedule of the learning rate, applied at every step"
     )
-    warmup_epochs: float = Field(0, ge=0, description="linear warm-up, inside the epochs")
-    warmup_lr: float = Field(1e-6, ge=0, description="learning rate at the start of the warm-up")
-    min_lr: float = Field(0.0, ge=0, description="where the schedule ends")
-    decay_milestones: tuple[int, ...] = Field((), description="epochs at which multistep drops")
-    decay_epochs: float = Field(30, gt=0, description="epochs between two drops of step")
-    decay_rate: float = Field(0.1, gt=0, le=1, description="factor of a drop")
+    warmup_epochs: float = Field(0, ge=0, description="epochs of linear warmup, part of --epochs")
+    warmup_lr: float = Field(1e-6, ge=0, description="learning rate at the start of the warmup")
+    min_lr: float = Field(0.0, ge=0, description="learning rate at the end of the schedule")
+    decay_milestones: tuple[int, ...] = Field(
+        (), description="epochs at which sched=multistep lowers the learning rate"
+    )
+    decay_epochs: float = Field(30, gt=0, description="epochs between two drops of sched=step")
+    decay_rate: float = Field(
+        0.1, gt=0, le=1, description="factor by which a drop multiplies the learning rate"
+    )
     smoothing: float = Field(0.0, ge=0, lt=1, description="label smoothing")
-    bce_loss: bool = Field(False, description="binary cross entropy on each class")
+    bce_loss: bool = Field(False, description="binary cross-entropy for each class")
     mixup: float = Field(0.0, ge=0, description="mixup alpha")
     cutmix: float = Field(0.0, ge=0, description="CutMix alpha")
-    hflip: float | None = Field(None, ge=0, le=1, description="flip probability; none: the set's")
+    hflip: float | None = Field(
+        None, ge=0, le=1, description="flip probability; default: the dataset's"
+    )
     crop_pad: int | None = Field(
-        None, ge=0, description="zero padding of the random crop, pixels; none: the set's"
+        None, ge=0, description="zero padding of the random crop, pixels; default: the dataset's"
     )
-    aa: str | None = Field(None, description="timm's RandAugment/AutoAugment string; streamed sets")
-    aug_repeats: int = Field(0, ge=0, description="repeated augmentation; streamed sets")
-    reprob: float = Field(0.0, ge=0, le=1, description="random erasing; streamed sets")
-    clip_grad: float | None = Field(None, gt=0, description="largest norm of the gradient")
+    aa: str | None = Field(
+        None, description="timm's RandAugment/AutoAugment string; streamed datasets only"
+    )
+    aug_repeats: int = Field(0, ge=0, description="repeated augmentation; streamed datasets only")
+    reprob: float = Field(0.0, ge=0, le=1, description="random erasing; streamed datasets only")
+    clip_grad: float | None = Field(None, gt=0, description="clip the gradient to this norm")
     amp: bool | None = Field(
-        None, description="mixed precision; none: where this machine is faster with it"
+        None, description="mixed precision; default: where this machine is faster with it"
     )
-    amp_dtype: Literal["bfloat16", "float16"] = Field("bfloat16", description="of autocast")
+    amp_dtype: Literal["bfloat16", "float16"] = Field(
+        "bfloat16", description="dtype of mixed precision"
+    )
     channels_last: bool = Field(True, description="memory format of images and filters")
     torchcompile: bool = Field(False, description="compile the training step")
-    grad_accum_steps: int = Field(1, ge=1, description="micro-batches in a step")
-    sync_bn: bool = Field(False, description="norm statistics over all processes")
-    keep: Literal["last", "best"] = Field(
-        "last", description="which epoch's weights are measured; best: highest test top-1"
+    grad_accum_steps: int = Field(
+        1, ge=1, description="number of micro-batches that a batch is split into"
     )
-    drop_path: float | None = Field(None, ge=0, lt=1, description="timm models' drop_path_rate")
+    sync_bn: bool = Field(False, description="batch norm statistics over all processes")
+    keep: Literal["last", "best"] = Field(
+        "last", description="epoch whose weights are measured; best: the highest test top-1"
+    )
+    drop_path: float | None = Field(None, ge=0, lt=1, description="drop_path_rate of timm models")
 
     @model_validator(mode="after")
     def _warm_up_ends(self) -> Training:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from html import escape
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -90,9 +91,18 @@ class Failure(_Part):
 
     kind: str
     message: str
+    component: str = ""
+    """The component whose function failed, such as ``metric fgsm``."""
+    place: str = ""
+    """File and line of that function, such as ``my_metrics.py:31``; no folders."""
     traceback: str = ""
     log: str = ""
     """The end of what the run printed, where it ran in a process of its own."""
+
+    def describe(self) -> str:
+        """One line: component, place, and what went wrong."""
+        where = f"{self.component} ({self.place}): " if self.component and self.place else ""
+        return f"{where}{self.kind}: {self.message}".removesuffix(": ")
 
 
 class Record(_Part):
@@ -135,6 +145,32 @@ class Record(_Part):
             if value.name == name:
                 return value
         raise KeyError(name)
+
+    def __repr__(self) -> str:
+        """One line: what ran, how it ended, and its metrics."""
+        frozen = ", ".join(self.freeze.policy) if self.freeze else "?"
+        what = f"{self.spec.get('model')}, frozen: {frozen}, seed {self.seed}"
+        if self.error is not None:
+            return f"<Record {what}: {self.status}: {printable(self.error.describe(), 120)}>"
+        shown = [f"{m.name} {m.value:.4g}{m.unit}" for m in self.metrics if m.value is not None]
+        more = f", {len(shown) - 6} more" if len(shown) > 6 else ""
+        return f"<Record {what}: {self.status}: {', '.join(shown[:6])}{more}>"
+
+    def _repr_html_(self) -> str:
+        """A small table: what ran, how it ended, and every metric."""
+        rows = [
+            ("model", self.spec.get("model")),
+            ("frozen", ", ".join(self.freeze.policy) if self.freeze else ""),
+            ("protocol", self.protocol_name),
+            ("seed", self.seed),
+            ("status", self.status if self.error is None else self.error.describe()),
+            *((m.name, f"{m.value} {m.unit}".strip()) for m in self.metrics),
+            ("seconds", self.seconds),
+        ]
+        cells = "".join(
+            f"<tr><th>{escape(str(k))}</th><td>{escape(str(v))}</td></tr>" for k, v in rows
+        )
+        return f"<table>{cells}</table>"
 
 
 def to_json(record: Record) -> str:

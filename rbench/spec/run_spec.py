@@ -1,55 +1,105 @@
-"""What a user asks for: a run, or a suite of runs. Parsed and validated, nothing resolved."""
+"""What a user asks for in one run: parsed and validated, nothing resolved."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, JsonValue, field_validator
 
-from rbench.plugin.options import Options
+from rbench.plugin.options import NO_FLAG, Flag, Options
 
 Kwargs = dict[str, JsonValue]
 
+_NETWORK, _FREEZING, _DATA = Flag("Network"), Flag("Freezing"), Flag("Data")
+_TRAINING, _MEASURING = Flag("Training"), Flag("Measuring")
+_MACHINE = Flag("Seed and machine")
+
 
 class RunSpec(Options):
-    """One run. Every field but ``model`` has a default; None means: what the others imply."""
+    """One run. Every field but ``model`` has a default; None leaves the choice to the others.
 
-    model: str = Field(min_length=1, description="architecture: a timm model or a plugin's")
-    model_kwargs: Kwargs = Field({}, description="options of the architecture")
-    pretrained: bool = Field(False, description="start from published weights")
-    initial_checkpoint: str | None = Field(None, description="start from this safetensors file")
-    num_classes: int | None = Field(None, ge=1, description="outputs; none: the data set's")
-    in_chans: int | None = Field(None, ge=1, le=16, description="channels; none: the data set's")
-    img_size: tuple[int, int] | None = Field(None, description="pixels; none: the data set's")
-    init: str | None = Field(None, description="initializer; none: the architecture's own")
-    init_kwargs: Kwargs = Field({}, description="options of the initializer")
-    init_scope: Literal["spatial", "all"] = Field(
-        "spatial", description="convolutions that the initializer draws: spatial ones or all"
+    Each field is also a flag of ``rbench run``: its name with dashes, in the panel that its
+    ``Flag`` names.
+    """
+
+    model: Annotated[str, Flag("Network", names="models")] = Field(
+        min_length=1, description="architecture: a timm model, or a plugin's"
     )
-    freeze: tuple[str, ...] = Field(
-        ("none",), description="what stays as drawn: none, spatial, batchnorm, all, or patterns"
+    model_kwargs: Annotated[Kwargs, _NETWORK] = Field({}, description="options of the model")
+    pretrained: Annotated[bool, _NETWORK] = Field(False, description="start from published weights")
+    initial_checkpoint: Annotated[str | None, _NETWORK] = Field(
+        None, description="start from the weights in this .safetensors file"
     )
-    task: str = Field("classification", description="what is asked of the network")
-    task_kwargs: Kwargs = Field({}, description="options of the task")
-    dataset: str | None = Field(None, description="images; none: the task's")
-    dataset_kwargs: Kwargs = Field({}, description="options of the data set")
-    data_dir: str | None = Field(None, description="where the data set's files are")
-    download: bool = Field(False, description="fetch the data set into data_dir if missing")
-    skip_bad: bool = Field(False, description="go on without unreadable images")
-    recipe: str | None = Field(None, description="training recipe; none: the data set's")
-    training: Kwargs = Field({}, description="fields of the recipe to replace")
-    metrics: tuple[str, ...] | None = Field(None, description="what is measured")
-    metric_kwargs: dict[str, Kwargs] = Field({}, description="options of metrics, by metric")
-    limit: int | None = Field(None, ge=1, description="train on so many images only")
-    seed: int = Field(0, ge=0, lt=2**31, description="of every random choice")
-    deterministic: bool = Field(False, description="only deterministic kernels")
-    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
-    workers: int = Field(2, ge=0, description="processes that read streamed images")
+    num_classes: Annotated[int | None, _NETWORK] = Field(
+        None, ge=1, description="number of outputs; default: the dataset's classes"
+    )
+    in_chans: Annotated[int | None, _NETWORK] = Field(
+        None, ge=1, le=16, description="input channels; default: the dataset's"
+    )
+    img_size: Annotated[tuple[int, int] | None, _NETWORK] = Field(
+        None, description="image size in pixels, N or H W; default: the dataset's"
+    )
+    init: Annotated[str | None, Flag("Network", names="initializers")] = Field(
+        None, description="initializer of the weights; default: the model's own"
+    )
+    init_kwargs: Annotated[Kwargs, _NETWORK] = Field({}, description="options of the initializer")
+    init_scope: Annotated[Literal["spatial", "all"], _NETWORK] = Field(
+        "spatial",
+        description="convolutions that --init draws: those with a kernel above 1x1, or all",
+    )
+    freeze: Annotated[tuple[str, ...], _FREEZING] = Field(
+        ("none",),
+        description="tensors that stay as initialized: none, spatial, batchnorm, all, or name "
+        "patterns such as layer1.*",
+    )
+    dataset: Annotated[str | None, Flag("Data", names="datasets")] = Field(
+        None, description="dataset; default: the task's"
+    )
+    dataset_kwargs: Annotated[Kwargs, _DATA] = Field({}, description="options of the dataset")
+    data_dir: Annotated[str | None, _DATA] = Field(
+        None, description="folder that holds the dataset's files"
+    )
+    download: Annotated[bool, _DATA] = Field(
+        False, description="download the dataset into --data-dir if it is missing there"
+    )
+    skip_bad: Annotated[bool, _DATA] = Field(
+        False, description="leave out images that cannot be read, instead of stopping"
+    )
+    limit: Annotated[int | None, _DATA] = Field(
+        None, ge=1, description="train on N images only, a fixed subset of the training set"
+    )
+    task: Annotated[str, Flag("Training", names="tasks")] = Field(
+        "classification", description="what the network is trained for or used for"
+    )
+    task_kwargs: Annotated[Kwargs, _TRAINING] = Field({}, description="options of the task")
+    recipe: Annotated[str | None, Flag("Training", names="recipes")] = Field(
+        None, description="training recipe, or a .toml file; default: the dataset's"
+    )
+    training: Annotated[Kwargs, NO_FLAG] = Field({}, description="fields of the recipe to replace")
+    metrics: Annotated[tuple[str, ...] | None, Flag("Measuring", names="metrics")] = Field(
+        None, description="what is measured after training; default: the task's metrics"
+    )
+    metric_kwargs: Annotated[dict[str, Kwargs], _MEASURING] = Field(
+        {}, description="options of the metrics, by metric"
+    )
+    seed: Annotated[int, _MACHINE] = Field(
+        0, ge=0, lt=2**31, description="seed of weights, data order and augmentation"
+    )
+    deterministic: Annotated[bool, _MACHINE] = Field(
+        False, description="use deterministic kernels only"
+    )
+    device: Annotated[str, _MACHINE] = Field("auto", description="auto, cpu, cuda, cuda:N, or mps")
+    workers: Annotated[int, Flag("Seed and machine", short="-j")] = Field(
+        2, ge=0, description="processes that read and decode streamed images"
+    )
 
     @field_validator("img_size", mode="before")
     @classmethod
     def _square(cls, value: Any) -> Any:
-        return (value, value) if isinstance(value, int) else value
+        if isinstance(value, int):
+            return (value, value)
+        # ``--img-size 32`` is a list of one number.
+        return (*value, *value) if isinstance(value, list) and len(value) == 1 else value
 
     @field_validator("img_size")
     @classmethod
@@ -65,4 +115,4 @@ class RunSpec(Options):
 
 
 PLACES = ("data_dir", "download", "device", "workers")
-"""Fields that say where and how, and cannot change a number."""
+"""Fields about the machine, which cannot change a number; records do not keep them."""

@@ -4,18 +4,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rbench.cli.arguments import literal, shareable, spread, table
+from rbench.cli.arguments import expand_multi_value_flags, literal, shareable, table
 from rbench.errors import UserError
 
 
 def test_a_flag_of_several_words_is_repeated_before_each() -> None:
-    assert spread(["run", "--model-kwargs", "a=1", "b=2", "--seed", "3"]) == [
+    assert expand_multi_value_flags(["run", "--model-kwargs", "a=1", "b=2", "--seed", "3"]) == [
         *("run", "--model-kwargs", "a=1", "--model-kwargs", "b=2", "--seed", "3")
     ]
 
 
 def test_a_flag_of_several_words_without_any_is_left_for_typer_to_refuse() -> None:
-    assert spread(["run", "--metrics", "--json"]) == ["run", "--metrics", "--json"]
+    assert expand_multi_value_flags(["run", "--metrics", "--json"]) == [
+        "run",
+        "--metrics",
+        "--json",
+    ]
 
 
 @pytest.mark.parametrize(

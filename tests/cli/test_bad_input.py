@@ -31,7 +31,7 @@ RUN = ("run", "--model", "resnet10t")
         ((*RUN, "--smoothing", "1.5"), "smoothing = 1.5"),
         ((*RUN, "--sched", "cosin"), "sched = 'cosin'"),
         ((*RUN, "--warmup-epochs", "9"), "warmup_epochs = 9 leaves nothing of epochs = 6"),
-        ((*RUN, "--seeds", "0"), "--seeds 0"),
+        ((*RUN, "--seeds", "0"), "seeds = 0"),
         ((*RUN, "--seed", "-1"), "seed = -1"),
         ((*RUN, "--limit", "0"), "limit = 0"),
         ((*RUN, "--img-size", "0"), "at least 1 pixel"),

@@ -100,7 +100,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Record]:
 @pytest.fixture(scope="module")
 def one() -> dict[str, Record]:
     torch.set_num_threads(1)
-    return {name: rbench.run(**fields(name))[0] for name in CASES}
+    return {name: rbench.run(**fields(name), output=None)[0] for name in CASES}
 
 
 def test_both_are_the_same_run(one: dict[str, Record], two: dict[str, Record]) -> None:

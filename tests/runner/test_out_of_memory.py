@@ -12,7 +12,9 @@ from rbench.runner import training
 
 def run(**more: Any) -> Record:
     fields: dict[str, Any] = {"epochs": 1, "batch_size": 8, "limit": 16, "metrics": ("top1",)}
-    return rbench.run("test_resnet", dataset="digits", device="cpu", **{**fields, **more})[0]
+    return rbench.run(
+        "test_resnet", dataset="digits", device="cpu", output=None, **{**fields, **more}
+    )[0]
 
 
 def full(monkeypatch: pytest.MonkeyPatch, largest: int) -> list[int]:

@@ -35,7 +35,7 @@ def run(**changes: object) -> face.Record:
         "img_size": 32,
         "task_kwargs": TINY,
     } | changes
-    (record,) = face.run(**spec)
+    (record,) = face.run(**spec, output=None)
     return record
 
 
@@ -88,7 +88,7 @@ def test_command_line_with_files_of_any_kind(rbench: Rbench, tmp_path: Path) -> 
     write(tmp_path / "grey.png", (33, 50), "L")
     write(tmp_path / "see.png", (90, 90), "RGBA")
     done = rbench(
-        *WORDS, "--content", "cat.png", "grey.png", "--style", "see.png", *QUICK, "--json"
+        *WORDS, "--dataset-kwargs", "content=cat.png,grey.png", "style=see.png", *QUICK, "--json"
     )
     assert done.returncode == 0, done.stderr
     (record,) = json.loads(done.stdout)
@@ -99,13 +99,15 @@ def test_command_line_with_files_of_any_kind(rbench: Rbench, tmp_path: Path) -> 
     ]
     sheet = Image.open(tmp_path / "results" / record["artifacts"][0]["file"])
     assert sheet.width == 2 * 36 + 4
-    assert "loss" in rbench(*WORDS, "--style", "see.png", *QUICK, "--seed", "1").stderr
+    assert (
+        "loss" in rbench(*WORDS, "--dataset-kwargs", "style=see.png", *QUICK, "--seed", "1").stderr
+    )
 
 
 def test_one_pair_is_also_saved_alone(rbench: Rbench, tmp_path: Path) -> None:
     write(tmp_path / "cat.png", (60, 40))
     words = ("--task-kwargs", "steps=1", "widths=[4,4,4,4]", "--json")
-    done = rbench(*WORDS, "--content", "cat.png", "--style", "brick", *words)
+    done = rbench(*WORDS, "--dataset-kwargs", "content=cat.png", "style=brick", *words)
     (record,) = json.loads(done.stdout)
     picture = tmp_path / "results" / record["artifacts"][2]["file"]
     assert Image.open(picture).size == (60, 40)
@@ -114,12 +116,12 @@ def test_one_pair_is_also_saved_alone(rbench: Rbench, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (("--content", "gone.jpg"), "--content gone.jpg: there is no such file"),
-        (("--style", "bricks"), "unknown style image 'bricks'; did you mean brick"),
-        (("--content", "text.jpg"), "text.jpg is not an image"),
-        (("--content", "broken.png"), "cannot read broken.png"),
-        (("--content", "tiny.png"), "are too small: 16 a side at least"),
-        (("--content", "empty"), "--content empty: the folder has no image"),
+        (("--dataset-kwargs", "content=gone.jpg"), "content gone.jpg: there is no such file"),
+        (("--dataset-kwargs", "style=bricks"), "unknown style image 'bricks'; did you mean brick"),
+        (("--dataset-kwargs", "content=text.jpg"), "text.jpg is not an image"),
+        (("--dataset-kwargs", "content=broken.png"), "cannot read broken.png"),
+        (("--dataset-kwargs", "content=tiny.png"), "are too small: 16 a side at least"),
+        (("--dataset-kwargs", "content=empty"), "content empty: the folder has no image"),
         (("--data-dir", "."), "has no folder content/"),
         (("--img-size", "9000"), "at most 8192 pixels a side"),
         (("--in-chans", "1"), "content_style is in colour"),
@@ -147,7 +149,7 @@ def test_bad_input(rbench: Rbench, tmp_path: Path, words: tuple[str, ...], line:
 
 def test_memory_is_estimated_first(rbench: Rbench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rbench_plugins.stylization.running.free_bytes", lambda device: 2**20)
-    done = rbench(*WORDS, "--content", "chelsea", "--style", "brick", "--img-size", "128")
+    done = rbench(*WORDS, "--dataset-kwargs", "content=chelsea", "style=brick", "--img-size", "128")
     assert done.returncode == 2
     assert "128x128 pixels need about" in done.stderr
     assert "at most --img-size 1" in done.stderr

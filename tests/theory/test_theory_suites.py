@@ -42,6 +42,7 @@ def test_a_cell_becomes_a_record(tmp_path: Path) -> None:
         data_dir=str(folder(tmp_path)),
         img_size=16,
         device="cpu",
+        output=None,
     )
     assert record.status == "done"
     assert record.resolved["dataset"]["img_size"] == [16, 16]  # type: ignore[call-overload, index]

@@ -41,7 +41,10 @@ class ContentStyleOptions(Options):
     @field_validator("content", "style", mode="before")
     @classmethod
     def _several(cls, value: Any) -> Any:
-        return (value,) if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        # A comma stands between two of them, unless it is part of a file's name.
+        return (value,) if Path(value).exists() else tuple(filter(None, value.split(",")))
 
 
 def open_pairs(context: DataContext, options: ContentStyleOptions) -> ImageData:
@@ -114,7 +117,7 @@ def sources(
             if not folder.is_dir():
                 raise UserError(
                     f"{context.data_dir} has no folder {kind}/; expected content/ and style/, "
-                    f"or --{kind} IMAGE ..."
+                    f"or --dataset-kwargs {kind}=IMAGE,..."
                 )
             words = (str(folder),)
         sources: list[str | Path] = []
@@ -130,14 +133,14 @@ def _source(word: str, kind: str, context: DataContext, skipped: list[str]) -> l
     if path.is_dir():
         images = [found for found, _ in readable(find_images(path), context.skip_bad, skipped)]
         if not images:
-            raise UserError(f"--{kind} {word}: the folder has no image")
+            raise UserError(f"{kind} {word}: the folder has no image")
         return [*images]
     if path.exists():
         return [path]
     if word in EMBEDDED:
         return [word]
     if path.suffix or "/" in word:
-        raise UserError(f"--{kind} {word}: there is no such file")
+        raise UserError(f"{kind} {word}: there is no such file")
     raise UnknownName(f"{kind} image", word, EMBEDDED)
 
 
@@ -176,7 +179,7 @@ def _common_size(pictures: list[Image], context: DataContext) -> tuple[int, int]
 
 COMPONENT = Dataset(
     name="content_style",
-    summary="Contents and styles: --content and --style, --data-dir with both, or embedded ones.",
+    summary="Content and style images: files, folders, or scikit-image's own.",
     open=open_pairs,
     options=ContentStyleOptions,
     needs_data_dir=False,

@@ -1,0 +1,53 @@
+"""Shell completion: the names that are valid for a flag or an argument, without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+KIND_NAMES = {
+    "model": "architecture",
+    "architecture": "architecture",
+    "initializer": "initializer",
+    "init": "initializer",
+    "dataset": "dataset",
+    "task": "task",
+    "metric": "metric",
+    "recipe": "recipe",
+    "suite": "suite",
+}
+"""What the user may call a kind, in the singular, and what the catalog calls it."""
+
+
+def complete(kind: str) -> Callable[[str], list[str]]:
+    """A completion function for the names of ``kind`` (``models``, ``recipes``, ...)."""
+
+    def names(incomplete: str) -> list[str]:
+        return [name for name in names_of(kind) if name.startswith(incomplete)]
+
+    return names
+
+
+def names_of(kind: str) -> list[str]:
+    """All names of a kind, sorted; none where the plugins cannot be read."""
+    from rbench.plugin.catalog import Catalog
+    from rbench.plugin.components import KINDS
+    from rbench.spec import registry
+
+    kind = singular(kind)
+    if kind in KINDS:
+        return Catalog.from_environment().names(kind)
+    return registry.names(f"{kind}s")
+
+
+def singular(kind: str) -> str:
+    """The catalog's word for what the user calls a kind: ``models`` is ``architecture``."""
+    word = kind.lower().removesuffix("s")
+    return KIND_NAMES.get(word, word)
+
+
+def complete_kinds(incomplete: str) -> list[str]:
+    """The kinds that ``rbench list`` and ``rbench show`` take."""
+    from rbench.plugin.components import KINDS
+
+    words = ["model", *KINDS[1:], "recipe", "suite"]
+    return [f"{word}s" for word in words if word.startswith(incomplete)]

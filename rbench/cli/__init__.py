@@ -31,10 +31,14 @@ def main() -> None:
         print("rbench: interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
-        # The reader of our output (head, less) has gone, which is not a failure. Python would
-        # complain when it flushes standard output at its exit.
         _close_output()
         sys.exit(0)
+    except SystemExit:
+        # typer exits with 1 when the reader of our output (head, less) has gone, and wraps the
+        # stream; that is not a failure of the command.
+        if type(sys.stdout).__name__ == "PacifyFlushWrapper":
+            sys.exit(0)
+        raise
     except Exception as error:
         from rbench.cli.usage import usage_error
 

@@ -7,10 +7,15 @@ from typing import Annotated
 
 import typer
 
+from rbench.cli.completion import complete
+
 
 def command(
     suite: Annotated[
-        str | None, typer.Argument(help="a suite, a paper, or nothing for all papers")
+        str | None,
+        typer.Argument(
+            help="a suite, a paper, or nothing for all papers", autocompletion=complete("suites")
+        ),
     ] = None,
     records: Annotated[Path, typer.Option("--records", help="folder of records")] = Path("results"),
     measured: Annotated[

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import typer
+
 KIND_NAMES = {
     "model": "architecture",
     "architecture": "architecture",
@@ -25,6 +27,11 @@ def complete(kind: str) -> Callable[[str], list[str]]:
         return [name for name in names_of(kind) if name.startswith(incomplete)]
 
     return names
+
+
+def complete_of_kind(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The names of the kind that stands before on the command line."""
+    return complete(str(ctx.params.get("kind")))(incomplete)
 
 
 def names_of(kind: str) -> list[str]:
@@ -51,3 +58,8 @@ def complete_kinds(incomplete: str) -> list[str]:
 
     words = ["model", *KINDS[1:], "recipe", "suite"]
     return [f"{word}s" for word in words if word.startswith(incomplete)]
+
+
+SUITE = typer.Argument(help="a suite's name, or a .toml file", autocompletion=complete("suites"))
+KIND = typer.Argument(help="a kind, such as metrics", autocompletion=complete_kinds)
+NAME = typer.Argument(help="a component's name", autocompletion=complete_of_kind)

@@ -12,7 +12,7 @@ JSON = Annotated[bool, typer.Option("--json", help="print JSON")]
 
 
 def list_command(
-    kind: Annotated[str | None, typer.Argument(help="a kind, such as metrics")] = None,
+    kind: Annotated[str | None, KIND] = None,
     pattern: Annotated[str, typer.Argument(help="names to show, with * and ?")] = "*",
     as_json: JSON = False,
 ) -> None:
@@ -25,7 +25,7 @@ def list_command(
     catalog = Catalog.from_environment()
     folders = ("recipe", "suite")
     kinds = [*KINDS, *folders]
-    wanted = kinds if kind is None else [_singular(kind)]
+    wanted = kinds if kind is None else [singular(kind)]
     if wanted[0] not in kinds:
         raise UnknownName("kind", kind or "", [f"{name}s" for name in kinds])
     found: dict[str, dict[str, str]] = {}
@@ -61,8 +61,8 @@ def list_command(
 
 
 def show_command(
-    kind: Annotated[str, typer.Argument(help="a kind, such as metric")],
-    name: Annotated[str, typer.Argument(help="a component's name")],
+    kind: Annotated[str, KIND],
+    name: Annotated[str, NAME],
     as_json: JSON = False,
 ) -> None:
     """Show one component and its options, or one recipe or suite."""
@@ -72,7 +72,7 @@ def show_command(
     from rbench.plugin.describe import describe
     from rbench.spec import registry
 
-    kind = _singular(kind)
+    kind = singular(kind)
     if kind in ("recipe", "suite"):
         content = registry.find(f"{kind}s", name)
         typer.echo(json.dumps(content, indent=1, default=str))
@@ -108,9 +108,3 @@ def plugins_command(as_json: JSON = False) -> None:
             typer.echo(f"  {plugin.error}")
         for component in plugin.components:
             typer.echo(f"  {component}")
-
-
-def _singular(kind: str) -> str:
-    """``metrics`` and ``metric`` are one kind; a model is what --model names."""
-    name = kind.lower().removesuffix("s")
-    return "architecture" if name == "model" else name

@@ -9,9 +9,14 @@ from typing import Annotated, Any
 
 import typer
 
+from rbench.cli.completion import SUITE
+
 
 def command(
-    suite: Annotated[str, typer.Argument(help="a suite's name, or a .toml file")],
+    suite: Annotated[
+        str,
+        SUITE,
+    ],
     output: Annotated[Path, typer.Option("--output", help="folder of records")] = Path("results"),
     data_dir: Annotated[
         str | None, typer.Option("--data-dir", help="where the data set's files are")

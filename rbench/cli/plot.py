@@ -7,9 +7,14 @@ from typing import Annotated
 
 import typer
 
+from rbench.cli.completion import SUITE
+
 
 def command(
-    suite: Annotated[str, typer.Argument(help="a suite's name, or a .toml file")],
+    suite: Annotated[
+        str,
+        SUITE,
+    ],
     records: Annotated[Path, typer.Option("--records", help="folder of records")] = Path("results"),
     output: Annotated[Path, typer.Option("--output", help="folder of figures")] = Path("figures"),
     extension: Annotated[

@@ -10,6 +10,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from rbench.cli.completion import SUITE
 from rbench.cli.watch import Watch
 
 
@@ -18,7 +19,10 @@ def _option(*names: str, help: str, panel: str = "What", **more: Any) -> Any:
 
 
 def command(
-    suite: Annotated[str, typer.Argument(help="a suite's name, or a .toml file")],
+    suite: Annotated[
+        str,
+        SUITE,
+    ],
     output: Annotated[Path, _option("--output", help="folder of records")] = Path("results"),
     data_dir: Annotated[
         str | None, _option("--data-dir", help="where the data set's files are")

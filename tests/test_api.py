@@ -1,0 +1,91 @@
+"""rbench from Python: the folder, the records it returns, failures that can be read."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+
+import pytest
+
+import rbench
+from rbench import UserError
+from rbench.records.record import Failure
+
+TINY = {"model": "test_resnet", "task_kwargs": {"train": False}, "metrics": ["top1"]}
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_default_folder_is_that_of_the_command(tmp_path: Path) -> None:
+    (record,) = rbench.run(**TINY)
+    frame = rbench.load("results")
+    assert list(frame["digest"]) == [record.digest]
+    (again,) = rbench.run(**TINY)
+    assert again.started == record.started, "it was run again"
+
+
+def test_without_a_folder_nothing_is_written(tmp_path: Path) -> None:
+    rbench.run(**TINY, output=None)
+    assert not list(tmp_path.iterdir())
+
+
+def test_records_print_in_a_line_and_become_a_frame() -> None:
+    records = rbench.run(**TINY, seeds=2)
+    assert len(repr(records).splitlines()) == 2
+    assert all(len(line) < 160 for line in repr(records).splitlines())
+    assert "test_resnet, frozen: none, seed 1: done: top1" in repr(records[1])
+    frame = records.to_frame()
+    assert list(frame["seed"]) == [0, 1]
+    assert list(frame["metric.top1"]) == [r.metric("top1").value for r in records]
+    assert all(Path(path).exists() for path in frame["path"])
+    html = records._repr_html_()
+    assert html.count("<tr>") == 3
+    assert "<th>top1</th>" in html
+
+
+def test_html_of_a_record_escapes_what_it_shows() -> None:
+    (record,) = rbench.run(**TINY, output=None)
+    record.error = Failure(kind="ValueError", message="<script>")
+    assert "&lt;script&gt;" in record._repr_html_()
+    assert "<script>" not in rbench.run.__globals__["Records"]([record])._repr_html_()
+
+
+def test_a_user_error_has_a_short_traceback() -> None:
+    with pytest.raises(UserError, match="did you mean resnet50") as caught:
+        rbench.run("resnet5")
+    text = "".join(traceback.format_exception(caught.value))
+    assert len(text.splitlines()) <= 12, text
+
+
+def test_a_failed_run_is_warned_of(plugin: Path) -> None:
+    with pytest.warns(UserWarning, match=r"seed 0 failed: .*upset"):
+        (record,) = rbench.run("trouble", output=None, model_kwargs={"how": "raise"})
+    assert record.status == "failed"
+
+
+def test_a_notebook_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in for IPython's two functions, since a kernel is not at hand."""
+    from types import SimpleNamespace
+
+    from rbench.runner.progress import Reporter
+
+    shown: list[str] = []
+    handle = SimpleNamespace(update=shown.append)
+
+    def display(html: str, display_id: bool) -> SimpleNamespace:
+        shown.append(html)
+        return handle
+
+    ipython = SimpleNamespace(get_ipython=lambda: SimpleNamespace(kernel=object()))
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    monkeypatch.setitem(sys.modules, "IPython.display", SimpleNamespace(HTML=str, display=display))
+    with Reporter() as reporter:
+        reporter("train", 1, 2, "loss <1>")
+        reporter("train", 2, 2)
+    assert "<progress value='1' max='2'></progress> train 1/2 loss &lt;1&gt;" in shown[0]
+    assert "train 2/2" in shown[1]
+    assert shown[2] == ""

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from rbench.cli.completion import KIND, NAME, singular
+
 JSON = Annotated[bool, typer.Option("--json", help="print JSON")]
 
 

@@ -37,6 +37,7 @@ from .plugin.outcomes import ImagesOutcome as ImagesOutcome
 from .plugin.outcomes import Outcome as Outcome
 from .plugin.outcomes import StylizationOutcome as StylizationOutcome
 from .plugin.recipe import Training as Training
+from .plugin.subset import Choice as Choice
 from .records.record import MetricValue as MetricValue
 from .records.record import Record as Record
 from .runner.batches import training_batches as training_batches
@@ -47,6 +48,7 @@ from .runner.training import train as train
 from .seeds import derive as derive
 from .seeds import generator as generator
 from .seeds import global_seed as global_seed
+from .spec.registry import known_moments as known_moments
 from .spec.run_spec import RunSpec as RunSpec
 from .spec.suite_spec import SuiteSpec as SuiteSpec
 
@@ -56,6 +58,7 @@ __all__ = [
     "ArchitectureFamily",
     "Batch",
     "BuildContext",
+    "Choice",
     "ClassificationOutcome",
     "DataContext",
     "Dataset",
@@ -92,6 +95,7 @@ __all__ = [
     "global_seed",
     "hookimpl",
     "is_spatial",
+    "known_moments",
     "load",
     "peak_memory",
     "predict",

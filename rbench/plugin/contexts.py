@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Protocol
 
+from rbench.plugin.subset import Choice, test_choice, train_choice
 from rbench.records.record import Artifact, Phase
 
 if TYPE_CHECKING:
@@ -106,8 +107,21 @@ class DataContext:
     in_chans: int | None = None
     labels: bool = True
     skip_bad: bool = False
-    """Go on without images that cannot be read, and say so in a note."""
+    """Leave out images that cannot be read, and say so in a note."""
+    limit: int | None = None
+    """How many training images are used. A dataset may return them all, and the engine takes its
+    choice; one that decodes files returns those of :meth:`train_choice` only."""
+    limit_test: int | None = None
+    """How many test images are used, as ``limit``."""
     note: Note = field(default=lambda text: None)
+
+    def train_choice(self, images: int) -> Choice | None:
+        """Which of the training images are used; None: all of them."""
+        return train_choice(images, self.limit)
+
+    def test_choice(self, labels: Sequence[int]) -> Choice | None:
+        """Which of the test images are used, given the labels of all; None: all of them."""
+        return test_choice(labels, self.limit_test)
 
 
 class Artifacts:

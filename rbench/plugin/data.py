@@ -7,7 +7,7 @@ the network it evaluates, so that attacks and metrics see pixels.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import torch
@@ -67,6 +67,13 @@ class MemoryImages:
         labels = None if self.labels is None else self.labels.to(device)
         return MemoryImages(self.pixels.to(device), labels, self.names)
 
+    def subset(self, indices: Sequence[int]) -> MemoryImages:
+        """The images of ``indices``, in that order."""
+        at = torch.tensor(indices, dtype=torch.int64, device=self.pixels.device)
+        labels = None if self.labels is None else self.labels[at]
+        names = [self.names[index] for index in indices] if self.names else ()
+        return MemoryImages(self.pixels[at], labels, names)
+
     def batches(
         self, batch_size: int, device: torch.device, indices: Tensor | None = None
     ) -> Iterator[Batch]:
@@ -76,6 +83,15 @@ class MemoryImages:
             at = chosen.to(self.pixels.device)
             labels = None if self.labels is None else self.labels[at].to(device)
             yield Batch(self.pixels[at].to(device).float().div_(255), labels)
+
+
+@dataclass(frozen=True)
+class _Picked:
+    load: Callable[[int], Image]
+    indices: Sequence[int]
+
+    def __call__(self, index: int) -> Image:
+        return self.load(self.indices[index])
 
 
 @dataclass
@@ -99,6 +115,15 @@ class FileImages:
 
     def __len__(self) -> int:
         return len(self.targets)
+
+    def subset(self, indices: Sequence[int]) -> FileImages:
+        """The images of ``indices``, in that order."""
+        return replace(
+            self,
+            load=_Picked(self.load, indices),
+            targets=[self.targets[index] for index in indices],
+            names=[self.names[index] for index in indices] if self.names else (),
+        )
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         return self.prepare(self.load(index)), self.targets[index]

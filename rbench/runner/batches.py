@@ -15,6 +15,7 @@ from torch import Tensor
 from rbench.errors import UserError
 from rbench.plugin.data import Batch, FileImages, ImageData, MemoryImages, TrainingBatches
 from rbench.plugin.recipe import Training
+from rbench.plugin.subset import train_choice
 from rbench.seeds import derive, generator
 
 if TYPE_CHECKING:
@@ -49,7 +50,9 @@ def training_batches(
         raise UserError(
             f"--batch-size {training.batch_size} cannot be shared by {processes} processes"
         )
-    order = EpochOrder(_limited(images, count, seed), training.batch_size, seed, rank, processes)
+    choice = train_choice(len(images), limit)
+    chosen = torch.arange(count) if choice is None else torch.tensor(choice.pick())
+    order = EpochOrder(chosen, training.batch_size, seed, rank, processes)
     if isinstance(images, MemoryImages):
         for name in ("aa", "aug_repeats", "reprob"):
             if getattr(training, name):
@@ -73,13 +76,6 @@ def make_batches(context: TaskContext) -> TrainingBatches:
         workers=context.workers,
         limit=context.limit,
     )
-
-
-def _limited(images: MemoryImages | FileImages, count: int, seed: int) -> Tensor:
-    """Which images take part: with a limit, a subset that is the same for every seed."""
-    if count == len(images):
-        return torch.arange(count)
-    return torch.randperm(len(images), generator=generator(0, "limit"))[:count].sort().values
 
 
 class EpochOrder:

@@ -1,4 +1,4 @@
-"""The data of a run: opened once for several runs of a process, cut for a pilot, described."""
+"""The data of a run: opened once for several runs of a process, limited, described."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from rbench.plugin.data import MemoryImages
 from rbench.records.record import DataReport
 from rbench.spec.registry import known_data
 from rbench.spec.resolve import Resolved, data_context
 
 if TYPE_CHECKING:
+    from rbench.plugin.contexts import DataContext
     from rbench.plugin.data import ImageData
 
 
 def open_data(resolved: Resolved) -> tuple[ImageData, list[str]]:
-    """Open the run's data; several seeds in one process share what was opened last."""
+    """The run's data and notes on it; several seeds in one process share what was opened last."""
     return _open_data(_DataKey(resolved))
 
 
@@ -25,15 +25,9 @@ class _DataKey:
 
     def __init__(self, resolved: Resolved) -> None:
         self.resolved = resolved
-        spec = resolved.spec
-        self.key = repr(
-            (
-                resolved.identity["dataset"],
-                spec.data_dir,
-                spec.skip_bad,
-                resolved.task.component.labels,
-            )
-        )
+        self.context = data_context(resolved.spec, resolved.task.component)
+        form = replace(self.context, note=print)  # the same function for all
+        self.key = repr((resolved.identity["dataset"], form))
 
     def __hash__(self) -> int:
         return hash(self.key)
@@ -45,20 +39,27 @@ class _DataKey:
 @lru_cache(maxsize=2)
 def _open_data(key: _DataKey) -> tuple[ImageData, list[str]]:
     notes: list[str] = []
-    resolved = key.resolved
-    context = replace(data_context(resolved.spec, resolved.task.component), note=notes.append)
-    return resolved.dataset.component.open(context, resolved.dataset.options), notes
+    context = replace(key.context, note=notes.append)
+    dataset = key.resolved.dataset
+    return limited(dataset.component.open(context, dataset.options), context), notes
+
+
+def limited(data: ImageData, context: DataContext) -> ImageData:
+    """``data`` with the images that the context asks for, if the dataset returned all."""
+    train, test = data.train, data.test
+    if train is not None and (choice := context.train_choice(len(train))):
+        train = train.subset(choice.pick())
+    if test is not None and context.limit_test is not None:
+        labels = [0] * len(test) if test.labels is None else test.labels.tolist()
+        if choice := context.test_choice(labels):
+            test = test.subset(choice.pick())
+    return replace(data, train=train, test=test)
 
 
 def sampled(data: ImageData, count: int) -> ImageData:
     """The same data with the first ``count`` test images only."""
     test = data.test
-    if isinstance(test, MemoryImages):
-        labels = None if test.labels is None else test.labels[:count]
-        return replace(data, test=MemoryImages(test.pixels[:count], labels, test.names[:count]))
-    if test is not None:
-        test = replace(test, targets=test.targets[:count], names=test.names[:count])
-    return replace(data, test=test)
+    return replace(data, test=None if test is None else test.subset(range(min(count, len(test)))))
 
 
 def described(data: ImageData) -> DataReport:

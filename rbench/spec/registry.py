@@ -84,6 +84,24 @@ def recorded_content(dataset: str, content: str) -> str:
     return _recorded().get((dataset, content), content)
 
 
+Moments = tuple[tuple[float, ...], tuple[float, ...]]
+"""Mean and standard deviation by channel, of values in [0, 1]."""
+
+
+def known_moments(content: str, in_chans: int, img_size: tuple[int, int]) -> Moments | None:
+    """Those of a known dataset's training images in this form, if its file of ``data/`` has them.
+
+    There they are a table ``moments."3x32x32"`` (channels, height, width) with ``mean`` and
+    ``std``. A run on a few images is then normalized as one on all of them.
+    """
+    name = known_data().get(content)
+    if name is None:
+        return None
+    form = "x".join(map(str, (in_chans, *img_size)))
+    table = read("data", name).get("moments", {}).get(form)
+    return None if table is None else (tuple(table["mean"]), tuple(table["std"]))
+
+
 @cache
 def recorded_contents() -> frozenset[str]:
     """What :func:`recorded_content` can return for known datasets."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -94,6 +94,7 @@ def data_context(spec: RunSpec, task: Task) -> DataContext:
         in_chans=spec.in_chans,
         labels=task.labels,
         skip_bad=spec.skip_bad,
+        limit=spec.limit,
     )
 
 
@@ -172,8 +173,8 @@ def _dataset_identity(
     content, component = None, dataset.component
     if component.identity is not None:
         context = data_context(spec, task)
-        form = (context.data_dir, context.img_size, context.in_chans, context.labels)
-        key = component.name, repr((form, context.skip_bad)), repr(dataset.options)
+        form = replace(context, note=print)  # the same function for all
+        key = component.name, repr(form), repr(dataset.options)
         if key not in contents:
             contents[key] = component.identity(context, dataset.options)
         content = registry.recorded_content(component.name, contents[key])

@@ -6,13 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rbench import DataContext
-from rbench_plugins.datasets.memory import in_memory
+from rbench_plugins.datasets.memory import Moments, in_memory
 from rbench_plugins.datasets.published import data_dir, fetch, require
 
 if TYPE_CHECKING:
     from rbench import ImageData
-
-Moments = tuple[tuple[float, ...], tuple[float, ...]]
 
 
 def open_cifar(

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rbench import DataContext, FoundFile, UserError, content_digests, content_revision
+from rbench_plugins.datasets.decoded import Decoded, cache_place, decoded, read_decoded
+from rbench_plugins.datasets.memory import Moments, moments_of
 from rbench_plugins.datasets.reading import SUFFIXES, fit, open_image
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from rbench import FileImages, MemoryImages
+    from rbench import Choice, FileImages, MemoryImages
 
 MOST_IN_MEMORY = 2 * 1024**3
 LARGE_FILE = 16 * 1024
@@ -31,16 +32,6 @@ class Split:
     base: Path
     files: Sequence[FoundFile]
     targets: Sequence[int]
-
-    @cached_property
-    def paths(self) -> list[Path]:
-        """The images' paths."""
-        return [Path(file.path) for file in self.files]
-
-    @property
-    def bytes(self) -> int:
-        """The size of all files together."""
-        return sum(file.size for file in self.files)
 
     def names(self) -> list[str]:
         """Paths relative to ``base``, with slashes."""
@@ -75,7 +66,7 @@ def two_splits(root: Path, held_out: Sequence[str]) -> tuple[Split, Split, list[
 
 def plain(folder: Path) -> Split:
     """All images below ``folder``, without classes (every target is 0)."""
-    found = _sorted(_images(str(folder)))
+    found = list(_images(str(folder)))
     if not found:
         raise UserError(f"{folder} holds no image")
     return Split(folder.name, folder, folder, found, [0] * len(found))
@@ -88,59 +79,110 @@ def digests(splits: Sequence[Split], skip_bad: bool) -> list[list[bytes]]:
     return [[next(found) for _ in split.files] for split in splits]
 
 
-def revision_of(splits: Sequence[Split], skip_bad: bool) -> str:
-    """A revision from the names and the contents of all files."""
-    found = digests(splits, skip_bad)
-    names = [name for split in splits for name in split.names()]
-    return content_revision(names, [digest for part in found for digest in part])
+def revision_of(
+    splits: Sequence[Split],
+    found: Sequence[Sequence[bytes]],
+    left_out: Sequence[Container[int]] = (),
+) -> str:
+    """A revision from the names and digests of all files but those that are left out."""
+    names: list[str] = []
+    parts: list[bytes] = []
+    for split, some, without in zip(splits, found, left_out or [()] * len(splits), strict=True):
+        for index, (name, digest) in enumerate(zip(split.names(), some, strict=True)):
+            if index not in without:
+                names.append(name)
+                parts.append(digest)
+    return content_revision(names, parts)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Decoded images of a split, and for files that cannot be read, by index, the reason."""
+
+    images: MemoryImages
+    skipped: dict[int, str]
+    moments: Moments
 
 
 def load(
-    split: Split, context: DataContext, size: tuple[int, int] | None
-) -> tuple[MemoryImages, list[str], list[int]]:
-    """Decode ``split``; return the images, why others were left out, and which files are used.
+    split: Split,
+    found: Sequence[bytes],
+    context: DataContext,
+    size: tuple[int, int] | None,
+    choice: Choice | None = None,
+) -> Loaded:
+    """Decode ``split``, whose files have the digests ``found``, or take it from the cache.
 
     Each image is cropped to the shape of ``size`` (height, width) and resized; with None all
-    images must have one size. A broken image is a UserError unless ``context.skip_bad``.
+    images must have one size. A broken image is a UserError unless ``context.skip_bad``. Of a
+    ``choice`` only so many files are decoded that there are ``choice.count`` readable images.
     """
-    import numpy as np
     import torch
 
     from rbench import MemoryImages
 
-    read = _Reader(size, context.in_chans or 3)
-    pixels: Any = None
-    targets: list[int] = []
-    kept: list[str] = []
-    skipped: list[str] = []
-    used: list[int] = []
-    for index, (path, target, name, result) in enumerate(
-        zip(split.paths, split.targets, split.names(), _each(read, split), strict=True)
-    ):
-        if isinstance(result, UserError):
-            if not context.skip_bad:
-                raise UserError(f"{result} (--skip-bad goes on without it)") from result
-            skipped.append(str(result))
-            continue
-        array = result
-        if pixels is None:
-            pixels = np.empty((len(split.paths), *array.shape), dtype=np.uint8)
-            _must_fit(pixels.nbytes, split)
-        elif array.shape != pixels.shape[1:]:
-            raise UserError(
-                f"images have different sizes: {path} is {array.shape[2]}x{array.shape[1]}, those "
-                f"before it are {pixels.shape[3]}x{pixels.shape[2]}; choose one with --img-size"
-            )
-        pixels[len(targets)] = array
-        targets.append(target)
-        kept.append(name)
-        used.append(index)
-    if pixels is None:
+    names = split.names()
+    reader = _Reader(size, context.in_chans or 3)
+
+    def place(indices: Sequence[int]) -> Path:
+        return cache_place([names[i] for i in indices], [found[i] for i in indices], reader)
+
+    def decode(indices: Sequence[int]) -> Decoded:
+        files = [split.files[i] for i in indices]
+        return decoded(place(indices), lambda: _decode(files, reader, split, context.skip_bad))
+
+    indices: Sequence[int] = range(len(names))
+    if choice is None:
+        part = decode(indices)
+    elif whole := read_decoded(place(indices)):
+        indices = choice.pick_around(whole.skipped.keys())
+        part = whole.only(indices)
+    else:
+        part, bad = decode(indices := choice.pick()), set[int]()
+        while len(part.used) < choice.count and len(indices) < len(names):
+            bad |= {indices[at] for at in part.skipped}
+            part = decode(indices := choice.pick_around(bad))
+    skipped = {
+        indices[at]: text.replace("{}", split.files[indices[at]].path)
+        for at, text in part.skipped.items()
+    }
+    for text in skipped.values() if not context.skip_bad else ():
+        raise UserError(f"{text} (--skip-bad goes on without it)")
+    used = [indices[at] for at in part.used]
+    if not used:
         raise UserError(f"{split.folder} has no image that can be read")
-    images = MemoryImages(
-        torch.from_numpy(pixels[: len(targets)]), torch.tensor(targets, dtype=torch.int64), kept
-    )
-    return images, skipped, used
+    targets = torch.tensor([split.targets[index] for index in used], dtype=torch.int64)
+    images = MemoryImages(part.pixels, targets, [names[index] for index in used])
+    return Loaded(images, skipped, part.moments or moments_of(part.pixels))
+
+
+def _decode(files: Sequence[FoundFile], reader: _Reader, split: Split, skip_bad: bool) -> Decoded:
+    """Decode ``files``; UserError at the first broken one unless ``skip_bad``."""
+    import numpy as np
+    import torch
+
+    pixels: Any = np.empty((0, 0, 0, 0), dtype=np.uint8)
+    used: list[int] = []
+    skipped: dict[int, str] = {}
+    for index, (file, result) in enumerate(zip(files, _each(reader, files), strict=True)):
+        if isinstance(result, UserError):
+            if not skip_bad:
+                raise UserError(f"{result} (--skip-bad goes on without it)") from result
+            skipped[index] = str(result).replace(file.path, "{}")
+            continue
+        if not used:
+            pixels = np.empty((len(files), *result.shape), dtype=np.uint8)
+            _must_fit(pixels.nbytes, split)
+        elif result.shape != pixels.shape[1:]:
+            raise UserError(
+                f"images have different sizes: {file.path} is {result.shape[2]}x"
+                f"{result.shape[1]}, those before it are {pixels.shape[3]}x{pixels.shape[2]}; "
+                "choose one with --img-size"
+            )
+        pixels[len(used)] = result
+        used.append(index)
+    tensor = torch.from_numpy(pixels[: len(used)])
+    return Decoded(tensor, used, skipped, moments_of(tensor) if used else None)
 
 
 def stream(split: Split, size: tuple[int, int], in_chans: int, crop_pct: float) -> FileImages:
@@ -158,12 +200,17 @@ def stream(split: Split, size: tuple[int, int], in_chans: int, crop_pct: float) 
         mean=(0.0,) * in_chans,
         std=(1.0,) * in_chans,
     )
-    return FileImages(_Opener(split.paths, in_chans), prepare, split.targets, split.names())
+    return FileImages(
+        _Opener([file.path for file in split.files], in_chans),
+        prepare,
+        split.targets,
+        split.names(),
+    )
 
 
 def fits(splits: Sequence[Split], size: tuple[int, int], in_chans: int) -> bool:
     """Whether all images at ``size`` take less than 2 GiB."""
-    images = sum(len(split.paths) for split in splits)
+    images = sum(len(split.files) for split in splits)
     return images * in_chans * size[0] * size[1] < MOST_IN_MEMORY
 
 
@@ -194,11 +241,11 @@ def sampled_revision(splits: Sequence[Split]) -> str:
 
 @dataclass(frozen=True)
 class _Opener:
-    paths: Sequence[Path]
+    paths: Sequence[str]
     in_chans: int
 
     def __call__(self, index: int) -> Image:
-        image = open_image(self.paths[index])
+        image = open_image(Path(self.paths[index]))
         return image.convert("L") if self.in_chans == 1 else image
 
 
@@ -223,19 +270,20 @@ class _Reader:
         return array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
 
 
-def _each(read: Callable[[Path], Any], split: Split) -> Iterator[Any]:
-    """``read`` of every path in order; threads only where files are large.
+def _each(read: Callable[[Path], Any], files: Sequence[FoundFile]) -> Iterator[Any]:
+    """``read`` of every file in order; threads only where files are large.
 
-    Pillow lets go of the interpreter while it decodes, but for an icon of a kilobyte handing
-    over costs more than it brings: two threads need 1.3 times one thread's time.
+    Pillow releases the interpreter lock while it decodes, but for an icon of a kilobyte handing
+    over costs more than it gains: two threads need 1.3 times one thread's time.
     """
-    if split.bytes < LARGE_FILE * len(split.paths):
-        yield from map(read, split.paths)
+    paths = [Path(file.path) for file in files]
+    if sum(file.size for file in files) < LARGE_FILE * len(files):
+        yield from map(read, paths)
         return
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         step = 256  # not all at once: results wait in memory
-        for start in range(0, len(split.paths), step):
-            yield from pool.map(read, split.paths[start : start + step])
+        for start in range(0, len(paths), step):
+            yield from pool.map(read, paths[start : start + step])
 
 
 def _must_fit(size: int, split: Split) -> None:
@@ -264,7 +312,7 @@ def _split(folder: Path, classes: list[str]) -> Split:
     files: list[FoundFile] = []
     targets: list[int] = []
     for target, name in enumerate(classes):
-        found = _sorted(_images(os.path.join(folder, name)))
+        found = list(_images(os.path.join(folder, name)))
         if not found:
             raise UserError(f"the class folder {folder / name} holds no image")
         files += found
@@ -273,16 +321,13 @@ def _split(folder: Path, classes: list[str]) -> Split:
 
 
 def _images(folder: str) -> Iterator[FoundFile]:
+    """All images below ``folder``, sorted as their paths are: ``a/1.png`` before ``a.png``."""
     with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            if entry.is_dir():
-                yield from _images(entry.path)
-            elif entry.name.lower().endswith(SUFFIXES):
-                yield FoundFile.of(entry.path, entry.stat())
-
-
-def _sorted(files: Iterator[FoundFile]) -> list[FoundFile]:
-    """By folder and name: ``a/1.png`` before ``a.png``, as paths are sorted."""
-    return sorted(files, key=lambda file: file.path.split(os.sep))
+        found = sorted(entries, key=lambda entry: entry.name)
+    for entry in found:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir():
+            yield from _images(entry.path)
+        elif entry.name.lower().endswith(SUFFIXES):
+            yield FoundFile.of(entry.path, entry.stat())

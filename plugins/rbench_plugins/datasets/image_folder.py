@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from rbench import DataContext, Dataset, Options, content_revision
+from rbench import DataContext, Dataset, Options, known_moments
 from rbench_plugins.datasets.folders import (
     Split,
     digests,
@@ -19,7 +18,6 @@ from rbench_plugins.datasets.folders import (
     stream,
     two_splits,
 )
-from rbench_plugins.datasets.memory import moments_of
 from rbench_plugins.datasets.published import data_dir
 
 if TYPE_CHECKING:
@@ -50,25 +48,16 @@ def open_folder(context: DataContext, options: FolderOptions) -> ImageData:
     For a task without labels: all images of a folder that has no ``train/``, as test images.
 
     In memory, images are cropped to the shape of ``--img-size`` and resized to it; without it
-    they must all have one size. The revision is made of all names and contents.
+    they must all have one size. Only those that the run uses are decoded. Mean and standard
+    deviation are those of the training images that are used, except where the registry has those
+    of the whole set. The revision is made of all names and contents.
     """
     root = data_dir(context, "image_folder")
     if _is_plain(context, root):
         return _unlabelled(context, plain(root))
     train, test, classes = two_splits(root, HELD_OUT)
-    size = context.img_size
-    if options.stream is None and size is None:
-        from rbench_plugins.datasets.reading import open_image
-
-        first = open_image(train.paths[0])
-        guess = (first.height, first.width)
-    else:
-        guess = size or (224, 224)
-    streamed = options.stream
-    if streamed is None:
-        streamed = not fits((train, test), guess, context.in_chans or 3)
-    if streamed:
-        revision = revision_of((train, test), context.skip_bad)
+    if _streamed(context, train, test, options):
+        revision = revision_of((train, test), digests((train, test), context.skip_bad))
         return streamed_data(
             context, "image_folder", (train, test), classes, options.crop_pct, revision
         )
@@ -76,10 +65,38 @@ def open_folder(context: DataContext, options: FolderOptions) -> ImageData:
 
 
 def identity(context: DataContext, options: FolderOptions) -> str:
-    """A digest of the names and contents of all images."""
+    """A digest of the names and contents of all images.
+
+    A limited run is normalized by the images that it uses, if the registry does not know the
+    whole set; that is then part of its identity.
+    """
     root = data_dir(context, "image_folder")
-    splits = (plain(root),) if _is_plain(context, root) else two_splits(root, HELD_OUT)[:2]
-    return revision_of(splits, context.skip_bad)
+    if _is_plain(context, root):
+        split = plain(root)
+        return revision_of((split,), digests((split,), context.skip_bad))
+    train, test, _ = two_splits(root, HELD_OUT)
+    content = revision_of((train, test), digests((train, test), context.skip_bad))
+    limit = context.limit
+    if limit is None or limit >= len(train.files) or _streamed(context, train, test, options):
+        return content
+    size = context.img_size or _size_of(train)
+    known = known_moments(content, context.in_chans or 3, size)
+    return content if known else f"{content} normalized by {limit}"
+
+
+def _streamed(context: DataContext, train: Split, test: Split, options: FolderOptions) -> bool:
+    """Whether images are read when they are needed."""
+    if options.stream is not None:
+        return options.stream
+    return not fits((train, test), context.img_size or _size_of(train), context.in_chans or 3)
+
+
+def _size_of(split: Split) -> tuple[int, int]:
+    """(height, width) of the first image."""
+    from rbench_plugins.datasets.reading import open_image
+
+    first = open_image(Path(split.files[0].path))
+    return first.height, first.width
 
 
 def streamed_data(
@@ -119,21 +136,26 @@ def _in_memory(
 ) -> ImageData:
     from rbench import ImageData
 
-    images, skipped, used = load(train, context, context.img_size)
+    splits = (train, test)
+    found = digests(splits, context.skip_bad)
+    choices = context.train_choice(len(train.files)), context.test_choice(test.targets)
+    first = load(train, found[0], context, context.img_size, choices[0])
+    images = first.images
     size = (images.pixels.shape[2], images.pixels.shape[3])
-    held_out, more_skipped, more_used = load(test, context, size)
-    skipped += more_skipped
+    second = load(test, found[1], context, size, choices[1])
+    skipped = [*first.skipped.values(), *second.skipped.values()]
     if skipped:
         context.note(f"{len(skipped)} images cannot be read and were left out: {skipped[0]} ...")
-    revision = _revision((train, test), (used, more_used), context)
-    mean, std = moments_of(images.pixels)
+    revision = revision_of(splits, found, (first.skipped, second.skipped))
+    known = choices[0] and known_moments(revision, images.pixels.shape[1], size)
+    mean, std = known or first.moments
     return ImageData(
         name="image_folder",
         revision=revision,
         in_chans=images.pixels.shape[1],
         img_size=size,
         train=images,
-        test=held_out,
+        test=second.images,
         class_names=classes,
         mean=mean,
         std=std,
@@ -152,14 +174,17 @@ def _unlabelled(context: DataContext, images: Split) -> ImageData:
     """A plain folder, as test images without labels."""
     from rbench import ImageData
 
-    pixels, skipped, used = load(images, context, context.img_size)
+    found = digests((images,), context.skip_bad)
+    choice = context.test_choice(images.targets)
+    loaded = load(images, found[0], context, context.img_size, choice)
+    pixels, skipped = loaded.images, list(loaded.skipped.values())
     if skipped:
         context.note(f"{len(skipped)} images cannot be read and were left out: {skipped[0]} ...")
     pixels.labels = None
-    mean, std = moments_of(pixels.pixels)
+    mean, std = loaded.moments
     return ImageData(
         name="image_folder",
-        revision=_revision((images,), (used,), context),
+        revision=revision_of((images,), found, (loaded.skipped,)),
         in_chans=pixels.pixels.shape[1],
         img_size=(pixels.pixels.shape[2], pixels.pixels.shape[3]),
         test=pixels,
@@ -167,16 +192,6 @@ def _unlabelled(context: DataContext, images: Split) -> ImageData:
         std=std,
         skipped=skipped,
     )
-
-
-def _revision(splits: Sequence[Split], used: Sequence[Sequence[int]], context: DataContext) -> str:
-    """Of the images that are used: those that cannot be read are no part of it."""
-    names, parts = [], []
-    for split, found, chosen in zip(splits, digests(splits, context.skip_bad), used, strict=True):
-        all_names = split.names()
-        names += [all_names[index] for index in chosen]
-        parts += [found[index] for index in chosen]
-    return content_revision(names, parts)
 
 
 COMPONENT = Dataset(

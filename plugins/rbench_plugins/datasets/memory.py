@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 Labelled = tuple[Any, Any]
 """Pixels (N, C, H, W) uint8 and labels (N,), numpy arrays."""
+Moments = tuple[tuple[float, ...], tuple[float, ...]]
+"""Mean and standard deviation by channel, of values in [0, 1]."""
 
 
 def in_memory(
@@ -26,7 +28,7 @@ def in_memory(
     *,
     revision: str,
     size: tuple[int, int] | None = None,
-    moments: tuple[tuple[float, ...], tuple[float, ...]] | None = None,
+    moments: Moments | None = None,
     hflip: float = 0.0,
     crop_pad: int = 0,
 ) -> ImageData:
@@ -121,7 +123,7 @@ def resized(pixels: Tensor, size: tuple[int, int] | None) -> Tensor:
     return answer
 
 
-def moments_of(pixels: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def moments_of(pixels: Tensor) -> Moments:
     """Mean and standard deviation of each channel of uint8 ``pixels``, as values in [0, 1].
 
     Exact: from counts of the 256 levels. A channel without variation gets the deviation 1.

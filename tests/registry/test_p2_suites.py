@@ -105,7 +105,7 @@ def columns(spec: RunSpec, catalog: Catalog) -> dict[str, object]:
 
 def test_suites_cover_everything_that_the_paper_reports(catalog: Catalog) -> None:
     """Of every value and claim, both sides have a cell in a suite of the paper's protocol."""
-    from rbench.report.compare.select import fits
+    from rbench.spec.conditions import fits
 
     cells = [
         columns(spec, catalog)
@@ -129,7 +129,7 @@ def test_suites_cover_everything_that_the_paper_reports(catalog: Catalog) -> Non
 
 def test_controls_do_not_pass_for_the_paper(catalog: Catalog) -> None:
     """The step-size control's cells match no condition of the paper's."""
-    from rbench.report.compare.select import fits
+    from rbench.spec.conditions import fits
 
     controls = [
         columns(spec, catalog)

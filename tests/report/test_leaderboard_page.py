@@ -53,7 +53,7 @@ def demo() -> list[Record]:
 
 
 def page_of(records: list[Record], **fields: Any) -> str:
-    baselines = [Baseline(r"resnet_lc_(\d+)_(\d+)x\d+", r"resnet_cifar_\1_\2")]
+    baselines = [Baseline(("resnet_lc_*",), ("resnet_cifar_*",), ("depth",))]
     return to_html(make_tables(from_records(records), baselines), "records/", **fields)
 
 

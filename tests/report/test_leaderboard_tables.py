@@ -128,7 +128,8 @@ def test_controls_stand_beside() -> None:
         for seed in range(3)
     ]
     (table,) = make_tables(
-        from_records(records), [Baseline(r"lc_(\d+)x\d+", r"plain_\1"), Baseline("x", "{base}")]
+        from_records(records),
+        [Baseline(("lc_*",), ("plain_*",)), Baseline(("x",), ("{base}",))],
     )
     frozen = next(e for e in table.entries if e.freeze == "spatial")
     learnable, baseline = (frozen.against(c, "top1") for c in ("learnable", "baseline"))
@@ -154,7 +155,7 @@ def test_baselines_agree_in_the_named_options() -> None:
         record("plain", options={"depth": 20}),
         record("plain", "spatial", options={"depth": 20}),
     ]
-    (table,) = make_tables(from_records(records), [Baseline("lc", "{base}", ("depth",))])
+    (table,) = make_tables(from_records(records), [Baseline(("lc",), ("{base}",), ("depth",))])
     (found,) = [e.controls["baseline"] for e in table.entries if "baseline" in e.controls]
     assert (found.model, found.freeze) == ("plain depth=20", "none")
 

@@ -129,6 +129,8 @@ def test_records_of_other_hardware_are_no_measure(tmp_path: Path) -> None:
         (["training.epochs=2,seed=1"], 2),
         (["dataset=digits"], 12),
         (["freeze=none", "pretrained=false"], 12),
+        (["seed=0|2"], 8),
+        (["training.momentum>=0.5,seed!=1"], 8),
     ],
 )
 def test_only(conditions: list[str], expected: int) -> None:
@@ -140,8 +142,10 @@ def test_only(conditions: list[str], expected: int) -> None:
     [
         ("modle=x", "did you mean model"),
         ("model", "expected name=value"),
-        ("model=absent", "no cell"),
-        ("model<3", "no number"),
+        ("model=absent", "no run"),
+        ("model<3", "is not a number"),
+        ("seed<x", "'x' is not a number"),
+        ("seed=0,seed=1", "names seed twice"),
     ],
 )
 def test_only_is_checked(condition: str, text: str) -> None:

@@ -1,20 +1,27 @@
-"""Judge one claim on the entries of one protocol."""
+"""Judge one claim on the configurations of one protocol."""
 
 from __future__ import annotations
 
-import itertools
-from collections import defaultdict
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rbench.report.compare.declaration import Claim, Where
+from rbench.report.compare.arms import Arm, Line, Pair, lines, pairs
+from rbench.report.compare.declaration import Claim, Requirement
 from rbench.report.compare.select import Measured
-from rbench.report.leaderboard.stats import NOISE, Difference, difference
+from rbench.report.leaderboard.stats import NOISE, Difference, Sample, difference
 from rbench.report.leaderboard.table_markdown import gap_text
+from rbench.report.leaderboard.text import number
 
 HOLDS, FAILS = "holds", "does not hold"
-ONE = " (one seed)"
+NOT_JUDGED = "not judged: "
+AT_CHANCE = f"{NOT_JUDGED}at chance"
+TOO_SHORT = f"{NOT_JUDGED}too short"
+FEW_SEEDS = f"{NOT_JUDGED}too few seeds"
+FEW_POINTS = f"{NOT_JUDGED}too few points"
+MIXED = f"{NOT_JUDGED}runs differ in another option"
+NO_METRIC = f"{NOT_JUDGED}unknown whether it learned"
 STEADY = 0.8
 """A trend must have at least this rank correlation."""
 
@@ -28,142 +35,194 @@ class ClaimResult:
     verdict: str
 
 
-def judge(claim: Claim, members: Sequence[Measured]) -> list[ClaimResult]:
-    """Every result that these entries, all of one protocol, have to offer on a claim."""
-    return _trend(claim, members) if claim.kind == "trend" else _pairs(claim, members)
+@dataclass(frozen=True)
+class Judge:
+    """Judges claims of one paper.
 
-
-def _pairs(claim: Claim, members: Sequence[Measured]) -> list[ClaimResult]:
-    results = []
-    for key, group in _groups(claim.each, members):
-        above = [m for m in group if m.matches(claim.above)]
-        below = [m for m in group if m.matches(claim.below)]
-        for a, b in itertools.product(above, below):
-            gap = difference(
-                _values(claim, claim.above, a, group), _values(claim, claim.below, b, group)
-            )
-            if a is b or gap is None:
-                continue
-            names = f"{_name(a)} − {_name(b)}"
-            if claim.minus:
-                names = f"gap of {_name(a)} − gap of {_name(b)}"
-            results.append(
-                ClaimResult(_where(a, key), f"{names}: {gap_text(gap)}", _verdict(claim, gap))
-            )
-    return results
-
-
-def _verdict(claim: Claim, gap: Difference) -> str:
-    if claim.kind == "tie":
-        return (HOLDS if abs(gap.value) <= claim.at_least or _in_noise(gap) else FAILS) + (
-            ONE if gap.low is None else ""
-        )
-    if gap.low is None or gap.high is None:
-        return (HOLDS if gap.value > claim.at_least else FAILS) + ONE
-    if gap.low > claim.at_least:
-        return HOLDS
-    return FAILS if gap.high < claim.at_least else NOISE
-
-
-def _in_noise(gap: Difference) -> bool:
-    return gap.low is not None and not gap.telling
-
-
-def _trend(claim: Claim, members: Sequence[Measured]) -> list[ClaimResult]:
-    assert claim.x is not None
-    results = []
-    for key, group in _groups(claim.each, members):
-        by_x: dict[float, Measured] = {}
-        for one in sorted(group, key=lambda m: m.entry.cell):
-            x = one.get(claim.x)
-            if one.matches(claim.where) and isinstance(x, int | float):
-                by_x.setdefault(float(x), one)
-        line = [
-            (x, values)
-            for x, one in sorted(by_x.items())
-            if (values := _values(claim, claim.where, one, group))
-        ]
-        if len(line) < 2:
-            continue
-        sign = 1 if claim.direction == "rises" else -1
-        means = [sum(values.values()) / len(values) for _, values in line]
-        rho = sign * _spearman([x for x, _ in line], means)
-        gap = difference(line[-1][1], line[0][1])
-        assert gap is not None
-        column = claim.x.rpartition(".")[2]
-        text = (
-            f"{column} {line[0][0]:g} to {line[-1][0]:g}: {gap_text(gap)}, rank correlation "
-            f"{sign * rho:+.2f} over {len(line)} points"
-        )
-        results.append(
-            ClaimResult(
-                _where(next(iter(by_x.values())), key), text, _trend_verdict(sign, rho, gap)
-            )
-        )
-    return results
-
-
-def _trend_verdict(sign: int, rho: float, gap: Difference) -> str:
-    along = sign * gap.value > 0
-    if gap.low is None:
-        return (HOLDS if along and rho >= STEADY else FAILS) + ONE
-    if not gap.telling:
-        return NOISE
-    return HOLDS if along and rho >= STEADY else FAILS
-
-
-def _values(
-    claim: Claim, side: Where, one: Measured, group: Sequence[Measured]
-) -> dict[int, float]:
-    """By seed: the metric, or its difference to the entry that ``minus`` names instead.
-
-    Of several such entries the one that shares most columns with this one is taken.
+    ``free`` names columns in which runs may differ, since they cannot change what a claim is
+    about; ``requirement`` is what runs must show before the claim is judged on them.
     """
-    values = one.values(claim.metric)
-    if not claim.minus:
-        return values
-    wanted: Where = {**side, **claim.minus}
-    others = [m for m in group if m.matches(wanted) and m is not one]
-    if claim.x is not None:
-        others = [m for m in others if m.get(claim.x) == one.get(claim.x)]
-    if not others:
-        return {}
-    other = min(others, key=lambda m: (_unlike(one, m), m.entry.cell)).values(claim.metric)
-    return {seed: values[seed] - other[seed] for seed in sorted(set(values) & set(other))}
+
+    claim: Claim
+    requirement: Requirement | None = None
+    free: tuple[str, ...] = ()
+
+    def results(self, members: Sequence[Measured]) -> list[ClaimResult]:
+        """Every result that these entries, all of one protocol, have to offer."""
+        if self.claim.kind == "trend":
+            found = lines(self.claim, self.claim.where, members, self.free)
+            return [self._trend(line) for line in found if len(line.arms) > 1]
+        if self.claim.kind == "slopes":
+            return self._slopes(members)
+        return [self._pair(pair) for pair in pairs(self.claim, members, self.free)]
+
+    def _pair(self, pair: Pair) -> ClaimResult:
+        where = _where(pair.above.measured, pair.key)
+        names = f"{pair.above.name} − {pair.below.name}"
+        if self.claim.below_metric:
+            names = f"{pair.above.name}, {self.claim.metric} − {self.claim.below_metric}"
+        if self.claim.minus:
+            names = f"gap of {pair.above.name} − gap of {pair.below.name}"
+        if pair.differ:
+            return _mixed(where, names, pair.differ)
+        a, b = pair.above.values, pair.below.values
+        if self.claim.at_most is not None or self.claim.kind == "ratio":
+            if min(*a.values(), *b.values()) <= 0:
+                return ClaimResult(where, f"{names}: a value is not above 0", FAILS)
+            a, b = a.logarithm(), b.logarithm()
+            names = names.replace(" − ", " / ")
+        gap = difference(a, b)
+        assert gap is not None
+        verdict = self._objection([pair.above, pair.below]) or self._verdict(gap)
+        return ClaimResult(where, f"{names}: {self._shown(gap, verdict)}", verdict)
+
+    def _verdict(self, gap: Difference) -> str:
+        claim = self.claim
+        if claim.kind == "order":
+            return _beyond(gap, claim.at_least or 0.0)
+        if claim.kind == "ratio":
+            low = -math.inf if claim.at_least is None else math.log(claim.at_least)
+            high = math.inf if claim.at_most is None else math.log(claim.at_most)
+            return _within(gap, low, high)
+        margin = claim.margin if claim.at_most is None else math.log(claim.at_most)
+        assert margin is not None
+        return _within(gap, -margin, margin)
+
+    def _shown(self, gap: Difference, verdict: str) -> str:
+        """The difference, or the ratio, with its interval; what n could have shown."""
+        if self.claim.at_most is None and self.claim.kind != "ratio":
+            text, shown = gap_text(gap), gap.smallest
+        else:
+            parts = [number(math.exp(gap.value), 3)]
+            if gap.low is not None and gap.high is not None:
+                low, high = math.exp(gap.low), math.exp(gap.high)
+                parts.append(f"[{number(low, 3)}, {number(high, 3)}]")
+            text, shown = " ".join(parts), gap.smallest and math.exp(gap.smallest)
+        if verdict == NOISE and shown is not None:
+            text += f" (n = {gap.n} shows differences from {number(shown)} on)"
+        return text
+
+    def _trend(self, line: Line) -> ClaimResult:
+        claim = self.claim
+        arms = list(line.arms.values())
+        where = _where(arms[0].measured, line.key)
+        places = list(line.arms)
+        column = str(claim.x).rpartition(".")[2]
+        name = f"{column} {places[0]:g} to {places[-1]:g}"
+        if line.differ:
+            return _mixed(where, name, line.differ)
+        means = [_mean(arm.values) for arm in arms]
+        sign = 1 if claim.direction == "rises" else -1
+        rho = sign * _spearman(places, means)
+        gap = difference(arms[-1].values, arms[0].values)
+        assert gap is not None
+        verdict = FEW_POINTS if len(arms) < claim.points else self._objection(arms)
+        if not verdict:
+            along = sign * gap.value > 0 and rho >= STEADY
+            telling = claim.exact or gap.telling
+            verdict = (HOLDS if along else FAILS) if telling else NOISE
+        text = (
+            f"{name}: {gap_text(gap)}, rank correlation {sign * rho:+.2f} over {len(arms)} points"
+        )
+        if verdict == NOISE:
+            text += f" (n = {gap.n} shows differences from {number(gap.smallest)} on)"
+        return ClaimResult(where, text, verdict)
+
+    def _slopes(self, members: Sequence[Measured]) -> list[ClaimResult]:
+        """Whether ``above`` rises more steeply: growth of the metric, in ratio, by step of x."""
+        steep = {line.key: line for line in lines(self.claim, self.claim.above, members, self.free)}
+        flat = {line.key: line for line in lines(self.claim, self.claim.below, members, self.free)}
+        found = []
+        for key in sorted(steep.keys() & flat.keys(), key=str):
+            a, b = steep[key], flat[key]
+            shared = sorted(a.arms.keys() & b.arms.keys())
+            if len(shared) < 2:
+                continue
+            arms = [line.arms[x] for line in (a, b) for x in shared]
+            first = a.arms[shared[0]]
+            where = _where(first.measured, key)
+            names = f"growth of {a.arms[shared[0]].name} / growth of {b.arms[shared[0]].name}"
+            if a.differ or b.differ:
+                found.append(_mixed(where, names, (*a.differ, *b.differ)))
+                continue
+            gap = difference(_growth(a, shared), _growth(b, shared))
+            if gap is None:
+                found.append(ClaimResult(where, f"{names}: no seed at every point", FEW_SEEDS))
+                continue
+            verdict = FEW_POINTS if len(shared) < self.claim.points else self._objection(arms)
+            verdict = verdict or _beyond(gap, math.log(self.claim.at_least or 1.0))
+            column = str(self.claim.x).rpartition(".")[2]
+            shown = number(math.exp(gap.value), 3)
+            if gap.low is not None and gap.high is not None:
+                low, high = number(math.exp(gap.low), 3), number(math.exp(gap.high), 3)
+                shown += f" [{low}, {high}]"
+            text = f"{names}, by step of {column}: {shown}"
+            found.append(ClaimResult(where, text, verdict))
+        return found
+
+    def _objection(self, arms: Sequence[Arm]) -> str:
+        """Why these arms cannot bear a judgment; empty where they can."""
+        behind = [one for arm in arms for one in arm.behind]
+        if (rule := self.requirement) is not None:
+            means = [_mean(one.values(rule.metric)) for one in behind if one.values(rule.metric)]
+            if len(means) < len(behind):
+                return NO_METRIC
+            if max(means) < rule.floor:
+                at_chance = max(means) < rule.chance + rule.above_chance
+                return AT_CHANCE if at_chance else TOO_SHORT
+            if min(means) < rule.chance + rule.above_chance:
+                return AT_CHANCE
+        enough = 1 if self.claim.exact else self.claim.seeds
+        return FEW_SEEDS if min(arm.values.size for arm in arms) < enough else ""
 
 
-def _unlike(a: Measured, b: Measured) -> int:
-    return sum(a.get(column) != b.get(column) for column in {*a.columns, *b.columns})
+def _beyond(gap: Difference, margin: float) -> str:
+    if gap.low is None or gap.high is None:
+        return HOLDS if gap.value > margin else FAILS
+    if gap.low > margin:
+        return HOLDS
+    return FAILS if gap.high < margin else NOISE
 
 
-def _groups(
-    columns: Sequence[str], members: Sequence[Measured]
-) -> list[tuple[tuple[Any, ...], list[Measured]]]:
-    groups: dict[tuple[Any, ...], list[Measured]] = defaultdict(list)
-    for one in members:
-        groups[tuple(one.get(column) for column in columns)].append(one)
-    return sorted(groups.items(), key=lambda pair: [str(part) for part in pair[0]])
+def _within(gap: Difference, low: float, high: float) -> str:
+    """Two one-sided tests at 5 %: the 90 % interval lies inside the limits, or outside."""
+    inner = gap.interval(0.90)
+    if inner is None or gap.low is None or gap.high is None:
+        return FEW_SEEDS
+    if low < inner[0] and inner[1] < high:
+        return HOLDS
+    return FAILS if gap.high < low or gap.low > high else NOISE
+
+
+def _growth(line: Line, places: Sequence[float]) -> Sample:
+    """By seed, the least-squares slope of the metric's logarithm against x."""
+    from scipy.stats import linregress
+
+    seeds = set.intersection(*(set(line.arms[x].values) for x in places))
+    found = Sample()
+    for seed in sorted(seeds):
+        values = [line.arms[x].values[seed] for x in places]
+        if min(values) > 0:
+            found[seed] = float(linregress(places, [math.log(v) for v in values]).slope)
+    return found
+
+
+def _spearman(x: Sequence[float], y: Sequence[float]) -> float:
+    """Rank correlation; 0 where y does not vary."""
+    from scipy.stats import spearmanr
+
+    return float(spearmanr(x, y).statistic) if len(set(y)) > 1 else 0.0
+
+
+def _mean(values: Sample) -> float:
+    return math.fsum(values.values()) / len(values)
+
+
+def _mixed(where: str, name: str, differ: Sequence[str]) -> ClaimResult:
+    listed = ", ".join(dict.fromkeys(differ))
+    return ClaimResult(where, f"{name}: the runs differ in {listed}", MIXED)
 
 
 def _where(one: Measured, key: tuple[Any, ...]) -> str:
     parts = [one.protocol_name or one.protocol, *(str(part) for part in key if part is not None)]
     return ", ".join(part for part in parts if part)
-
-
-def _name(one: Measured) -> str:
-    frozen = one.columns["freeze"]
-    return one.entry.model + ("" if frozen == "none" else f" ({frozen} frozen)")
-
-
-def _spearman(x: Sequence[float], y: Sequence[float]) -> float:
-    """Rank correlation; ties get their mean rank; 0 where either does not vary."""
-    a, b = _ranks(x), _ranks(y)
-    middle = (len(x) + 1) / 2
-    top = sum((i - middle) * (j - middle) for i, j in zip(a, b, strict=True))
-    under = sum((i - middle) ** 2 for i in a) * sum((j - middle) ** 2 for j in b)
-    return float(top / under**0.5) if under else 0.0
-
-
-def _ranks(values: Sequence[float]) -> list[float]:
-    ordered = sorted(values)
-    return [ordered.index(v) + (ordered.count(v) + 1) / 2 for v in values]

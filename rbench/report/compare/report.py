@@ -7,11 +7,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from rbench.report.compare.claims import ClaimResult, judge
+from rbench.report.compare.arms import ALWAYS_FREE, disagreement
+from rbench.report.compare.claims import HOLDS, NOT_JUDGED, ClaimResult, Judge
 from rbench.report.compare.declaration import Claim, Paper, Value
 from rbench.report.compare.select import Measured, Pool, measured
 from rbench.report.leaderboard.entries import Table
 from rbench.report.leaderboard.stats import Summary, summarise, t_quantile
+from rbench.spec.columns import canonical_name
 
 AGREES, DIFFERS = "agrees", "differs"
 CUT = "fewer training images"
@@ -58,16 +60,17 @@ def report(tables: Sequence[Table], papers: Sequence[Paper]) -> Report:
     found = Pool(measured(tables))
     made = Report(list(papers))
     for paper in papers:
-        made.values += [_value(paper, value, found.matching(value.where)) for value in paper.value]
+        made.values += [_value(paper, value, found) for value in paper.value]
         for claim in paper.claim:
-            sides = [claim.where] if claim.kind == "trend" else [claim.above, claim.below]
-            sides += [{**side, **claim.minus} for side in sides]
-            made.claims.append(_claim(paper, claim, found.matching(*sides)))
+            made.claims.append(_claim(paper, claim, found.matching_any(*claim.sides)))
     return made
 
 
-def _value(paper: Paper, value: Value, found: Sequence[Measured]) -> ValueRow:
-    able = [m for m in found if m.values(value.metric) and m.matches(value.where)]
+def _value(paper: Paper, value: Value, pool: Pool) -> ValueRow:
+    able = [m for m in pool.matching_any(value.where) if m.values(value.metric)]
+    if value.minus:
+        others = pool.matching_any({**value.where, **value.minus})
+        able = [m for m in able if _partner(value, m, others) is not None]
     if not able:
         return ValueRow(paper.name, value, None, "", None, "", (), NOT_MEASURED)
     conditions = paper.conditions(value)
@@ -80,9 +83,15 @@ def _value(paper: Paper, value: Value, found: Sequence[Measured]) -> ValueRow:
     departures = best.departures(conditions)
     if not best.entry.comparable:
         departures.append(CUT)
-    summary = summarise(list(best.values(value.metric).values()))
+    values = dict(best.values(value.metric))
+    if value.minus:
+        partner = _partner(value, best, others)
+        assert partner is not None
+        theirs = partner.values(value.metric)
+        values = {seed: values[seed] - theirs[seed] for seed in set(values) & set(theirs)}
+    summary = summarise(list(values.values()))
     assert summary is not None
-    gap = summary.mean - value.value
+    gap = _distance(value, summary.mean)
     verdict = NOT_COMPARABLE
     if not departures:
         verdict = AGREES if abs(gap) <= allowance(value, summary) else DIFFERS
@@ -96,6 +105,26 @@ def _value(paper: Paper, value: Value, found: Sequence[Measured]) -> ValueRow:
         tuple(departures),
         verdict,
     )
+
+
+def _partner(value: Value, one: Measured, others: Sequence[Measured]) -> Measured | None:
+    """The configuration that ``minus`` names in place of this one's, of the same protocol."""
+    varied = ALWAYS_FREE | {canonical_name(column) for column in value.minus}
+    able = [
+        m
+        for m in others
+        if m.protocol == one.protocol
+        and not disagreement(one, m, varied)
+        and set(m.values(value.metric)) & set(one.values(value.metric))
+    ]
+    return max(able, key=lambda m: (len(m.values(value.metric)), m.entry.cell), default=None)
+
+
+def _distance(value: Value, mean: float) -> float:
+    """How far a mean lies from the printed value, or from the printed range."""
+    if value.at_most is None:
+        return mean - value.value
+    return min(mean - value.value, 0.0) + max(mean - value.at_most, 0.0)
 
 
 def allowance(value: Value, summary: Summary) -> float:
@@ -117,24 +146,25 @@ def _claim(paper: Paper, claim: Claim, found: Sequence[Measured]) -> ClaimRow:
     for one in found:
         if one.values(claim.metric):
             by_protocol[one.protocol].append(one)
+    judge = Judge(claim, paper.requirement(claim), tuple(paper.free))
     own: list[ClaimResult] = []
     reduced: list[ClaimResult] = []
     departures: set[str] = set()
     for members in by_protocol.values():
         true = [m for m in members if m.entry.comparable and m.matches(conditions)]
-        if true:
-            own += judge(claim, true)
-        elif results := judge(claim, members):
-            reduced += results
-            departures.update(members[0].departures(conditions))
-            departures.update([] if members[0].entry.comparable else [CUT])
+        if found_here := judge.results(true):
+            own += found_here
+        elif found_here := judge.results(members):
+            reduced += found_here
+            departures.update(d for m in members for d in m.departures(conditions))
+            departures.update([CUT] if any(not m.entry.comparable for m in members) else [])
     results = own or reduced
     if not results:
         return ClaimRow(paper.name, claim, (), "", (), NOT_MEASURED)
     return ClaimRow(
         paper.name,
         claim,
-        tuple(sorted(results, key=lambda r: (r.where, r.text))),
+        tuple(sorted(results, key=lambda r: (r.verdict.startswith(NOT_JUDGED), r.where, r.text))),
         "paper's" if own else "reduced",
         () if own else tuple(sorted(departures)),
         _together(claim, [result.verdict for result in results]),
@@ -142,12 +172,13 @@ def _claim(paper: Paper, claim: Claim, found: Sequence[Measured]) -> ClaimRow:
 
 
 def _together(claim: Claim, verdicts: list[str]) -> str:
-    if len(set(verdicts)) == 1:
-        return verdicts[0]
-    # "holds (one seed)" counts as evidence too, but is said.
-    held = [verdict for verdict in verdicts if verdict.startswith("holds")]
-    kinds = set(held)
-    if held and (claim.holds == "somewhere" or len(held) == len(verdicts)):
-        return "holds" if "holds" in kinds else held[0]
-    one = " (one seed)" if kinds and "holds" not in kinds else ""
-    return f"holds in {len(held) or 'none'} of {len(verdicts)}{one}"
+    """One verdict for all results; what could not be judged counts where nothing else is there."""
+    judged = [verdict for verdict in verdicts if not verdict.startswith(NOT_JUDGED)]
+    if not judged:
+        return max(sorted(set(verdicts)), key=verdicts.count)
+    if len(set(judged)) == 1:
+        return judged[0]
+    held = judged.count(HOLDS)
+    if held and claim.holds == "somewhere":
+        return HOLDS
+    return f"holds in {held or 'none'} of {len(judged)}"

@@ -1,4 +1,4 @@
-"""What an entry is held against: the same network learnable, and its plain form."""
+"""What an entry is compared with: the same network learnable, and its plain form."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rbench.report.leaderboard.entries import key_without
+from rbench.spec.conditions import fits
 
 if TYPE_CHECKING:
     from rbench.report.leaderboard.entries import Entry
@@ -20,37 +21,38 @@ CONTROLS = ("learnable", "baseline")
 class Baseline:
     """Says which network is another's plain form.
 
-    ``model`` and ``becomes`` are regular expressions for names; in ``becomes`` a group of the
-    first (``\\1``) and the network's options (``{base}``) are filled in. The two must agree in
-    the options ``same``, and in all that is neither network nor freeze policy.
+    ``model`` and ``becomes`` are names or wildcards, as in conditions; in ``becomes`` the
+    network's options (``{base}``) are filled in. The two must agree in the options ``same``, and
+    in everything that is neither network nor freeze policy.
     """
 
-    model: str
-    becomes: str
+    model: tuple[str, ...]
+    becomes: tuple[str, ...]
     same: tuple[str, ...] = ()
 
-    def wanted(self, model: Mapping[str, Any]) -> str | None:
-        """The pattern for the names of the baselines of ``model``, or None."""
-        found = re.fullmatch(self.model, str(model.get("name")))
-        if found is None:
-            return None
+    def wanted(self, model: Mapping[str, Any]) -> tuple[str, ...]:
+        """The names, or wildcards, of the baselines of ``model``; empty where there are none."""
+        if not fits(model.get("name"), list(self.model)):
+            return ()
         options = model.get("options") or {}
-        filled = re.sub(
-            r"\{(\w+)\}", lambda m: re.escape(str(options.get(m[1], m[0]))), self.becomes
+        return tuple(
+            re.sub(r"\{(\w+)\}", lambda m: str(options.get(m[1], m[0])), name)
+            for name in self.becomes
         )
-        return found.expand(filled) if "\\" in self.becomes else filled
 
     def agreed(self, model: Mapping[str, Any]) -> tuple[str, ...]:
         """The values in which a network and its baseline agree."""
         options = model.get("options") or {}
         return tuple(repr(options.get(name)) for name in self.same)
 
-    def index(self, wanted: str, entries: Iterable[Entry]) -> dict[tuple[str, ...], Entry]:
+    def index(
+        self, wanted: tuple[str, ...], entries: Iterable[Entry]
+    ) -> dict[tuple[str, ...], Entry]:
         """The first of ``entries`` whose name fits ``wanted``, by what must agree."""
         found: dict[tuple[str, ...], Entry] = {}
         for entry in entries:
             model = _model(entry)
-            if re.fullmatch(wanted, str(model.get("name"))):
+            if fits(model.get("name"), list(wanted)):
                 found.setdefault(self.agreed(model), entry)
         return found
 
@@ -65,14 +67,14 @@ def find_controls(entries: list[Entry], baselines: Sequence[Baseline]) -> None:
     plain: dict[bytes, list[Entry]] = defaultdict(list)
     for entry in learnable.values():
         plain[key_without(entry, "freeze", "model")].append(entry)
-    indexes: dict[tuple[bytes, str, Baseline], dict[tuple[str, ...], Entry]] = {}
+    indexes: dict[tuple[bytes, tuple[str, ...], Baseline], dict[tuple[str, ...], Entry]] = {}
     for entry in entries:
         twin = learnable.get(key_without(entry, "freeze"))
         if twin is not None and twin is not entry:
             entry.controls["learnable"] = twin
         for baseline in baselines:
             wanted = baseline.wanted(_model(entry))
-            if wanted is None:
+            if not wanted:
                 continue
             rest = key_without(entry, "freeze", "model")
             key = (rest, wanted, baseline)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rbench.report.leaderboard.labels import flatten, label, policy
 from rbench.report.leaderboard.reader import read_rows
 from rbench.report.leaderboard.rows import Row
+from rbench.spec.columns import NAMED, named, options
 
 if TYPE_CHECKING:
     import pandas
@@ -48,10 +48,7 @@ def load(folder: str | Path, skip_broken: bool = False) -> pandas.DataFrame:
 
 def columns(row: Row) -> dict[str, Any]:
     """One record's columns."""
-    found: dict[str, Any] = {
-        name: label(row.identity.get(name)) for name in ("model", "init", "task", "dataset")
-    }
-    found["freeze"] = policy(row.identity.get("freeze"))
+    found: dict[str, Any] = {name: named(row.identity, name) for name in NAMED}
     found.update((name, getattr(row, name)) for name in FIELDS)
     for metric in row.metrics:
         found[f"metric.{metric.name}"] = metric.value
@@ -60,13 +57,3 @@ def columns(row: Row) -> dict[str, Any]:
     for key, value in options(row.identity).items():
         found.setdefault(key, value)
     return found
-
-
-def options(identity: dict[str, Any]) -> dict[str, Any]:
-    """``model.width``, ``training.lr`` and so on; lists become text joined by slashes."""
-    flat: dict[str, Any] = {}
-    for key, value in flatten({k: v for k, v in identity.items() if k != "metrics"}).items():
-        name = key.replace(".options.", ".")
-        if not name.endswith((".name", ".revision", ".options")):
-            flat[name] = "/".join(map(str, value)) if isinstance(value, list) else value
-    return flat

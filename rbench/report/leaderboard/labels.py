@@ -6,11 +6,10 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
 from rbench.errors import printable
+from rbench.spec.columns import LONGEST, flatten
 
 if TYPE_CHECKING:
     from rbench.report.leaderboard.entries import Entry
-
-LONGEST = 200
 
 
 def label(component: Any, given: Any = None) -> str:
@@ -21,13 +20,6 @@ def label(component: Any, given: Any = None) -> str:
     options = given if isinstance(given, dict) else {}
     parts = [str(name)] + [f"{key}={short(options[key])}" for key in sorted(options, key=str)]
     return printable(" ".join(parts), LONGEST)
-
-
-def policy(freeze: Any) -> str:
-    """A freeze policy as one word; several are joined by a plus."""
-    if isinstance(freeze, list | tuple):
-        return printable("+".join(map(str, freeze)), LONGEST) or "none"
-    return printable(freeze or "none", LONGEST)
 
 
 def short(value: Any) -> str:
@@ -60,16 +52,6 @@ def tell_apart(entries: list[Entry]) -> None:
             )
             parts = [f"{_shorter(key)}={short(one.get(key))}" for key in order]
             entry.note = printable(", ".join(parts), LONGEST)
-
-
-def flatten(content: Any, prefix: str = "") -> dict[str, Any]:
-    """Nested tables as one, keys joined by dots."""
-    if not isinstance(content, dict):
-        return {prefix: content}
-    flat: dict[str, Any] = {}
-    for key, value in content.items():
-        flat.update(flatten(value, f"{prefix}.{key}" if prefix else str(key)))
-    return flat
 
 
 def _shorter(key: str) -> str:

@@ -12,10 +12,11 @@ from urllib.parse import quote
 from rbench.errors import printable
 from rbench.report.leaderboard.controls import CONTROLS
 from rbench.report.leaderboard.entries import Entry, Table
-from rbench.report.leaderboard.labels import flatten, short
+from rbench.report.leaderboard.labels import short
 from rbench.report.leaderboard.stats import Sample
 from rbench.report.leaderboard.table_markdown import gap_text
 from rbench.report.leaderboard.text import count, duration, mean_and_spread
+from rbench.spec.columns import flatten
 
 LONGEST = 300
 MOST_PICTURES = 24

@@ -37,6 +37,22 @@ class Sample(dict[int, float]):
         """Over the seeds, or over the networks of the only one; None for no value."""
         return self.inside if len(self) == 1 and self.inside else summarise(list(self.values()))
 
+    @property
+    def size(self) -> int:
+        """Independent values: seeds, or the networks of the only one."""
+        return self.inside.n if len(self) == 1 and self.inside else len(self)
+
+    def logarithm(self) -> Sample:
+        """The natural logarithms, of a spread over networks to first order.
+
+        ValueError where a value is not above 0.
+        """
+        logs = Sample({seed: math.log(value) for seed, value in self.items()})
+        if (one := self.inside) is not None and one.std is not None and one.sem is not None:
+            mean = math.log(one.mean)
+            logs.inside = Summary(one.n, mean, one.std / one.mean, one.sem / one.mean, mean, mean)
+        return logs
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:
@@ -54,6 +70,23 @@ class Difference:
     n: int
     paired: bool
     sem: float | None = None
+    freedom: float | None = None
+
+    def interval(self, confidence: float) -> tuple[float, float] | None:
+        """The confidence interval of another level; None where there is no spread to tell."""
+        if self.sem is None or self.freedom is None:
+            return None
+        if self.sem == 0:
+            return self.value, self.value
+        from scipy.stats import t
+
+        low, high = t.interval(confidence, self.freedom, self.value, self.sem)
+        return float(low), float(high)
+
+    @property
+    def smallest(self) -> float | None:
+        """The smallest difference that the interval would have told from zero."""
+        return None if self.low is None or self.high is None else (self.high - self.low) / 2
 
     @property
     def telling(self) -> bool:
@@ -118,12 +151,13 @@ def _summary(values: Mapping[int, float]) -> Summary | None:
 
 def _interval(value: float, sem: float, freedom: float, n: int, paired: bool) -> Difference:
     if sem == 0:
-        return Difference(value, value, value, 1.0 if value == 0 else 0.0, n, paired, 0.0)
+        p = 1.0 if value == 0 else 0.0
+        return Difference(value, value, value, p, n, paired, 0.0, freedom)
     half = t_quantile(freedom) * sem
     from scipy.special import stdtr
 
     p = float(2 * stdtr(freedom, -abs(value / sem)))
-    return Difference(value, value - half, value + half, p, n, paired, sem)
+    return Difference(value, value - half, value + half, p, n, paired, sem, freedom)
 
 
 @lru_cache(maxsize=4096)

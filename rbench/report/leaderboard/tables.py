@@ -12,9 +12,10 @@ from typing import Any
 
 from rbench.report.leaderboard.controls import Baseline, find_controls
 from rbench.report.leaderboard.entries import Entry, MetricColumn, Table
-from rbench.report.leaderboard.labels import label, policy, tell_apart
+from rbench.report.leaderboard.labels import label, tell_apart
 from rbench.report.leaderboard.rows import Row, Value, distinct
 from rbench.report.leaderboard.stats import Sample, Summary, summarise
+from rbench.spec.columns import policy
 
 
 def make_tables(rows: Iterable[Row], baselines: Sequence[Baseline] = ()) -> list[Table]:

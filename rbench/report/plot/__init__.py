@@ -11,7 +11,7 @@ from the suite's records (matplotlib; SVG, or PNG where it shows pixels)::
     y = "top1"
     series = "freeze"                   # one line or colour for each value (a column, or a list)
     panel = "dataset"                   # one panel for each value (optional)
-    where = {freeze = ["none", "spatial"]}   # keep records with these values (optional)
+    where = {freeze = ["none", "spatial"]}   # conditions: records that are drawn (optional)
     error = "std"                       # std (default), sem, ci (95 %), none: over seeds
     xscale = "log2"                     # linear (default), log, log2; yscale likewise
     xlabel = "E"                        # ylabel likewise; default: the column and its unit
@@ -38,8 +38,8 @@ from the suite's records (matplotlib; SVG, or PNG where it shows pixels)::
 name (``top1``; ``fgsm`` is the first that begins with ``fgsm@``), and ``details.<path>``,
 ``metrics.<name>.details.<path>``, ``history.<name>`` for what the record keeps besides. Keys may
 also be written as in a spec (``model_kwargs.expansion``). ``freeze`` is the policy, several
-joined by ``+``. Records that lack a column that a figure names are left out of it;
-``where = {column = []}`` keeps those without it.
+joined by ``+``. Records that lack a column that a figure names are left out of it. Conditions are
+those of :mod:`rbench.spec.conditions`: ``where = {column = "none"}`` keeps records without it.
 
 **Differences**: ``minus = {freeze = "none"}`` draws y minus the y of the records that agree in x,
 series and panel but have these values instead, seed by seed where both have the seed

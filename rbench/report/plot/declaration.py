@@ -9,9 +9,8 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from rbench.errors import UserError, printable, suggest
 from rbench.plugin.options import Options
+from rbench.spec.conditions import Scalar, Where
 
-Scalar = str | int | float | bool
-Where = dict[str, Scalar | list[Scalar]]
 Scale = Literal["linear", "log", "log2"]
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 

@@ -14,7 +14,9 @@ from rbench.records.record import Record
 from rbench.report.leaderboard.frame import FIELDS, columns
 from rbench.report.leaderboard.reader import Reader
 from rbench.report.leaderboard.stats import Difference, Summary, difference, summarise, t_quantile
-from rbench.report.plot.declaration import Figure, Where
+from rbench.report.plot.declaration import Figure
+from rbench.spec.columns import canonical_name
+from rbench.spec.conditions import Where, holds
 
 Key = tuple[Any, ...]
 
@@ -29,7 +31,7 @@ class Item:
 
     def get(self, path: str) -> Any:
         """The value of a column; None where the record has none."""
-        name = path.replace("_kwargs.", ".", 1) if "_kwargs." in path else path
+        name = canonical_name(path)
         for candidate in (name, f"metric.{name}"):
             if (value := self.columns.get(candidate)) is not None:
                 return value
@@ -50,15 +52,8 @@ class Item:
         return None
 
     def matches(self, where: Where) -> bool:
-        """Whether every column has (one of) the wanted value(s); an empty list wants none."""
-        for path, wanted in where.items():
-            value = self.get(path)
-            if wanted == []:
-                if value is not None:
-                    return False
-            elif value not in (wanted if isinstance(wanted, list) else [wanted]):
-                return False
-        return True
+        """Whether every condition holds."""
+        return holds(where, self.get)
 
 
 @dataclass

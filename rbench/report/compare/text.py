@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from rbench.report.compare.claims import NOT_JUDGED
 from rbench.report.compare.report import NOT_MEASURED, ClaimRow, Report, ValueRow
 from rbench.report.leaderboard.text import escape, markdown, mean_and_spread, number
 
@@ -30,10 +31,11 @@ def to_markdown(made: Report, unmeasured: bool = True, level: int = 2) -> str:
 
 
 def to_summary(made: Report) -> str:
-    """For a README: a sentence and a table of measured claims for each paper."""
+    """For a README: a sentence, and a table of the claims that were judged, for each paper."""
     parts = []
     for paper in made.papers:
         claims = _of(made.claims, paper.name, False)
+        claims = [row for row in claims if not row.verdict.startswith(NOT_JUDGED)]
         parts.append(f"**{markdown(paper.title, 200)}.** {tally(made, paper.name)}\n")
         if claims:
             rows = {
@@ -132,11 +134,10 @@ def _counted(count: int, verdict: str) -> str:
 
 
 def _in_short(verdict: str) -> str:
-    """A verdict for counting: how many results it rests on is left to the rows."""
-    plain = verdict.removesuffix(" (one seed)")
-    if plain.startswith("holds in none"):
+    """A verdict for counting; how many results it rests on is in the rows."""
+    if verdict.startswith("holds in none"):
         return "does not hold"
-    return "holds in part" if plain.startswith("holds in") else plain
+    return "holds in part" if verdict.startswith("holds in") else verdict
 
 
 def _of(rows: Iterable[Any], paper: str, unmeasured: bool) -> list[Any]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from rbench import Metric
 from rbench_plugins.metrics import (
     autoattack,
+    calibration,
     content_similarity,
     convergence,
+    corruptions,
     cost,
     fgsm,
     filter_cosine,
@@ -31,8 +33,10 @@ from rbench_plugins.metrics import (
 
 COMPONENTS: list[Metric] = [
     autoattack.COMPONENT,
+    calibration.COMPONENT,
     content_similarity.COMPONENT,
     convergence.COMPONENT,
+    corruptions.COMPONENT,
     cost.COMPONENT,
     fgsm.COMPONENT,
     filter_cosine.COMPONENT,

@@ -1,0 +1,206 @@
+"""Initializers with structure, each against its definition: moments, covariance, rank, places."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from rbench_plugins.initializers import covariance as cov
+from rbench_plugins.initializers import zero as zero_init
+from rbench_plugins.initializers.conv_aware import spectra
+from scipy import stats
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tests.initializers.test_initializers import FAN_IN, SHAPE, draw, normal, uniform
+
+LECUN = math.sqrt(1 / FAN_IN)
+XAVIER = math.sqrt(2 / (FAN_IN + 64 * 9))
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "cdf", "std"),
+    [
+        ("lecun", {}, normal(LECUN), LECUN),
+        ("lecun", {"distribution": "uniform"}, uniform(math.sqrt(3) * LECUN), LECUN),
+        ("xavier", {"gain": 2.0}, uniform(2 * math.sqrt(3) * XAVIER), 2 * XAVIER),
+        ("xavier", {"distribution": "normal"}, normal(XAVIER), XAVIER),
+        ("trunc_normal", {}, stats.truncnorm(-2, 2, scale=0.02).cdf, 0.02 * math.sqrt(0.7737)),
+        (
+            "trunc_normal",
+            {"std": None, "cutoff": 1.0},
+            stats.truncnorm(-1, 1, scale=LECUN).cdf,
+            LECUN * math.sqrt(0.2911),
+        ),
+    ],
+)
+def test_follows_its_distribution(name: str, options: dict[str, Any], cdf: Any, std: float) -> None:
+    sample = draw(name, **options).double().flatten().numpy()
+    assert sample.mean() == pytest.approx(0, abs=0.025 * std)
+    assert sample.std() == pytest.approx(std, rel=0.035)
+    assert stats.kstest(sample, cdf).pvalue > 0.001
+
+
+@pytest.mark.parametrize(("mode", "fan"), [("fan_in", FAN_IN), ("fan_out", 64 * 9)])
+def test_signed_constants(mode: str, fan: int) -> None:
+    weight = draw("signed_constant", mode=mode)
+    assert torch.equal(weight.abs(), torch.full(SHAPE, math.sqrt(2 / fan)))
+    positive = int((weight > 0).sum())
+    assert stats.binomtest(positive, weight.numel()).pvalue > 0.001
+
+
+@pytest.mark.parametrize("shape", [(6, 4, 3, 3), (4, 6, 5, 5), (6, 6), (4, 2, 3)])
+def test_dirac_is_torchs(shape: tuple[int, ...]) -> None:
+    expected = torch.empty(shape)
+    if len(shape) == 2:
+        nn.init.eye_(expected)
+    else:
+        nn.init.dirac_(expected)
+    assert torch.equal(draw("dirac", shape), expected)
+    if len(shape) > 2:
+        nn.init.dirac_(expected, groups=2)
+        assert torch.equal(draw("dirac", shape, groups=2), expected)
+
+
+def test_sparse_filters_have_their_taps() -> None:
+    weight = draw("sparse", sparsity=0.75).view(64, -1)
+    kept = round(0.25 * FAN_IN)
+    assert (weight.count_nonzero(1) == kept).all()
+    values = weight[weight != 0].double().numpy()
+    assert stats.kstest(values, normal(math.sqrt(2 / kept))).pvalue > 0.001
+    per_tap = weight.count_nonzero(0).double()
+    # Each tap is in each filter with probability 1/4: a binomial number of 64.
+    assert per_tap.mean() == 16
+    assert float(per_tap.var()) == pytest.approx(64 * 0.25 * 0.75, rel=0.3)
+
+
+def test_zero_is_deterministic_and_orthogonal() -> None:
+    for shape in ((8, 8, 3, 3), (5, 8, 3, 3), (12, 8, 3, 3), (16, 3), (64, 1, 5, 5)):
+        weight = draw("zero", shape)
+        assert torch.equal(weight, draw("zero", shape, seed=1))
+        flat = weight.flatten(2).sum(2) if len(shape) > 2 else weight
+        if shape[0] <= shape[1]:
+            assert torch.equal(flat, torch.eye(shape[0], shape[1]))
+        else:
+            size = 2 ** math.ceil(math.log2(shape[0]))
+            assert torch.allclose(flat.abs(), torch.tensor(size**-0.5))
+            if size == shape[0]:
+                torch.testing.assert_close(flat.T @ flat, torch.eye(shape[1]))
+        assert weight.count_nonzero() == flat.count_nonzero()
+    x = torch.rand(2, 8, 9, 9)
+    assert torch.equal(F.conv2d(x, draw("zero", (8, 8, 3, 3)), padding=1), x)
+    identity = zero_init.matrix(12, 8, zero_init.ZeroOptions(hadamard=False))
+    assert torch.equal(identity, torch.eye(12, 8))
+    doubled = zero_init.matrix(12, 8, zero_init.ZeroOptions(scale=2.0))
+    torch.testing.assert_close(doubled, 2 * zero_init.matrix(12, 8, zero_init.ZeroOptions()))
+
+
+def test_convolution_aware_spectra_and_variance() -> None:
+    """The spectra's rows are orthonormal; numpy's inverse FFT gives the same filters."""
+    rows = spectra(10, 6, torch.Generator().manual_seed(0))
+    for block in (rows[:6], rows[6:]):
+        identity = torch.eye(len(block), dtype=torch.float64)
+        torch.testing.assert_close(block @ block.T, identity, atol=1e-12, rtol=0)
+    for shape in ((8, 4, 3, 3), (8, 10, 5, 5), (4, 1, 4, 4), (16, 8, 1, 1)):
+        for noise in (0.0, 0.05):
+            weight = draw("conv_aware", shape, noise=noise).double()
+            fan_in = weight[0].numel()
+            assert float(weight.var(correction=0)) == pytest.approx(2 / fan_in, rel=1e-5)
+    shape = (5, 3, 3, 3)
+    stream = torch.Generator().manual_seed(0)
+    reference = np.stack(
+        [np.fft.irfft2(spectra(3, 6, stream).numpy().reshape(3, 3, 2), s=(3, 3)) for _ in range(5)]
+    )
+    reference *= np.sqrt(2 / 27 / reference.var())
+    found = draw("conv_aware", shape, noise=0.0)
+    np.testing.assert_allclose(found.numpy(), reference, atol=1e-6)
+
+
+@pytest.mark.parametrize("c_in", [1, 4])
+@pytest.mark.parametrize(
+    ("options", "taps"), [({}, 1), ({"kernel": "box", "taps": 4}, 4), ({"kernel": "box"}, 9)]
+)
+def test_impulses_and_boxes(c_in: int, options: dict[str, Any], taps: int) -> None:
+    weight = draw("structured", (900, c_in, 5, 5), **options).flatten(0, 1).flatten(1)
+    assert (weight.count_nonzero(1) == taps).all()
+    assert (weight.square().sum(1) * c_in).numpy() == pytest.approx(1 / 3, rel=1e-5)
+    counts = weight.count_nonzero(0).numpy()
+    assert stats.chisquare(counts).pvalue > 0.001  # every tap is taken as often
+
+
+def test_spots_are_gaussians_around_a_tap() -> None:
+    weight = draw("structured", (400, 1, 5, 5), kernel="spot", variance=0.8)[:, 0]
+    assert float(weight.square().sum((1, 2)).mean()) == pytest.approx(1 / 3, rel=1e-5)
+    for kernel in weight[:10]:
+        y, x = divmod(int(kernel.argmax()), 5)
+        for i in range(5):
+            for j in range(5):
+                expected = math.exp(-((i - y) ** 2 + (j - x) ** 2) / 1.6)
+                assert float(kernel[i, j] / kernel.max()) == pytest.approx(expected, rel=1e-4)
+
+
+def test_low_rank_and_shared_kernels() -> None:
+    weight = draw("structured", (500, 1, 5, 5), kernel="low_rank", rank=4).view(500, 25)
+    assert int(torch.linalg.matrix_rank(weight)) == 4
+    energies = [
+        float(draw("structured", (500, 1, 5, 5), seed, kernel="low_rank", rank=4).square().sum())
+        for seed in range(60)
+    ]
+    assert np.mean(energies) / 500 == pytest.approx(1 / 3, rel=0.1)
+    shared = draw("structured", (12, 1, 3, 3), kernel="random", heads=3).view(4, 3, 9)
+    assert torch.equal(shared, shared[:1].expand(4, 3, 9))
+    assert len(torch.unique(shared.view(12, 9), dim=0)) == 3
+    sample = draw("structured", kernel="random").view(-1) * math.sqrt(SHAPE[1]) * 3
+    assert stats.kstest(sample.numpy(), uniform(1.0)).pvalue > 0.001
+
+
+def sigma(k: int, s: float) -> Tensor:
+    """The paper's block matrices, loop by loop."""
+    c = k // 2
+    z = torch.zeros(k, k, dtype=torch.float64)
+    for i in range(k):
+        for j in range(k):
+            z[i, j] = math.exp(-((i - c) ** 2 + (j - c) ** 2) / (2 * s))
+    product = torch.zeros(k * k, k * k, dtype=torch.float64)
+    for i in range(k):
+        for j in range(k):
+            for m in range(k):
+                for n in range(k):
+                    y, x = m - i + c, n - j + c
+                    moved = float(z[y, x]) if 0 <= y < k and 0 <= x < k else 0.0
+                    product[i * k + j, m * k + n] = z[i, j] * (moved - z[m, n] / 2)
+    return (product + product.T) / 2
+
+
+@pytest.mark.parametrize(("k", "s", "smallest"), [(3, 3.0, -0.61), (9, 3.0, -0.04), (3, 1.0, 0)])
+def test_the_covariance_is_the_papers_where_that_is_one(k: int, s: float, smallest: float) -> None:
+    """Elsewhere its nearest positive semidefinite matrix."""
+    wanted = sigma(k, s)
+    values, vectors = torch.linalg.eigh(wanted)
+    lowest = min(0.0, float(values.min()))
+    assert lowest == pytest.approx(smallest, abs=0.005)
+    found = cov.covariance((k, k), s)
+    clipped = vectors @ values.clamp_min(0).diag() @ vectors.T
+    torch.testing.assert_close(found, clipped, atol=1e-10, rtol=0)
+    assert float(cov.covariance((k, k), 0.16).trace()) == pytest.approx(0.680, abs=1e-3)
+
+
+def test_kernels_have_that_covariance() -> None:
+    kernels = draw("covariance", (60_000, 1, 3, 3), depth=1.0).view(-1, 9).double()
+    expected = cov.covariance((3, 3), 0.16 + 0.32 + 1.44)
+    found = kernels.T @ kernels / len(kernels)
+    # The standard error of an entry is at most sqrt(2) times the variance over sqrt(60,000).
+    torch.testing.assert_close(found, expected, atol=5 * 0.006 * float(expected.max()), rtol=0)
+    assert abs(kernels.mean(0)).max() < 0.02
+    shared = draw("covariance", (2000, 16, 3, 3), depth=1.0)
+    energy = float(shared.square().sum((1, 2, 3)).mean())
+    assert energy == pytest.approx(float(expected.trace()), rel=0.05)
+
+
+def test_a_layer_of_few_kernels_is_the_same_in_any_process() -> None:
+    for name in ("covariance", "structured", "sparse", "conv_aware"):
+        assert torch.equal(draw(name, (4, 2, 3, 3)), draw(name, (4, 2, 3, 3)))
+        assert not torch.equal(draw(name, (4, 2, 3, 3)), draw(name, (4, 2, 3, 3), seed=1))

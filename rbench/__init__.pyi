@@ -25,6 +25,8 @@ from .plugin.contexts import BuildContext as BuildContext
 from .plugin.contexts import DataContext as DataContext
 from .plugin.contexts import MetricContext as MetricContext
 from .plugin.contexts import TaskContext as TaskContext
+from .plugin.crops import fit_image as fit_image
+from .plugin.crops import largest_crop as largest_crop
 from .plugin.data import Batch as Batch
 from .plugin.data import FileImages as FileImages
 from .plugin.data import ImageData as ImageData
@@ -90,12 +92,14 @@ __all__ = [
     "content_digests",
     "content_revision",
     "derive",
+    "fit_image",
     "folded",
     "generator",
     "global_seed",
     "hookimpl",
     "is_spatial",
     "known_moments",
+    "largest_crop",
     "load",
     "peak_memory",
     "predict",

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from PIL.Image import Image
 from torch import Tensor
+
+from rbench.plugin.file_loader import read_batches
 
 
 @dataclass(frozen=True)
@@ -98,8 +100,10 @@ class _Picked:
 class FileImages:
     """Images that are read when they are needed.
 
-    ``load(i)`` opens image i as RGB or grey PIL; ``prepare`` turns it into a (C, H, W) float32
-    tensor in [0, 1] of the evaluation size. Training reads ``load`` through timm's loader.
+    ``load(i)`` opens image i as an RGB, RGBA or grey PIL image; ``prepare`` turns it into a
+    (C, H, W) float32 tensor in [0, 1] of the evaluation size. Training takes from ``load`` what
+    the recipe says: random resized crops, or images resized by :func:`rbench.fit_image` and then
+    cropped and flipped exactly as images in memory are.
     """
 
     load: Callable[[int], Image]
@@ -132,16 +136,10 @@ class FileImages:
         self, batch_size: int, device: torch.device, indices: Tensor | None = None
     ) -> Iterator[Batch]:
         """See :class:`Images`."""
-        subset: Any = self
-        if indices is not None:
-            subset = torch.utils.data.Subset(subset, indices.tolist())
-        loader: Any = torch.utils.data.DataLoader(
-            subset,
-            batch_size=batch_size,
-            num_workers=self.workers,
-        )
-        for images, labels in loader:
-            yield Batch(images.to(device, non_blocking=True), labels.to(device, non_blocking=True))
+        order: list[int] = list(range(len(self))) if indices is None else indices.tolist()
+        keys = [order[at : at + batch_size] for at in range(0, len(order), batch_size)]
+        for images, labels in read_batches(self, keys, self.workers, device):
+            yield Batch(images, labels)
 
 
 @dataclass(kw_only=True)

@@ -50,6 +50,12 @@ class Training(Options):
     crop_pad: int | None = Field(
         None, ge=0, description="zero padding of the random crop, pixels; default: the dataset's"
     )
+    scale: tuple[float, float] | None = Field(
+        None,
+        exclude_if=lambda scale: scale is None,  # so that older recipes keep their digests
+        description="range of the share of an image that random resized crops cover, in place of "
+        "--crop-pad; streamed datasets only",
+    )
     aa: str | None = Field(
         None, description="timm's RandAugment/AutoAugment string; streamed datasets only"
     )
@@ -72,6 +78,15 @@ class Training(Options):
         "last", description="epoch whose weights are measured; best: the highest test top-1"
     )
     drop_path: float | None = Field(None, ge=0, lt=1, description="drop_path_rate of timm models")
+
+    @model_validator(mode="after")
+    def _one_crop(self) -> Training:
+        if self.scale is not None:
+            if not 0 < self.scale[0] <= self.scale[1] <= 1:
+                raise ValueError(f"scale = {self.scale}: expected 0 < least <= most <= 1")
+            if self.crop_pad:
+                raise ValueError("scale and crop_pad are two kinds of random crop: choose one")
+        return self
 
     @model_validator(mode="after")
     def _warm_up_ends(self) -> Training:

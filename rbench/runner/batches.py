@@ -6,17 +6,21 @@ undisturbed one would have seen.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
+from PIL.Image import Image, Transpose
 from torch import Tensor
 
 from rbench.errors import UserError
+from rbench.plugin.crops import fit_image
 from rbench.plugin.data import Batch, FileImages, ImageData, MemoryImages, TrainingBatches
+from rbench.plugin.file_loader import read_batches
 from rbench.plugin.recipe import Training
 from rbench.plugin.subset import train_choice
-from rbench.seeds import derive, generator
+from rbench.seeds import derive, generator, global_seed
 
 if TYPE_CHECKING:
     from rbench.plugin.contexts import TaskContext
@@ -35,12 +39,14 @@ def training_batches(
 ) -> TrainingBatches:
     """Batches of ``data.train`` augmented as the recipe says; the last partial batch is dropped.
 
+    Crops and flips are the same for images in memory and for streamed ones.
+
     Inside a task, ``context.training_batches()`` is the same with the run's own arguments. The
     arguments are keyword-only, so that a benchmark or a test can make batches without a run.
     """
     images = data.train
     if images is None:
-        raise UserError(f"the data set {data.name} has no training images")
+        raise UserError(f"the dataset {data.name} has no training images")
     count = len(images) if limit is None else min(limit, len(images))
     if training.batch_size > count:
         raise UserError(
@@ -54,7 +60,7 @@ def training_batches(
     chosen = torch.arange(count) if choice is None else torch.tensor(choice.pick())
     order = EpochOrder(chosen, training.batch_size, seed, rank, processes)
     if isinstance(images, MemoryImages):
-        for name in ("aa", "aug_repeats", "reprob"):
+        for name in ("scale", "aa", "aug_repeats", "reprob"):
             if getattr(training, name):
                 raise UserError(
                     f"--{name.replace('_', '-')} works on streamed images; {data.name} is in memory"
@@ -78,8 +84,19 @@ def make_batches(context: TaskContext) -> TrainingBatches:
     )
 
 
+def crop_and_flip(data: ImageData, training: Training) -> tuple[int, float]:
+    """Zero padding of the random crop in pixels and flip probability: the recipe's or the set's.
+
+    With random resized crops there is no padding.
+    """
+    hflip = data.hflip if training.hflip is None else training.hflip
+    if training.scale is not None:
+        return 0, hflip
+    return (data.crop_pad if training.crop_pad is None else training.crop_pad), hflip
+
+
 class EpochOrder:
-    """Who sees which image when."""
+    """Which process sees which image when."""
 
     def __init__(self, chosen: Tensor, batch_size: int, seed: int, rank: int, processes: int):
         self.chosen, self.seed = chosen, seed
@@ -93,7 +110,15 @@ class EpochOrder:
         used = self.steps * self.batch_size
         return self.chosen[shuffle][:used].view(self.steps, self.batch_size)
 
-    def mine(self, per_global_batch: Tensor) -> Tensor:
+    def shifts_and_flips(self, epoch: int, pad: int, hflip: float) -> tuple[Tensor, Tensor]:
+        """Where each crop begins in the padded image, (steps, batch_size, 2) rows and columns,
+        and which images are flipped, (steps, batch_size)."""
+        draw = generator(self.seed, "augmentation", epoch)
+        shape = self.steps, self.batch_size
+        shifts = torch.randint(0, 2 * pad + 1, (*shape, 2), generator=draw)
+        return shifts, torch.rand(shape, generator=draw) < hflip
+
+    def shard(self, per_global_batch: Tensor) -> Tensor:
         """This process's columns of something (steps, batch_size, ...)."""
         return per_global_batch[:, self.start : self.start + self.share]
 
@@ -111,8 +136,7 @@ class MemoryBatches:
     ) -> None:
         assert images.labels is not None or data.num_classes == 0
         self.order, self.device = order, device
-        self.pad = data.crop_pad if training.crop_pad is None else training.crop_pad
-        self.hflip = data.hflip if training.hflip is None else training.hflip
+        self.pad, self.hflip = crop_and_flip(data, training)
         self.height, self.width = images.pixels.shape[-2:]
         # Channels last: a crop is then one gather of whole pixels.
         pixels = images.pixels.to(device).permute(0, 2, 3, 1)
@@ -125,12 +149,8 @@ class MemoryBatches:
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """See :class:`TrainingBatches`."""
         order = self.order.permutation(epoch)
-        draw = generator(self.order.seed, "augmentation", epoch)
-        shift = torch.randint(0, 2 * self.pad + 1, (*order.shape, 2), generator=draw)
-        flip = torch.rand(order.shape, generator=draw) < self.hflip
-        indices, shifts, flips = (
-            self.order.mine(part)[start:].to(self.device) for part in (order, shift, flip)
-        )
+        parts = (order, *self.order.shifts_and_flips(epoch, self.pad, self.hflip))
+        indices, shifts, flips = (self.order.shard(part)[start:].to(self.device) for part in parts)
         rows = torch.arange(self.height, device=self.device)
         columns = torch.arange(self.width, device=self.device)
         augments = bool(self.pad or self.hflip)
@@ -148,22 +168,52 @@ class MemoryBatches:
             yield Batch(chosen.permute(0, 3, 1, 2).float().div_(255), labels)
 
 
-class _Augmented(torch.utils.data.Dataset[tuple[Tensor, int]]):
-    """Image (i, position in the epoch) through timm's transform, seeded for that very sample."""
+@dataclass(frozen=True)
+class _Sample:
+    """An image's part in an epoch: where its crop begins and whether it is flipped."""
 
-    def __init__(self, images: FileImages, transform: Any, seed: int) -> None:
-        self.images, self.transform, self.seed = images, transform, seed
+    index: int
+    epoch: int
+    position: int
+    """In the global epoch: the random state of the sample is derived from it."""
+    top: int
+    left: int
+    flipped: bool
 
-    def __getitem__(self, key: tuple[int, int, int]) -> tuple[Tensor, int]:
-        from rbench.seeds import global_seed
 
-        index, epoch, position = key
-        with global_seed(self.seed, "sample", epoch, position):
-            return self.transform(self.images.load(index)), self.images.targets[index]
+@dataclass(frozen=True)
+class _Augmented:
+    """Images as the recipe wants them, with a random state of their own for each sample.
+
+    With ``primary`` (random resized crops) that is timm's; without it images are cropped and
+    flipped as in :class:`MemoryBatches`. ``secondary`` and ``final`` are timm's in either case.
+    """
+
+    images: FileImages
+    size: tuple[int, int]
+    primary: Callable[[Image], Image] | None
+    secondary: Callable[[Image], Image]
+    final: Callable[[Image], Tensor]
+    seed: int
+
+    def __getitem__(self, key: _Sample) -> tuple[Tensor, int]:
+        with global_seed(self.seed, "sample", key.epoch, key.position):
+            image = self.images.load(key.index)
+            if self.primary is not None:
+                image = self.primary(image)
+            else:
+                height, width = self.size
+                image = fit_image(image, self.size)
+                # Outside of the image Pillow's crop is black.
+                box = (key.left, key.top, key.left + width, key.top + height)
+                image = image.crop(box)
+                if key.flipped:
+                    image = image.transpose(Transpose.FLIP_LEFT_RIGHT)
+            return self.final(self.secondary(image)), self.images.targets[key.index]
 
 
 class StreamedBatches:
-    """Images read by worker processes and augmented by timm, one random state per sample."""
+    """Images that worker processes read and augment."""
 
     def __init__(
         self,
@@ -178,18 +228,28 @@ class StreamedBatches:
 
         self.order, self.device, self.workers = order, device, workers
         self.repeats = max(1, training.aug_repeats)
-        transform = create_transform(
+        self.pad, self.hflip = crop_and_flip(data, training)
+        primary, secondary, final = create_transform(
             (data.in_chans, *data.img_size),
             is_training=True,
             use_prefetcher=False,
-            hflip=0.5 if training.hflip is None else training.hflip,
+            scale=training.scale,
+            hflip=self.hflip,
             color_jitter=None,
             auto_augment=training.aa,
             re_prob=training.reprob,
             mean=(0.0,) * data.in_chans,
             std=(1.0,) * data.in_chans,
+            separate=True,
         )
-        self.dataset = _Augmented(images, transform, order.seed)
+        self.samples = _Augmented(
+            images,
+            data.img_size,
+            None if training.scale is None else primary,
+            secondary,
+            final,
+            order.seed,
+        )
 
     def __len__(self) -> int:
         return self.order.steps
@@ -197,23 +257,21 @@ class StreamedBatches:
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """See :class:`TrainingBatches`."""
         order = self.order.permutation(epoch)
+        shifts, flips = self.order.shifts_and_flips(epoch, self.pad, self.hflip)
         if self.repeats > 1:
             # Repeated augmentation (Hoffer 2020): an epoch is as long, with fewer images.
             flat = order.flatten()
             order = flat.repeat_interleave(self.repeats)[: flat.numel()].view_as(order)
         position = torch.arange(order.numel()).view_as(order)
+        parts = (order, position, shifts - self.pad, flips)
+        batches = zip(*(self.order.shard(part)[start:].tolist() for part in parts), strict=True)
         keys = [
-            [(int(i), epoch, int(p)) for i, p in zip(batch, places, strict=True)]
-            for batch, places in zip(self.order.mine(order), self.order.mine(position), strict=True)
+            [
+                _Sample(index, epoch, place, top, left, flipped)
+                for index, place, (top, left), flipped in zip(*batch, strict=True)
+            ]
+            for batch in batches
         ]
-        loader = torch.utils.data.DataLoader(
-            self.dataset,
-            batch_sampler=keys[start:],
-            num_workers=self.workers,
-            pin_memory=self.device.type == "cuda",
-            generator=generator(derive(self.order.seed, "workers"), epoch),
-        )
-        for images, labels in loader:
-            yield Batch(
-                images.to(self.device, non_blocking=True), labels.to(self.device, non_blocking=True)
-            )
+        workers = generator(derive(self.order.seed, "workers"), epoch)
+        for images, labels in read_batches(self.samples, keys, self.workers, self.device, workers):
+            yield Batch(images, labels)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from rbench.plugin.data import FileImages
 from rbench.records.record import DataReport
 from rbench.spec.registry import known_data
 from rbench.spec.resolve import Resolved, data_context
@@ -17,7 +18,13 @@ if TYPE_CHECKING:
 
 def open_data(resolved: Resolved) -> tuple[ImageData, list[str]]:
     """The run's data and notes on it; several seeds in one process share what was opened last."""
-    return _open_data(_DataKey(resolved))
+    data, notes = _open_data(_DataKey(resolved))
+    workers = resolved.spec.workers
+    train, test = (
+        replace(images, workers=workers) if isinstance(images, FileImages) else images
+        for images in (data.train, data.test)
+    )
+    return replace(data, train=train, test=test), notes
 
 
 class _DataKey:

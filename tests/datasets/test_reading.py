@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from rbench_plugins.datasets.reading import find_images, fit, open_image, readable
+from rbench_plugins.datasets.reading import find_images, open_image, readable
 
-from rbench import UserError
+from rbench import UserError, fit_image
 
 RAMP = np.linspace(0, 255, 64 * 48).reshape(48, 64)
 
@@ -94,7 +94,7 @@ def test_exif_orientation_is_applied(tmp_path: Path) -> None:
 
 def test_a_hundred_megapixels(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
     Image.new("1", (10_000, 10_000)).save(tmp_path / "big.png")
-    assert fit(open_image(tmp_path / "big.png"), (32, 32)).size == (32, 32)
+    assert fit_image(open_image(tmp_path / "big.png"), (32, 32)).size == (32, 32)
     assert not recwarn.list
     Image.new("1", (20_000, 20_000)).save(tmp_path / "huge.png")
     with pytest.raises(UserError, match=r"huge\.png has too many pixels"):
@@ -145,17 +145,17 @@ def test_a_mixed_folder(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("size", [(1, 500), (500, 1), (1, 1), (30, 20)])
 def test_fit_takes_any_shape(size: tuple[int, int]) -> None:
-    assert fit(Image.new("RGB", size, "green"), (24, 16)).getpixel((8, 12)) == (0, 128, 0)
+    assert fit_image(Image.new("RGB", size, "green"), (24, 16)).getpixel((8, 12)) == (0, 128, 0)
 
 
 @pytest.mark.parametrize("size", [(66, 29), (29, 66), (262, 225), (225, 262)])
 def test_fit_stays_inside_where_rounding_leaves_the_image(size: tuple[int, int]) -> None:
     scale = min(size) / 224
     assert (min(size) - 224 * scale) / 2 < 0  # what Pillow would refuse
-    assert fit(Image.new("RGB", size, "green"), (224, 224)).getpixel((0, 0)) == (0, 128, 0)
+    assert fit_image(Image.new("RGB", size, "green"), (224, 224)).getpixel((0, 0)) == (0, 128, 0)
 
 
 def test_fit_crops_the_centre() -> None:
     picture = Image.fromarray(np.tile(np.arange(100, dtype=np.uint8), (20, 1)))
-    row = np.asarray(fit(picture, (20, 20)))[10]
+    row = np.asarray(fit_image(picture, (20, 20)))[10]
     np.testing.assert_array_equal(row, np.arange(40, 60))

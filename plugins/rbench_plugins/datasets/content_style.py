@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, field_validator
 
-from rbench import DataContext, Dataset, Options, UnknownName, UserError
-from rbench_plugins.datasets.reading import find_images, fit, open_image, readable
+from rbench import DataContext, Dataset, Options, UnknownName, UserError, fit_image
+from rbench_plugins.datasets.reading import find_images, open_image, readable
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -71,7 +71,7 @@ def open_pairs(context: DataContext, options: ContentStyleOptions) -> ImageData:
     def load(found: list[str | Path], size: tuple[int, ...], opened: list[Image]) -> MemoryImages:
         images = []
         for number, source in enumerate(found):
-            image = fit(opened[number] if opened else _open(source), (size[0], size[1]))
+            image = fit_image(opened[number] if opened else _open(source), (size[0], size[1]))
             images.append(torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1))
         names = [s if isinstance(s, str) else s.stem for s in found]
         return MemoryImages(torch.stack(images), None, names)

@@ -9,10 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rbench import DataContext, FoundFile, UserError, content_digests, content_revision
+from rbench import (
+    DataContext,
+    FoundFile,
+    UserError,
+    content_digests,
+    content_revision,
+    fit_image,
+)
 from rbench_plugins.datasets.decoded import Decoded, cache_place, decoded, read_decoded
 from rbench_plugins.datasets.memory import Moments, moments_of
-from rbench_plugins.datasets.reading import SUFFIXES, fit, open_image
+from rbench_plugins.datasets.reading import SUFFIXES, open_image
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -265,7 +272,7 @@ class _Reader:
         if self.in_chans == 1:
             image = image.convert("L")
         if self.size is not None and (image.height, image.width) != self.size:
-            image = fit(image, self.size)
+            image = fit_image(image, self.size)
         array = np.asarray(image)
         return array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
 

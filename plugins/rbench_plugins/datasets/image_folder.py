@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,17 +59,20 @@ def open_folder(context: DataContext, options: FolderOptions) -> ImageData:
     train, test, classes = two_splits(root, HELD_OUT)
     if _streamed(context, train, test, options):
         revision = revision_of((train, test), digests((train, test), context.skip_bad))
-        return streamed_data(
+        data = streamed_data(
             context, "image_folder", (train, test), classes, options.crop_pct, revision
         )
+        pad = _crop_pad(data.img_size, options)
+        return replace(data, hflip=options.hflip, crop_pad=pad)
     return _in_memory(context, train, test, classes, options)
 
 
 def identity(context: DataContext, options: FolderOptions) -> str:
     """A digest of the names and contents of all images.
 
-    A limited run is normalized by the images that it uses, if the registry does not know the
-    whole set; that is then part of its identity.
+    Streamed images are evaluated and normalized in another way, which is part of the identity. So
+    is that a limited run is normalized by the images that it uses, where the registry does not
+    know the whole set.
     """
     root = data_dir(context, "image_folder")
     if _is_plain(context, root):
@@ -76,8 +80,10 @@ def identity(context: DataContext, options: FolderOptions) -> str:
         return revision_of((split,), digests((split,), context.skip_bad))
     train, test, _ = two_splits(root, HELD_OUT)
     content = revision_of((train, test), digests((train, test), context.skip_bad))
+    if _streamed(context, train, test, options):
+        return f"{content} streamed"
     limit = context.limit
-    if limit is None or limit >= len(train.files) or _streamed(context, train, test, options):
+    if limit is None or limit >= len(train.files):
         return content
     size = context.img_size or _size_of(train)
     known = known_moments(content, context.in_chans or 3, size)
@@ -89,6 +95,10 @@ def _streamed(context: DataContext, train: Split, test: Split, options: FolderOp
     if options.stream is not None:
         return options.stream
     return not fits((train, test), context.img_size or _size_of(train), context.in_chans or 3)
+
+
+def _crop_pad(size: tuple[int, int], options: FolderOptions) -> int:
+    return min(size) // 8 if options.crop_pad is None else options.crop_pad
 
 
 def _size_of(split: Split) -> tuple[int, int]:
@@ -160,7 +170,7 @@ def _in_memory(
         mean=mean,
         std=std,
         hflip=options.hflip,
-        crop_pad=min(size) // 8 if options.crop_pad is None else options.crop_pad,
+        crop_pad=_crop_pad(size, options),
         skipped=skipped,
     )
 

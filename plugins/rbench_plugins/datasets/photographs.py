@@ -57,13 +57,12 @@ def open_photographs(context: DataContext, options: PhotographOptions) -> ImageD
 
     import numpy as np
 
-    from rbench import ImageData, MemoryImages
+    from rbench import ImageData, MemoryImages, fit_image
     from rbench_plugins.datasets.memory import channelled, moments_of
-    from rbench_plugins.datasets.reading import fit
 
     size = context.img_size or (224, 224)
     names = list(TEST)[: options.images]
-    whole = [np.asarray(fit(_image(TEST[name]), size)) for name in names]
+    whole = [np.asarray(fit_image(_image(TEST[name]), size)) for name in names]
     test = channelled(_stack(whole), context.in_chans)
     train = channelled(_stack(_crops(size, options.crops)), context.in_chans)
     mean, std = moments_of(train)
@@ -85,14 +84,14 @@ def _crops(size: tuple[int, int], count: int) -> list[Any]:
     import numpy as np
     from PIL.Image import Resampling
 
-    from rbench_plugins.datasets.reading import whole_crop
+    from rbench import largest_crop
 
     rng = np.random.default_rng(0)
     photographs = [_image(name) for name in TRAIN]
     crops = []
     for index in range(count):
         image = photographs[index % len(photographs)]
-        full = whole_crop(image, size)
+        full = largest_crop(image, size)
         scale = rng.uniform(0.3, 1.0)
         width, height = (full[2] - full[0]) * scale, (full[3] - full[1]) * scale
         left, top = rng.uniform(0, image.width - width), rng.uniform(0, image.height - height)

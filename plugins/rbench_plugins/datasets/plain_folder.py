@@ -16,8 +16,9 @@ from rbench import (
     UserError,
     content_digests,
     content_revision,
+    fit_image,
 )
-from rbench_plugins.datasets.reading import find_images, fit, readable
+from rbench_plugins.datasets.reading import find_images, readable
 
 if TYPE_CHECKING:
     from rbench import ImageData, MemoryImages
@@ -109,7 +110,7 @@ def _load(
     paths, arrays = [], []
     total = 0
     for path, image in readable(find_images(folder), context.skip_bad, skipped):
-        array = np.asarray(fit(image, size))
+        array = np.asarray(fit_image(image, size))
         total += array.nbytes
         if total > MOST_IN_MEMORY:
             raise UserError(

@@ -179,6 +179,13 @@ class TaskContext:
         return self.make_batches(self)
 
 
+class Rebuild(Protocol):
+    """The network of the run as it was built, on the CPU and independent of the trained one."""
+
+    def __call__(self, seed: int | None = None) -> nn.Module:
+        """With the run's own seed and weights, or freshly drawn from another ``seed``."""
+
+
 @dataclass(kw_only=True)
 class MetricContext:
     """For ``Metric.measure``."""
@@ -193,3 +200,5 @@ class MetricContext:
     progress: Progress = silent
     note: Note = field(default=lambda text: None)
     artifacts: Artifacts = field(default_factory=lambda: Artifacts(None))
+    rebuild: Rebuild | None = None
+    """Builds the run's network again, as it was before the task."""

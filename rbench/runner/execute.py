@@ -11,7 +11,7 @@ import os
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
@@ -28,12 +28,15 @@ from rbench.plugin.contexts import Artifacts, Clock, MetricContext, Progress, Ta
 from rbench.records.record import Failure, Phase, Record
 from rbench.runner import environment, memory
 from rbench.runner.batches import make_batches
+from rbench.runner.finite import finite_json, finite_value
 from rbench.runner.load_data import described, open_data, sampled
 from rbench.seeds import derive
 from rbench.spec.resolve import Resolved
 from rbench.spec.run_spec import PLACES
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from rbench.plugin.data import ImageData
     from rbench.plugin.loading import Plugins
     from rbench.plugin.outcomes import Outcome
@@ -211,7 +214,9 @@ class _Run:
         record, built, history = self.record, self.built, self.outcome.history
         built.network.cpu()
         record.history = {k: [_finite(v) for v in values] for k, values in history.items()}
-        record.details = self.outcome.details
+        details = finite_json(self.outcome.details, "the task's details", self.note)
+        assert isinstance(details, dict)
+        record.details = details
         record.result_sha256 = state_sha256(built.network)
         _check_frozen(built)
         built.freeze.sha256_after = built.freeze.frozen.sha256
@@ -230,12 +235,18 @@ class _Run:
                     progress=self.execution.progress,
                     note=self.note,
                     artifacts=self.artifacts,
+                    rebuild=self.rebuild,
                 )
                 for value in metric.component.measure(self.outcome, context, metric.options):
-                    if value.value is not None and not math.isfinite(value.value):
-                        self.note(f"{value.name} is {value.value}")
-                        value.value = None
-                    self.record.metrics.append(value)
+                    self.record.metrics.append(finite_value(value, self.note))
+
+    def rebuild(self, seed: int | None = None) -> nn.Module:
+        """See :class:`rbench.plugin.contexts.MetricContext`."""
+        spec = self.resolved.spec
+        if seed is not None:
+            changes = {"seed": seed, "pretrained": False, "initial_checkpoint": None}
+            spec = spec.model_copy(update=changes)
+        return build(replace(self.resolved, spec=spec), self.data, lambda text: None).network
 
     def keep_files(self) -> None:
         """Name the pictures, write the weights where they are wanted, read the memory's peak."""

@@ -12,6 +12,7 @@ from .network.freeze import is_spatial as is_spatial
 from .network.freeze import spatial_filters as spatial_filters
 from .network.wrap import reparametrize as reparametrize
 from .network.wrap import replace_layers as replace_layers
+from .network.wrap import stored_weight as stored_weight
 from .plugin.components import Architecture as Architecture
 from .plugin.components import ArchitectureFamily as ArchitectureFamily
 from .plugin.components import Dataset as Dataset
@@ -107,6 +108,7 @@ __all__ = [
     "replace_layers",
     "run",
     "spatial_filters",
+    "stored_weight",
     "train",
     "training_batches",
 ]

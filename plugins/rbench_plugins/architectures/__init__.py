@@ -5,6 +5,7 @@ from __future__ import annotations
 from rbench import Architecture, ArchitectureFamily
 from rbench_plugins.architectures import (
     alexnet_dcn,
+    fixed_basis,
     lc_timm,
     random_cnn,
     resnet14,
@@ -22,6 +23,8 @@ from rbench_plugins.architectures import (
 
 COMPONENTS: list[Architecture | ArchitectureFamily] = [
     alexnet_dcn.COMPONENT,
+    fixed_basis.COMPONENT,
+    fixed_basis.FAMILY,
     lc_timm.COMPONENT,
     lc_timm.FAMILY,
     random_cnn.COMPONENT,

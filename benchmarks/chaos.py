@@ -1,17 +1,16 @@
-"""Kill a sweep again and again, and hold what comes out against an undisturbed one.
+"""Kill a sweep again and again, and compare its records to those of an undisturbed one.
 
-    python benchmarks/chaos.py                        # 40 cells, 100 kills
-    python benchmarks/chaos.py --cells 6 --kills 10   # the short form that the tests run
+    python benchmarks/chaos.py                       # 40 runs, 100 kills
+    python benchmarks/chaos.py --runs 6 --kills 10   # the short form that the tests execute
 
-Every cell trains a small timm network on digits with a checkpoint at every step. The sweep runs on
-a small memory disk where this may be mounted (as root on Linux). Kills take turns: SIGKILL to the
-sweep, to a worker, to a worker in the middle of a write, to the process that all workers are
-forked from; SIGTERM to the sweep; a disk that is full for two seconds; a folder that is gone for
-two seconds. If all cells are done before the kills are
-spent, the sweep begins again in a new folder. At the end of each: no cell lost, none run twice to
-completion, no file that cannot be read, the same numbers, and leaderboards equal to the byte once
-the fields of wall-clock time (and the command, which names the folder) are emptied in the records.
-Exit code 1 if any of this does not hold.
+Every run trains a small timm network on digits with a checkpoint at every step. The sweep is on a
+small memory disk where this may be mounted (as root on Linux). The kills take turns: SIGKILL to
+the sweep, to a worker, to a worker in the middle of a write, to the forkserver that all workers
+are forked from; SIGTERM to the sweep; a disk that is full for two seconds; a folder that vanishes
+for two seconds. If all runs are done before the kills are spent, the sweep starts again in a new
+folder. At the end of each sweep: no run is lost, none was completed twice, every file can be read,
+the numbers are the same, and leaderboards are equal to the byte once the fields of wall-clock time
+(and the command, which names the folder) are emptied in the records. Exit code 1 otherwise.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ from typing import Any
 
 MODELS = ("test_resnet", "test_byobnet")
 SUITE = """
-summary = "Small cells that train."
+summary = "Small runs that train."
 seeds = {seeds}
 [base]
 dataset = "digits"
@@ -46,7 +45,18 @@ training = {{ epochs = 2, batch_size = 16 }}
 model = {models}
 freeze = [["none"], ["spatial"]]
 """
-KINDS = ("worker", "sweep", "write", "zygote", "full", "term", "worker", "write", "gone", "sweep")
+KINDS = (
+    "worker",
+    "sweep",
+    "write",
+    "forkserver",
+    "full",
+    "term",
+    "worker",
+    "write",
+    "gone",
+    "sweep",
+)
 WALL_CLOCK: dict[str, Any] = {
     "seconds": 0.0, "timing": [], "started": "", "peak_memory_bytes": None, "notes": [],
     "command": "",
@@ -56,14 +66,14 @@ WALL_CLOCK: dict[str, Any] = {
 class Chaos:
     """Starts sweeps and disturbs them."""
 
-    def __init__(self, suite: Path, cells: int, slots: int, seed: int) -> None:
-        self.suite, self.cells, self.slots = suite, cells, slots
+    def __init__(self, suite: Path, runs: int, slots: int, seed: int) -> None:
+        self.suite, self.runs, self.slots = suite, runs, slots
         self.random = random.Random(seed)
         self.deadline = float("inf")
         self.unit = 1.0
         """Seconds from the start of a sweep to its first record, on this machine today."""
-        self.cell = 1.0
-        """Seconds of a cell, on this machine today."""
+        self.run_seconds = 1.0
+        """Seconds of a run, on this machine today."""
         self.kills: Counter[str] = Counter()
         self.endings: Counter[int] = Counter()
 
@@ -90,7 +100,7 @@ class Chaos:
         if sweep.wait():
             sys.exit(f"the undisturbed sweep failed:\n{self.said()}")
         whole = time.monotonic() - begun
-        self.cell = (whole - self.unit) * self.slots / max(1, self.cells - 1)
+        self.run_seconds = (whole - self.unit) * self.slots / max(1, self.runs - 1)
         return whole
 
     def disturbed(self, output: Path, kills: int, kinds: itertools.cycle[str]) -> list[str]:
@@ -118,7 +128,7 @@ class Chaos:
 
     def strike(self, kind: str, sweep: subprocess.Popen[bytes], output: Path) -> bool:
         """Do one bad thing; False if there was no occasion."""
-        wait = self.random.uniform(0.0, 2.0) * self.cell
+        wait = self.random.uniform(0.0, 2.0) * self.run_seconds
         if kind in ("sweep", "term") and self.random.random() < 0.5:
             # While it starts, too.
             wait = self.random.uniform(0.0, 1.0) * self.unit
@@ -136,8 +146,8 @@ class Chaos:
         elif kind == "term":
             sweep.terminate()
             sweep.wait(60)
-        elif kind in ("worker", "zygote"):
-            found = workers(sweep.pid) if kind == "worker" else children(sweep.pid)
+        elif kind in ("worker", "forkserver"):
+            found = workers(sweep.pid) if kind == "worker" else forkservers(sweep.pid)
             if not found:
                 return False
             send(self.random.choice(found), signal.SIGKILL)
@@ -189,13 +199,13 @@ class Watch:
         return [f"{n} was written {len(s)} times" for n, s in self.seen.items() if len(s) > 1]
 
 
-def compare(output: Path, undisturbed: Path, cells: int) -> list[str]:
+def compare(output: Path, undisturbed: Path, runs: int) -> list[str]:
     """What differs, and what is left over."""
     wrong: list[str] = []
     names = {path.name for path in undisturbed.glob("*.json")}
     found = {path.name for path in output.glob("*.json")}
-    if len(names) != cells or found != names:
-        wrong.append(f"{len(found)} records, {len(names)} undisturbed, {cells} cells")
+    if len(names) != runs or found != names:
+        wrong.append(f"{len(found)} records, {len(names)} undisturbed, {runs} runs")
     for path in output.rglob("*"):
         if path.is_file() and path.parent == output and path.suffix != ".json":
             wrong.append(f"left over: {path.name}")
@@ -238,14 +248,19 @@ def children(pid: int) -> list[int]:
         return []
 
 
-def workers(pid: int) -> list[int]:
-    """The processes of a sweep that run cells: children of its zygote, where it has one."""
+def forkservers(pid: int) -> list[int]:
+    """The process that a sweep forks its workers from."""
     found = []
     for child in children(pid):
         with contextlib.suppress(OSError):
-            forks = b"rbench.sweep.forkserver" in Path(f"/proc/{child}/cmdline").read_bytes()
-            found += children(child) if forks else [child]
+            if b"multiprocessing.forkserver" in Path(f"/proc/{child}/cmdline").read_bytes():
+                found.append(child)
     return found
+
+
+def workers(pid: int) -> list[int]:
+    """The processes of a sweep that execute runs."""
+    return [worker for forkserver in forkservers(pid) for worker in children(forkserver)]
 
 
 def send(pid: int, what: signal.Signals) -> None:
@@ -272,7 +287,7 @@ def kill_in_a_write(output: Path, sweep: subprocess.Popen[bytes]) -> bool:
 
 
 def has_temporary(pid: int, output: Path) -> bool:
-    """Whether a process has a file of a checkpoint, record or claim open that has no name yet."""
+    """Whether a process has a file of a checkpoint, record or lock open that has no name yet."""
     try:
         targets = [os.readlink(entry.path) for entry in os.scandir(f"/proc/{pid}/fd")]
     except OSError:
@@ -298,15 +313,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--cells", type=int, default=40, help="rounded up to what the grid gives")
+    parser.add_argument("--runs", type=int, default=40, help="rounded up to what the grid gives")
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--minutes", type=float, default=60, help="then no more kills")
     parser.add_argument("--slots", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    models = MODELS if options.cells >= 8 else MODELS[:1]
-    seeds = -(-options.cells // (2 * len(models)))
-    cells = seeds * 2 * len(models)
+    models = MODELS if options.runs >= 8 else MODELS[:1]
+    seeds = -(-options.runs // (2 * len(models)))
+    runs = seeds * 2 * len(models)
     work = Path(tempfile.mkdtemp(prefix="rbench-chaos-"))
     disk = work / "disk"
     disk.mkdir()
@@ -317,7 +332,7 @@ def main() -> None:
     try:
         suite = work / "suite.toml"
         suite.write_text(SUITE.format(seeds=seeds, models=json.dumps(models)))
-        chaos = Chaos(suite, cells, options.slots, options.seed)
+        chaos = Chaos(suite, runs, options.slots, options.seed)
         alone = chaos.undisturbed(work / "undisturbed")
         begun, rounds = time.monotonic(), 0
         kinds = itertools.cycle(KINDS)
@@ -327,11 +342,11 @@ def main() -> None:
             output = disk / f"round-{rounds}"
             left = options.kills - chaos.kills.total()
             wrong = chaos.disturbed(output, left, kinds)
-            wrong += compare(output, work / "undisturbed", cells)
+            wrong += compare(output, work / "undisturbed", runs)
             problems += [f"round {rounds}: {text}" for text in wrong]
             print(f"round {rounds}: {dict(chaos.kills)} so far, {wrong or 'all holds'}", flush=True)
         summary = {
-            "cells": cells,
+            "runs": runs,
             "rounds": rounds,
             "kills": chaos.kills.total(),
             "kinds": dict(chaos.kills),

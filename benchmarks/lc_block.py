@@ -34,7 +34,7 @@ from torch import nn
 from rbench import BuildContext, generator, global_seed, peak_memory
 from rbench.network.freeze import freeze
 from rbench.plugin.catalog import Catalog
-from rbench.runner.memory import track
+from rbench.runner.memory import reset_peak
 
 NAN = float("nan")
 
@@ -126,7 +126,7 @@ class Trainer:
 
     def peak(self, images: int) -> int:
         """Bytes at the peak of one step, everything that the process holds among them."""
-        track(self.device)
+        reset_peak(self.device)
         self.step(images)
         self.wait()
         return peak_memory(self.device) or 0
@@ -135,7 +135,7 @@ class Trainer:
 def memory(form: Form, args: argparse.Namespace, catalog: Catalog) -> dict[str, float]:
     """Peaks of this process, in MiB; see the module's text."""
     torch.nn.functional.conv2d(torch.rand(1, 3, 8, 8), torch.rand(4, 3, 3, 3)).sum()
-    track(torch.device(args.device))
+    reset_peak(torch.device(args.device))
     before = peak_memory(torch.device(args.device)) or 0
     trainer = Trainer(form, args, catalog)
     trainer.step(2)  # momentum

@@ -43,7 +43,7 @@ def fill(suite: Path, output: Path) -> int:
     from rbench.plugin.catalog import Catalog
     from rbench.records.record import MetricValue, Record, to_json
     from rbench.spec.suite_spec import read_suite
-    from rbench.sweep.job import Ticket
+    from rbench.sweep.job import RunJob
     from rbench.sweep.survey import resolve_each
 
     cells, _ = resolve_each(read_suite(str(suite)).cells(), Catalog.from_environment())
@@ -53,7 +53,7 @@ def fill(suite: Path, output: Path) -> int:
     for place, cell in enumerate(cells[: len(cells) - MISSING]):
         kind = json.dumps({**cell.identity, "seed": None})
         if kind not in templates:
-            content = Ticket.of(cell).failed("", "").model_dump(mode="json")
+            content = RunJob.of(cell).failed("", "").model_dump(mode="json")
             top1 = MetricValue(name="top1", value=50.0625, unit="%", higher_is_better=True)
             content |= {"status": "done", "error": None, "seconds": 2.0}
             content |= {"freeze": {"policy": ["none"], "learnable": tensors, "frozen": tensors}}

@@ -11,12 +11,13 @@ from rbench.errors import UnknownName, UserError
 from rbench.plugin.catalog import Catalog
 from rbench.plugin.recipe import Training
 from rbench.records.record import Record
+from rbench.records.store import Store
 from rbench.report.collection import Records
 from rbench.spec.parse import parse
 from rbench.spec.resolve import Resolved, resolve
 from rbench.spec.run_settings import RunSettings
 from rbench.spec.run_spec import RunSpec
-from rbench.sweep.run_cell import Cell, check_writable, finished, run_cell
+from rbench.sweep.run_or_load import RunResult, run_or_load
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,24 +61,25 @@ def resolve_seeds(spec: RunSpec, seeds: int, catalog: Catalog) -> list[Resolved]
 
 def run_seeds(
     runs: list[Resolved], settings: RunSettings, execution: Execution, reporter: Reporter
-) -> list[Cell]:
+) -> list[RunResult]:
     """Run each of ``runs`` whose record is missing in the results folder; their records.
 
     Stops after a run that was interrupted. UserError where the folder cannot be written.
     """
-    check_writable(settings.output)
-    done: list[Cell] = []
+    store = Store(settings.output)
+    store.check_writable()
+    done: list[RunResult] = []
     for resolved in runs:
         reporter.start(f"seed {resolved.spec.seed}" if len(runs) > 1 else "")
-        found = None if settings.force else finished(settings.output, resolved)
-        weights = settings.output / resolved.slug / "weights.safetensors"
+        found = None if settings.force else store.finished(resolved.slug, resolved.digest)
+        weights = store.weights(resolved.slug)
         again = found is not None and settings.save_weights and not weights.exists()
         if again:
             reporter.say("the record is there without its weights: running again to save them")
         elif found is not None:
-            path = settings.output / f"{resolved.slug}.json"
+            path = store.record(resolved.slug)
             reporter.say(f"already in {path}; --force (force=True) runs it again")
-        done.append(run_cell(resolved, settings.output, execution, force=settings.force or again))
+        done.append(run_or_load(resolved, settings.output, execution, force=settings.force or again))
         if done[-1].record.status == "interrupted":
             break
     return done

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from functools import cache
 from pathlib import Path
 
 from rbench.errors import UserError
@@ -23,21 +24,38 @@ def cache_folder() -> Path:
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
-    """Write ``content`` so that ``path`` holds either what it held or all of it; text as UTF-8."""
+    """Write ``content`` so that ``path`` holds either what it held or all of it; text as UTF-8.
+
+    Missing parent folders are created. UserError if the file cannot be written.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:160]}.", dir=path.parent)
+        replace_file(path, content.encode() if isinstance(content, str) else content)
     except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}") from error
+        raise UserError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file in an existing folder atomically and durably. OSError if that fails.
+
+    Its permissions are those of a new file under the user's umask, since folders may be shared.
+    """
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:160]}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
+        os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
-    except BaseException as error:
+    except BaseException:
         Path(temporary).unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise UserError(f"cannot write {path}: {error.strerror}") from error
         raise
+
+
+@cache
+def _umask() -> int:
+    """This process's umask, which can only be read by setting it."""
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return umask

@@ -45,12 +45,13 @@ def command(
     without any, that of a pilot of three steps (the first --pilots of them).
     """
     from rbench.plugin.catalog import Catalog
+    from rbench.records.store import Store
     from rbench.spec.parse import parse
     from rbench.spec.select import select
     from rbench.spec.suite_spec import read_suite
     from rbench.sweep.executors.base import Settings
-    from rbench.sweep.executors.local import shares
-    from rbench.sweep.job import Ticket
+    from rbench.sweep.executors.local import slots_and_threads
+    from rbench.sweep.job import RunJob
     from rbench.sweep.pilot import pilot
     from rbench.sweep.plan import Cost, make_plan
     from rbench.sweep.survey import resolve_each, survey
@@ -65,24 +66,24 @@ def command(
         raise bad[0].error
     if only:
         cells = select(cells, only)
-    found = survey(cells, output)
+    found = survey(cells, Store(output))
     todo = found.missing + found.failed if retry_failed else found.missing
-    tickets = [Ticket.of(cell) for cell in todo[:64]]
+    jobs = [RunJob.of(cell) for cell in todo[:64]]
     settings = parse(Settings, {"output": output, "slots": slots}, "rbench plan")
-    at_a_time, threads = shares(settings, tickets)
+    at_a_time, threads = slots_and_threads(settings, jobs)
     left = pilots
 
-    def try_out(ticket: Ticket) -> Cost | None:
+    def try_out(job: RunJob) -> Cost | None:
         nonlocal left
         if left <= 0:
             return None
         left -= 1
-        typer.echo(f"pilot: {ticket.slug}", err=True)
-        return pilot(ticket, threads)
+        typer.echo(f"pilot: {job.slug}", err=True)
+        return pilot(job, threads)
 
-    plan = make_plan(found, output, at_a_time, try_out, failed=retry_failed)
+    plan = make_plan(found, output, at_a_time, try_out, retry=retry_failed)
     if as_json:
-        names = [cell.ticket().slug for cell in bad]
+        names = [cell.job().slug for cell in bad]
         typer.echo(json.dumps({**plan.to_json(), "unresolvable": names}, indent=1))
         return
     show(suite, plan, [str(cell.error) for cell in bad])
@@ -96,23 +97,23 @@ def show(suite: str, plan: Any, bad: list[str]) -> None:
 
     console = Console(highlight=False, markup=False, soft_wrap=True)
     console.print(
-        f"{suite}: {plan.done} done, {plan.missing} to run, {plan.failed} failed, "
+        f"{suite}: {plan.done} done, {plan.to_run} to run, {plan.failed} failed, "
         f"{plan.running} running now"
     )
     for text in dict.fromkeys(bad):
         console.print(f"cannot be run here: {text}")
-    if not plan.groups:
+    if not plan.configurations:
         return
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("to run, in this order", overflow="fold")
     for name in ("cells", "each", "memory"):
         table.add_column(name, justify="right")
     table.add_column("known from")
-    for group in plan.groups:
+    for group in plan.configurations:
         cost = group.cost
         known = f"{cost.samples} records" if cost.source == "records" else cost.source
         table.add_row(
-            group.name, str(len(group.cells)), _time(cost.seconds), _bytes(cost.memory), known
+            group.name, str(len(group.runs)), _time(cost.seconds), _bytes(cost.memory), known
         )
     console.print(table)
     unknown = f", without {plan.unknown} cells of unknown cost" if plan.unknown else ""

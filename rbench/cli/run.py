@@ -74,7 +74,7 @@ def command(
     from rbench.runner.progress import Reporter
     from rbench.spec import registry
     from rbench.spec.parse import parse
-    from rbench.sweep.run_cell import rank
+    from rbench.sweep.run_or_load import process_rank
 
     settings = parse(RunSettings, _part(flags, RunSettings), "run")
     fields = registry.read_file(config) if config else {}
@@ -85,9 +85,9 @@ def command(
     catalog = Catalog.from_environment()
     spec = to_spec(fields, str(config) if config else "run")
     runs = resolve_seeds(spec, settings.seeds, catalog)
-    main_process = rank() == 0
+    main_process = process_rank() == 0
     with Reporter(quiet=quiet or as_json or not main_process) as reporter:
-        preemption.listen("SIGTERM", "SIGUSR1", "SIGUSR2")
+        preemption.install_handlers("SIGTERM", "SIGUSR1", "SIGUSR2")
         for plugin in catalog.failed:
             reporter.say(f"the plugin {plugin.name} could not be loaded: {plugin.error}")
         if not verbose:

@@ -11,13 +11,13 @@ from rich.console import Console
 from rich.table import Table
 
 from rbench.records.record import MetricValue, Record
-from rbench.sweep.run_cell import Cell
+from rbench.sweep.run_or_load import RunResult
 
 BRIEF = 0.5
 """Phases shorter than this, in seconds, are in the record only."""
 
 
-def show(cells: list[Cell], output: Path, *, verbose: bool = False) -> None:
+def show(cells: list[RunResult], output: Path, *, verbose: bool = False) -> None:
     """Print what learned, what was frozen, the numbers and the seconds; and what to type next."""
     console = Console(highlight=False, markup=False, soft_wrap=True)
     for cell in cells:

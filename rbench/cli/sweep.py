@@ -94,13 +94,13 @@ def command(
     """
     from rbench.cli.arguments import shareable
     from rbench.plugin.catalog import Catalog
+    from rbench.records.store import Store
     from rbench.spec.parse import parse
     from rbench.spec.select import select
     from rbench.spec.suite_spec import read_suite
     from rbench.sweep.executors import Event, Settings
     from rbench.sweep.executors import executor as executor_of
-    from rbench.sweep.job import Ticket
-    from rbench.sweep.run_cell import check_writable
+    from rbench.sweep.job import RunJob
     from rbench.sweep.survey import resolve_each, survey
 
     overrides: dict[str, Any] = {"device": device}
@@ -111,7 +111,8 @@ def command(
     cells, bad = resolve_each(specs, catalog)
     if bad and not cells:
         raise bad[0].error
-    check_writable(output)
+    store = Store(output)
+    store.check_writable()
     fields = {
         "output": output.resolve(),
         "slots": slots,
@@ -121,7 +122,7 @@ def command(
         "checkpoint_every": checkpoint_every,
         "retries": retries,
         "max_failures": max_failures,
-        "patience": patience,
+        "lease_seconds": patience,
         "wait": wait,
         "command": shareable(sys.argv[1:]),
         "jobs": jobs,
@@ -136,7 +137,7 @@ def command(
     chosen = executor_of(executor, settings)
     if only:
         cells, bad = select(cells, only), []
-    found = survey(cells, output, patience)
+    found = survey(cells, store, patience)
     todo = (found.missing + found.failed if retry_failed else found.missing)[:limit]
     typer.echo(
         f"{suite}: {len(cells) + len(bad)} cells: {len(found.done)} done, "
@@ -148,11 +149,11 @@ def command(
             signal.signal(getattr(signal, name), _terminated)
     with Watch(len(todo) + len(bad)) as watch:
         for cell in bad:
-            _record_failure(cell.ticket(), cell.error, output)
-            name = cell.ticket().slug
+            _record_failure(cell.job(), cell.error, output)
+            name = cell.job().slug
             watch(Event("failed", name, text=f"{type(cell.error).__name__}: {cell.error}"))
         try:
-            chosen.run([Ticket.of(cell) for cell in todo], watch)
+            chosen.run([RunJob.of(cell) for cell in todo], watch)
         except KeyboardInterrupt:
             typer.echo("interrupted; the same command goes on", err=True)
             raise typer.Exit(130) from None
@@ -161,22 +162,23 @@ def command(
     raise typer.Exit(1 if watch.failed() or watch.count("stopped") else 0)
 
 
-def _record_failure(ticket: Any, error: Exception, output: Path) -> None:
-    from rbench.files import write_atomically
-    from rbench.records.record import to_json
+def _record_failure(job: Any, error: Exception, output: Path) -> None:
+    from rbench.records.store import Store
 
-    record = ticket.failed(type(error).__name__, str(error))
-    write_atomically(output / f"{ticket.slug}.json", to_json(record))
+    Store(output).write(job.slug, job.failed(type(error).__name__, str(error)))
 
 
 def _summarise(watch: Watch, output: Path, earlier: int) -> None:
+    from rbench.records.store import Store
+
+    store = Store(output)
     counts = {"done": "done", "failed": "failed", "stopped": "not run"}
     parts = [f"{watch.count(k)} {text}" for k, text in counts.items() if watch.count(k)]
     nothing = "none run" if watch.total else "nothing to run"
     typer.echo(f"{', '.join(parts) or nothing}; records: {output}", err=True)
     for event in watch.failed():
-        log = output / ".logs" / f"{event.slug}.log"
-        typer.echo(f"failed: {output / event.slug}.json: {event.text}", err=True)
+        log = store.log(event.slug)
+        typer.echo(f"failed: {store.record(event.slug)}: {event.text}", err=True)
         if log.exists():
             typer.echo(f"   log: {log}", err=True)
     if watch.failed() or earlier:

@@ -58,7 +58,7 @@ class Watch:
         return sum(event.kind == kind for event in self.ended.values())
 
     def __call__(self, event: Event) -> None:
-        """See :data:`rbench.sweep.executors.base.Report`."""
+        """See :data:`rbench.sweep.executors.base.OnEvent`."""
         slug, now = event.slug, monotonic()
         if event.kind == "started":
             self.running[slug], self.since[slug], self.said[slug] = event, now, now

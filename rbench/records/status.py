@@ -1,7 +1,7 @@
-"""What a folder of records holds, without opening more of it than needed.
+"""How a run ended, read from the first bytes of its record.
 
-The first bytes of a record say how its run ended and the last ones whether it is whole, so a
-hundred thousand records can be looked through in seconds.
+The first bytes of a record hold its status and the last ones show whether it is complete, so a
+hundred thousand records are checked in seconds.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from typing import Literal
 from rbench.records.record import RecordError, read
 
 Status = Literal["done", "failed", "interrupted"]
-Stamp = tuple[int, int]
+FileVersion = tuple[int, int]
 _HEAD = re.compile(
     rb'\{\s*"schema_version": \d+,\s*"digest": "([0-9a-f]{64})",\s*'
     rb'"status": "(done|failed|interrupted)"'
 )
 
 
-def stamp(path: Path) -> Stamp | None:
-    """Tells whether a file has been written anew; None where there is none."""
+def file_version(path: Path) -> FileVersion | None:
+    """Changes whenever the file is written atomically; None if there is no such file."""
     try:
         found = path.stat()
     except OSError:
@@ -29,19 +29,19 @@ def stamp(path: Path) -> Stamp | None:
     return found.st_ino, found.st_mtime_ns
 
 
-def status(path: Path, digest: str) -> Status | None:
+def run_status(path: Path, digest: str) -> Status | None:
     """How the run of that digest in the record ``path`` ended; None if there is no such record."""
     try:
-        # Unbuffered: a buffer would be filled with what is not looked at.
+        # Unbuffered: a buffer would read bytes that are not needed.
         with path.open("rb", buffering=0) as file:
             head = file.read(400)
             file.seek(-2, 2)
-            whole = file.read(2) == b"}\n"
+            complete = file.read(2) == b"}\n"
     except OSError:
         return None
     found = _HEAD.match(head)
-    if found is None or not whole:
-        # Written by somebody else, or by an older rbench.
+    if found is None or not complete:
+        # Formatted differently, or by an older rbench: parse all of it.
         try:
             record = read(path)
         except RecordError:

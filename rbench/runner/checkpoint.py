@@ -1,8 +1,8 @@
 """Checkpoints of a training loop: safetensors and JSON, atomic, the last two kept.
 
 A checkpoint is a pair ``step-00000012.safetensors`` and ``step-00000012.facts``. The facts are
-JSON, are written last and hold the SHA-256 of the tensors' file, so a pair that is torn (a full
-disk, a lost machine) is known as such and passed over for the one before. No pickle: opening a
+JSON, are written last and hold the SHA-256 of the tensors' file, so an incomplete pair (a full
+disk, a lost machine) is detected and the one before is used. Nothing is pickled: opening a
 checkpoint runs no code.
 """
 
@@ -11,15 +11,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rbench.errors import printable
+from rbench.files import replace_file
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,7 +29,7 @@ Facts = dict[str, Any]
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What was saved: tensors by name, on the CPU, and JSON facts."""
+    """The saved tensors by name, on the CPU, and the JSON facts."""
 
     step: int
     tensors: dict[str, Tensor]
@@ -40,31 +38,31 @@ class Checkpoint:
 
 def save(folder: Path, step: int, tensors: dict[str, Tensor], facts: Facts) -> None:
     """Write the checkpoint of ``step`` and remove all but the last two. OSError if it cannot."""
-    from safetensors.torch import save as serialise
+    from safetensors.torch import save as serialize
 
-    content = serialise({name: t.detach().cpu().contiguous() for name, t in tensors.items()})
-    # Without parents: a shared folder that has vanished must not be made again in its place.
+    content = serialize({name: t.detach().cpu().contiguous() for name, t in tensors.items()})
+    # Without parents: a shared folder that has vanished must not be created anew.
     folder.mkdir(exist_ok=True)
     for leftover in folder.glob(".step-*"):
         leftover.unlink(missing_ok=True)
     stem = f"step-{step:08d}"
-    _write(folder / f"{stem}.safetensors", content)
+    replace_file(folder / f"{stem}.safetensors", content)
     described = {
         "format": FORMAT,
         "step": step,
         "sha256": hashlib.sha256(content).hexdigest(),
         "facts": facts,
     }
-    _write(folder / f"{stem}.facts", json.dumps(described).encode())
+    replace_file(folder / f"{stem}.facts", json.dumps(described).encode())
     for old in _stems(folder)[KEPT:]:
         (folder / f"{old}.facts").unlink(missing_ok=True)
         (folder / f"{old}.safetensors").unlink(missing_ok=True)
 
 
 def load(folder: Path, note: Callable[[str], None] = lambda text: None) -> Checkpoint | None:
-    """The newest whole checkpoint in ``folder``, or None. What is torn is named to ``note``."""
+    """The newest complete checkpoint in ``folder``, or None; ``note`` hears of incomplete ones."""
     from safetensors import SafetensorError
-    from safetensors.torch import load as deserialise
+    from safetensors.torch import load as deserialize
 
     for stem in _stems(folder):
         try:
@@ -74,21 +72,14 @@ def load(folder: Path, note: Callable[[str], None] = lambda text: None) -> Check
                 raise ValueError(f"format {described['format']}, not {FORMAT}")
             if hashlib.sha256(content).hexdigest() != described["sha256"]:
                 raise ValueError("its checksum does not match")
-            return Checkpoint(described["step"], deserialise(content), described["facts"])
+            return Checkpoint(described["step"], deserialize(content), described["facts"])
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-            note(f"the checkpoint {stem} is torn and was passed over ({printable(error, 120)})")
+            note(f"the checkpoint {stem} is incomplete and was skipped ({printable(error, 120)})")
     return None
 
 
-def remove(folder: Path) -> None:
-    """Remove a run's checkpoints; a run that is done needs none."""
-    shutil.rmtree(folder, ignore_errors=True)
-    with suppress(OSError):
-        folder.parent.rmdir()
-
-
 def _stems(folder: Path) -> list[str]:
-    """The checkpoints in ``folder``, newest first, whole or not."""
+    """The checkpoints in ``folder``, newest first, complete or not."""
     try:
         names = os.listdir(folder)
     except OSError:
@@ -97,21 +88,8 @@ def _stems(folder: Path) -> list[str]:
     return sorted(stems, reverse=True)
 
 
-def _write(path: Path, content: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
 def flatten(tree: Any, prefix: str, tensors: dict[str, Tensor]) -> Any:
-    """``tree`` (an optimiser's state) as JSON; its tensors go into ``tensors`` by their path."""
+    """``tree`` (an optimizer's state) as JSON; its tensors go into ``tensors`` by their path."""
     import torch
 
     if isinstance(tree, torch.Tensor):
@@ -130,7 +108,7 @@ def flatten(tree: Any, prefix: str, tensors: dict[str, Tensor]) -> Any:
 
 
 def unflatten(tree: Any, tensors: dict[str, Tensor]) -> Any:
-    """What :func:`flatten` took apart."""
+    """The inverse of :func:`flatten`."""
     ((kind, content),) = tree.items()
     if kind == "tensor":
         return tensors[content]

@@ -1,8 +1,7 @@
-"""Where a run happened: versions, hardware, precision, plugins, commit. No names of machines."""
+"""Where a run happened: versions, hardware, precision, plugins, commit; never a machine's name."""
 
 from __future__ import annotations
 
-import os
 import platform
 import subprocess
 from functools import cache
@@ -32,14 +31,14 @@ PACKAGES = (
 
 
 def describe(accelerator: Accelerator, precision: str) -> dict[str, JsonValue]:
-    """The facts that a record keeps of its environment."""
+    """What a record keeps of its environment."""
     import torch
 
     facts: dict[str, JsonValue] = {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "cpu": hardware.cpu_name(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
+        "cores": hardware.cores(),
         "threads": torch.get_num_threads(),
         "device": accelerator.device.type,
         "processes": accelerator.num_processes,
@@ -53,7 +52,7 @@ def describe(accelerator: Accelerator, precision: str) -> dict[str, JsonValue]:
 
 
 def plugin_versions(plugins: Plugins) -> dict[str, str]:
-    """``{plugin: distribution version}`` of those that loaded."""
+    """``{plugin: "distribution version"}`` of the plugins that loaded."""
     return {
         plugin.name: f"{plugin.distribution} {plugin.version}".strip()
         for plugin in plugins.plugins

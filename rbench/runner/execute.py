@@ -26,6 +26,7 @@ from rbench.network.build import Built, build, state_sha256
 from rbench.network.freeze import fingerprint
 from rbench.plugin.contexts import Artifacts, Clock, MetricContext, Progress, TaskContext, silent
 from rbench.records.record import Failure, Phase, Record
+from rbench.records.store import Store
 from rbench.runner import environment, memory
 from rbench.runner.batches import make_batches
 from rbench.runner.finite import finite_json, finite_value
@@ -65,7 +66,7 @@ class Execution:
 
     def checkpoints(self, resolved: Resolved) -> Path | None:
         """Where the checkpoints of a run are, until it is done."""
-        return None if self.folder is None else self.folder / ".checkpoints" / resolved.slug
+        return None if self.folder is None else Store(self.folder).checkpoints(resolved.slug)
 
 
 def execute(resolved: Resolved, execution: Execution | None = None) -> Record:
@@ -164,13 +165,13 @@ class _Run:
         """Run the task; where a GPU's memory does not suffice, again in micro-batches."""
         folder = self.execution.folder
         writes = folder is not None and self.accelerator.is_main_process
-        self.artifacts = Artifacts(folder / self.resolved.slug if folder and writes else None)
-        memory.track(self.accelerator.device)
+        self.artifacts = Artifacts(Store(folder).artifacts(self.resolved.slug) if folder and writes else None)
+        memory.reset_peak(self.accelerator.device)
         try:
             self.outcome = self._attempt(self.resolved)
             return
         except torch.OutOfMemoryError:
-            smaller = memory.halved(self.resolved)
+            smaller = memory.halve_micro_batch(self.resolved)
             if smaller is None or self.accelerator.num_processes > 1:
                 raise
         # Outside of the handler, whose traceback keeps the tensors of the first attempt.
@@ -200,7 +201,7 @@ class _Run:
         return outcome
 
     def _free_memory(self, smaller: Resolved) -> None:
-        memory.release(self.built, self.accelerator)
+        memory.free_gpu(self.built, self.accelerator)
         assert smaller.training is not None
         parts = smaller.training.grad_accum_steps
         self.record.environment["micro_batch"] = smaller.training.batch_size // parts

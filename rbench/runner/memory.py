@@ -1,4 +1,4 @@
-"""How much memory a run takes, and what to do when a GPU has no more."""
+"""Measure the peak memory of a run, and make room when a GPU is out of memory."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
     from rbench.spec.resolve import Resolved
 
 
-def track(device: torch.device) -> None:
-    """Begin to look for the peak. Several runs may share a process, one after another."""
+def reset_peak(device: torch.device) -> None:
+    """Start measuring the peak. Several runs may share a process, one after another."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         return
     gc.collect()
     with suppress(OSError, AttributeError, TypeError):
-        # What the runs before have freed goes back to the system (glibc), and on Linux their
-        # peak is forgotten.
+        # Return the memory that earlier runs freed to the system (glibc), and reset Linux's record
+        # of the peak, which psutil cannot do.
         ctypes.CDLL(None).malloc_trim(0)
         Path("/proc/self/clear_refs").write_text("5")
 
 
 def peak_memory(device: torch.device) -> int | None:
-    """Bytes at the peak since the run's task began; None where the system does not tell.
+    """Bytes at the peak since :func:`reset_peak`; None where the system has no such figure.
 
-    On a GPU what tensors took there; on the CPU what the whole process held, data and libraries
-    included.
+    On a GPU the memory of tensors; on the CPU that of the whole process with data and libraries.
+    On Linux this is VmHWM of /proc, because psutil reports the current size only.
     """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
@@ -48,7 +48,7 @@ def peak_memory(device: torch.device) -> int | None:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def halved(resolved: Resolved) -> Resolved | None:
+def halve_micro_batch(resolved: Resolved) -> Resolved | None:
     """The same run with micro-batches of half the size, or None where they cannot be halved."""
     training = resolved.training
     if training is None or training.batch_size % (2 * training.grad_accum_steps):
@@ -57,8 +57,8 @@ def halved(resolved: Resolved) -> Resolved | None:
     return replace(resolved, training=training.model_copy(update={"grad_accum_steps": parts}))
 
 
-def release(built: Built, accelerator: Any) -> None:
-    """Give back what a failed attempt held on the GPU."""
+def free_gpu(built: Built, accelerator: Any) -> None:
+    """Free what a failed attempt allocated on the GPU."""
     accelerator.free_memory()
     built.network.cpu()
     for parameter in built.network.parameters():

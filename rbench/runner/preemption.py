@@ -1,9 +1,10 @@
-"""Signals that ask a process to go, such as Slurm's before it takes a machine away.
+"""Signals that ask a process to end, such as Slurm's before it takes a machine away.
 
-The process goes at once, by SystemExit, except while a training that keeps checkpoints is going
-on: that goes at its next step, once it has saved, so that the same command continues from there.
-Who asks again after two seconds is obeyed at once. Not sooner: Slurm may signal the workers of a
-job and their executor alike, which then asks them, too.
+The process ends at once, by SystemExit, except during a training that keeps checkpoints: that
+saves at its next step and then ends, so that the same command continues from there. A second
+signal more than :data:`INSIST_SECONDS` later ends the process at once. Earlier repetitions are
+ignored, because Slurm may signal the workers of a job and their executor, which then signals the
+workers again.
 """
 
 from __future__ import annotations
@@ -19,57 +20,63 @@ INSIST_SECONDS = 2.0
 
 
 class _State:
-    asked: int | None = None
+    requested: int | None = None
     since = 0.0
-    postponed = False
+    deferred = False
     pid = 0
-    """The process that listens: one that it forks, such as a loader's, inherits the handler."""
+    """The process that installed the handlers: its forks, such as data loaders, inherit them."""
 
 
 _state = _State()
 
 
-def listen(*names: str) -> None:
-    """Take the named signals as a wish to leave; those that this system lacks are passed over."""
-    _state.asked, _state.postponed, _state.pid = None, False, os.getpid()
+def install_handlers(*names: str) -> None:
+    """Treat the named signals as requests to end; names that this system lacks are skipped.
+
+    Handlers can only be installed from the main thread; elsewhere this only resets the state.
+    """
+    _state.requested, _state.deferred, _state.pid = None, False, os.getpid()
     if threading.current_thread() is not threading.main_thread():
         return
     for name in names:
         if hasattr(signal, name):
-            signal.signal(getattr(signal, name), _hear)
+            signal.signal(getattr(signal, name), _handle)
 
 
-def asked() -> bool:
-    """Whether somebody wants this process to leave."""
-    return _state.asked is not None
+def requested() -> bool:
+    """Whether this process was asked to end."""
+    return _state.requested is not None
 
 
-def leave() -> None:
-    """Leave, if somebody has asked for it."""
-    if _state.asked is not None:
-        raise SystemExit(128 + _state.asked)
+def exit_if_requested() -> None:
+    """Raise SystemExit if this process was asked to end."""
+    if _state.requested is not None:
+        raise SystemExit(128 + _state.requested)
 
 
 @contextmanager
-def postponed(able: bool = True) -> Iterator[None]:
-    """Inside, the wish is only noted: the block asks for it where it is ready, and leaves."""
-    _state.postponed = able
+def deferred(able: bool = True) -> Iterator[None]:
+    """Inside, a request is only recorded: the block checks it where it can save, and exits.
+
+    With ``able`` false, for a block that cannot save, requests take effect at once as elsewhere.
+    """
+    _state.deferred = able
     try:
         yield
     finally:
-        _state.postponed = False
-    leave()
+        _state.deferred = False
+    exit_if_requested()
 
 
-def _hear(number: int, frame: object) -> None:
+def _handle(number: int, frame: object) -> None:
     if os.getpid() != _state.pid:
         raise SystemExit(128 + number)
-    if _state.asked is None:
-        _state.asked, _state.since = number, time.monotonic()
-        if not _state.postponed:
-            leave()
+    if _state.requested is None:
+        _state.requested, _state.since = number, time.monotonic()
+        if not _state.deferred:
+            exit_if_requested()
     elif time.monotonic() - _state.since > INSIST_SECONDS:
-        leave()
+        exit_if_requested()
 
 
-__all__ = ["asked", "leave", "listen", "postponed"]
+__all__ = ["deferred", "exit_if_requested", "install_handlers", "requested"]

@@ -1,4 +1,4 @@
-"""What a training loop keeps so that it can go on after it was killed."""
+"""Save the state of a training loop, and resume it after the process was killed."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from rbench.runner import checkpoint, preemption
 if TYPE_CHECKING:
     from rbench.plugin.contexts import TaskContext
 
-UNASKED_SECONDS = 60.0
-"""Where the user set no distance, seconds between two checkpoints at the ends of epochs."""
+DEFAULT_SECONDS = 60.0
+"""Without ``checkpoint_every``: seconds between two checkpoints, which are saved between epochs."""
 COMMON_STEPS = 20
-"""Steps after which several processes ask each other whether one of them is to leave."""
+"""Several processes agree every so many steps whether one of them was asked to end."""
 
 
 @dataclass
 class State:
-    """How far a training is, beside the weights and the optimiser."""
+    """Progress of a training, apart from the weights and the optimizer."""
 
     total: Tensor
-    """Sum of this process's losses in the epoch that is going on, a scalar."""
+    """Sum of this process's losses in the current epoch, a scalar."""
     step: int = 0
     history: dict[str, list[float]] = field(default_factory=dict)
     best: float | None = None
     best_weights: dict[str, Tensor] = field(default_factory=dict)
 
 
-class Keeper:
-    """Saves the state of a training when it is due, and restores it.
+class Checkpointer:
+    """Saves the state of a training periodically and on preemption, and restores it.
 
-    Every process calls it at the same steps; the main one writes. Under several processes the
-    weights and the optimiser are the same everywhere, and only the sums of losses are gathered.
+    Every process calls it at the same steps and the main process writes. In data-parallel runs the
+    weights and the optimizer are equal in all processes; only the sums of losses are gathered.
     """
 
     def __init__(self, context: TaskContext, module: nn.Module, optimizer: Any, steps: int) -> None:
@@ -47,16 +47,16 @@ class Keeper:
         self.folder: Path | None = None
         if context.checkpoints is not None and context.checkpoint_every != 0:
             self.folder = context.checkpoints / str(context.trainings)
-            # Step by step: a shared folder that has vanished must not be made again here.
+            # Without parents: a shared folder that has vanished must not be created anew.
             with suppress(OSError):
                 context.checkpoints.parent.mkdir(exist_ok=True)
                 context.checkpoints.mkdir(exist_ok=True)
         context.trainings += 1
-        self.begun = self.saved = perf_counter()
-        self.earlier = 0.0
+        self.started = self.saved = perf_counter()
+        self.seconds_before_resume = 0.0
 
     def restore(self) -> State | None:
-        """Load the newest whole checkpoint into module and optimiser; None if there is none."""
+        """Load the newest complete checkpoint into module and optimizer; None if there is none."""
         if self.folder is None:
             return None
         found = checkpoint.load(self.folder, self.context.note)
@@ -76,29 +76,29 @@ class Keeper:
         totals = found.tensors["totals"].to(self.context.device)
         same = len(totals) == accelerator.num_processes
         total = totals[accelerator.process_index] if same else totals.mean()
-        self.earlier = facts["seconds"]
-        self.context.clock.resumed(self.earlier)
+        self.seconds_before_resume = facts["seconds"]
+        self.context.clock.resumed(self.seconds_before_resume)
         self.context.note(f"resumed from a checkpoint after step {found.step} of {self.steps}")
         return State(total.clone(), found.step, facts["history"], facts["best"], groups["best"])
 
-    def offer(self, state: State, *, epoch_ended: bool = False) -> None:
-        """Save ``state`` if a checkpoint is due, or if somebody wants this process to leave.
+    def maybe_save(self, state: State, *, epoch_ended: bool = False) -> None:
+        """Save ``state`` if a checkpoint is due or this process was asked to end.
 
-        In the second case it leaves, by SystemExit. Several processes do so together, at the end
-        of an epoch or every :data:`COMMON_STEPS` steps, if one of them has been asked.
+        In the second case it then raises SystemExit. Several processes do so together, at the end
+        of an epoch or every :data:`COMMON_STEPS` steps, if one of them was asked.
         """
         if self.folder is None:
             return
-        due, going = self._due(state.step, epoch_ended), preemption.asked()
+        due, ending = self._due(state.step, epoch_ended), preemption.requested()
         if self.context.accelerator.num_processes > 1:
             common = epoch_ended or state.step % COMMON_STEPS == 0
-            going = common and self._any(going)
-        if due or going:
+            ending = common and self._any(ending)
+        if due or ending:
             self._save(self.folder, state)
-        if going:
-            self.context.note(f"asked to leave; saved after step {state.step} of {self.steps}")
-            preemption.leave()
-            # Of several processes, one that nobody has asked.
+        if ending:
+            self.context.note(f"asked to end; saved after step {state.step} of {self.steps}")
+            preemption.exit_if_requested()
+            # This process was not asked itself, but another process of the same run was.
             raise SystemExit(143)
 
     def _save(self, folder: Path, state: State) -> None:
@@ -118,7 +118,7 @@ class Keeper:
             "best": state.best,
             "optimizer": optimizer,
             "scaler": None if accelerator.scaler is None else accelerator.scaler.state_dict(),
-            "seconds": self.earlier + perf_counter() - self.begun,
+            "seconds": self.seconds_before_resume + perf_counter() - self.started,
         }
         try:
             checkpoint.save(folder, state.step, tensors, facts)
@@ -134,21 +134,21 @@ class Keeper:
         if not epoch_ended:
             return False
         # Clocks differ between processes.
-        return self._agree(perf_counter() - self.saved >= UNASKED_SECONDS)
+        return self._agree(perf_counter() - self.saved >= DEFAULT_SECONDS)
 
-    def _agree(self, wish: bool) -> bool:
-        """The main process's wish: saving needs all of them."""
+    def _agree(self, value: bool) -> bool:
+        """The main process's decision, broadcast: saving needs all processes."""
         if self.context.accelerator.num_processes == 1:
-            return wish
+            return value
         from accelerate.utils import broadcast
 
-        return bool(broadcast(torch.tensor(wish).to(self.context.device)))
+        return bool(broadcast(torch.tensor(value).to(self.context.device)))
 
-    def _any(self, wish: bool) -> bool:
-        """Whether one of several processes wishes it."""
+    def _any(self, value: bool) -> bool:
+        """Whether it is true in any process."""
         from accelerate.utils import reduce
 
-        return bool(reduce(torch.tensor(float(wish)).to(self.context.device), "sum") > 0)
+        return bool(reduce(torch.tensor(float(value)).to(self.context.device), "sum") > 0)
 
 
-__all__ = ["COMMON_STEPS", "UNASKED_SECONDS", "Keeper", "State"]
+__all__ = ["COMMON_STEPS", "DEFAULT_SECONDS", "Checkpointer", "State"]

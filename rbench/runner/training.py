@@ -17,8 +17,8 @@ from rbench.errors import UserError
 from rbench.plugin.data import Batch
 from rbench.plugin.recipe import Training
 from rbench.runner import cpu_bfloat16, preemption
-from rbench.runner.distributed import agree_on_buffers, shared_norms
-from rbench.runner.resume import Keeper, State
+from rbench.runner.distributed import broadcast_buffers, sync_batch_norms
+from rbench.runner.resume import Checkpointer, State
 from rbench.seeds import derive, global_seed, seed_globally
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def train(
         return {}
     module.train()
     if accelerator.num_processes > 1:
-        module = shared_norms(module, context)
+        module = sync_batch_norms(module, context)
     if training.channels_last:
         module = module.to(memory_format=torch.channels_last)
     optimizer = make_optimizer(module, training)
@@ -69,12 +69,12 @@ def train(
         runner = torch.compile(runner)
 
     steps = len(batches) * training.epochs
-    keeper = Keeper(context, module, optimizer, steps)
-    state = keeper.restore() or State(total=torch.zeros((), device=context.device))
+    checkpointer = Checkpointer(context, module, optimizer, steps)
+    state = checkpointer.restore() or State(total=torch.zeros((), device=context.device))
     history = state.history
     with (
         global_seed(context.seed, "training"),
-        preemption.postponed(keeper.folder is not None),
+        preemption.deferred(checkpointer.folder is not None),
         cpu_bfloat16.in_float32(module),
     ):
         for epoch in range(state.step // len(batches), training.epochs):
@@ -86,13 +86,13 @@ def train(
                 state.step += 1
                 context.progress("train", state.step, steps)
                 if state.step % len(batches):
-                    keeper.offer(state)
+                    checkpointer.maybe_save(state)
             mean = accelerator.reduce(state.total, "mean").item() / len(batches)
             state.total.zero_()
             history.setdefault("train_loss", []).append(mean)
             if not math.isfinite(mean):
                 raise Diverged(f"the training loss of epoch {epoch + 1} is {mean}")
-            agree_on_buffers(module, accelerator)
+            broadcast_buffers(module, accelerator)
             if after_epoch is not None:
                 score = after_epoch(module, epoch)
                 if score is not None:
@@ -103,7 +103,7 @@ def train(
                             k: v.detach().clone() for k, v in module.state_dict().items()
                         }
             context.progress("train", state.step, steps, f"loss {mean:.3f}")
-            keeper.offer(state, epoch_ended=True)
+            checkpointer.maybe_save(state, epoch_ended=True)
     # Take off Accelerate's autocast wrapper: what is measured is measured in float32.
     accelerator.unwrap_model(runner, keep_fp32_wrapper=False, keep_torch_compile=False)
     accelerator.free_memory()

@@ -1,6 +1,6 @@
-"""A cell as it travels to another process, and its record where the cell itself cannot write one.
+"""A run as it is sent to another process.
 
-Everything is JSON: a ticket can be piped, put into a job's file, or sent to another machine.
+Everything is JSON: a job can be piped, put into a Slurm job's file, or sent to another machine.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from rbench.spec.resolve import Resolved
 
 
-class Ticket(Options):
-    """What another process needs to run a cell and to say that it failed."""
+class RunJob(Options):
+    """What another process needs to execute a run, and to write a record if it cannot."""
 
     slug: str
     digest: str
@@ -31,8 +31,8 @@ class Ticket(Options):
     identity: dict[str, JsonValue] = {}
 
     @classmethod
-    def of(cls, resolved: Resolved) -> Ticket:
-        """The ticket of a resolved run."""
+    def of(cls, resolved: Resolved) -> RunJob:
+        """The job of a resolved run."""
         return cls(
             slug=resolved.slug,
             digest=resolved.digest,
@@ -45,13 +45,13 @@ class Ticket(Options):
         )
 
     def run_spec(self) -> RunSpec:
-        """The run that was asked for."""
+        """The spec of the run."""
         return RunSpec.model_validate(self.spec)
 
     def failed(
         self, kind: str, message: str, traceback: str = "", log: str = "", seconds: float = 0.0
     ) -> Record:
-        """The record of this run where it did not come to one itself."""
+        """A record that says why the run failed, where the run did not write one itself."""
         return Record(
             digest=self.digest,
             status="failed",

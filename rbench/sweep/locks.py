@@ -1,9 +1,17 @@
-"""Who runs a cell: claims in a folder that several processes and machines may share.
+"""Locks of runs, in a folder that several processes and machines may share.
 
-A claim is a file ``.claims/<slug>.<n>``, made whole and exclusively by a hard link, that names
-its owner's host and process. The owner touches it every now and then. A claim whose owner is dead
-is taken over by making the next number: of two that try, the link of one fails. Nothing is ever
-renamed or locked, so this holds on network file systems too.
+A lock is a file ``.locks/SLUG.N`` that names its owner's host and process. It is created complete
+and exclusively by a hard link, and the owner touches it periodically. The lock of a dead owner is
+taken over by creating the next number: of two processes that try, the link of one fails. Nothing
+is renamed or locked by the kernel, so this also holds on network file systems.
+
+filelock's ``SoftFileLease`` is not used, although its design is the same. As of 4.3.1 it takes a
+dead owner's lease over by ``renameat2(RENAME_EXCHANGE)`` and, where the file system has no such
+call, never: NFS, CIFS and FUSE have none, and these are what clusters share. It also creates the
+folder anew where that has vanished (an unmounted disk), and it waits for a full lease where the
+file's age already shows that the owner is gone. ``benchmarks/lock_takeover.py`` shows all three.
+The start of a process is read from /proc because psutil derives it from the wall clock, which may
+be set while a run is under way; two processes would then disagree on who the owner is.
 """
 
 from __future__ import annotations
@@ -19,13 +27,15 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
-PATIENCE = 300.0
-"""Seconds without a touch after which the owner on another machine counts as dead."""
+from rbench.records.store import Store
+
+LEASE_SECONDS = 300.0
+"""An owner on another machine counts as dead if it did not touch its lock for so long."""
 
 
 @dataclass(frozen=True)
 class Owner:
-    """A process, told apart from a later one with the same number by its start."""
+    """A process, distinguished from a later one with the same number by its start time."""
 
     host: str
     space: str
@@ -37,29 +47,29 @@ class Owner:
         return f"process {self.pid} on {self.host}"
 
 
-class Claims:
-    """The claims of a folder of records."""
+class RunLocks:
+    """The locks of a results folder."""
 
-    def __init__(self, output: Path, patience: float = PATIENCE) -> None:
-        self.folder, self.patience = output / ".claims", patience
+    def __init__(self, store: Store, lease_seconds: float = LEASE_SECONDS) -> None:
+        self.folder, self.lease_seconds = store.locks, lease_seconds
 
     def prepare(self) -> None:
-        """Make the folder; afterwards its absence means that ``output`` has vanished."""
+        """Create the folder; from then on its absence means that the results have vanished."""
         self.folder.mkdir(parents=True, exist_ok=True)
 
-    def take(self, slug: str) -> Claim | None:
-        """Claim a cell, or None where a living process has it. OSError if nothing can be written.
+    def acquire(self, slug: str) -> RunLock | None:
+        """Lock a run, or None if a living process has it. OSError if nothing can be written.
 
-        Each taker writes first and looks again afterwards, so of two at most one goes on; where
-        both give way, the next attempt decides.
+        Each process writes first and checks again afterwards, so at most one of two continues;
+        where both give up, the next attempt decides.
         """
-        me = Owner(*_myself(), secrets.token_hex(8))
+        me = Owner(*_this_process(), secrets.token_hex(8))
         temporary = self.folder / f".{me.token}"
         try:
             temporary.write_text(json.dumps(asdict(me)), encoding="utf-8")
             now = temporary.stat().st_mtime
-            before = {path: _read(path) for path in self._of(slug)}
-            if any(self._alive(path, now) for path in before):
+            before = {path: _read(path) for path in self.files_of(slug)}
+            if any(self._is_alive(path, now) for path in before):
                 return None
             number = 1 + max((int(path.suffix[1:]) for path in before), default=0)
             mine = self.folder / f"{slug}.{number}"
@@ -67,18 +77,19 @@ class Claims:
                 return None
         finally:
             temporary.unlink(missing_ok=True)
-        after = {path: _read(path) for path in self._of(slug) if path != mine}
+        after = {path: _read(path) for path in self.files_of(slug) if path != mine}
         if any(path not in before or before[path] != owner for path, owner in after.items()):
             mine.unlink(missing_ok=True)
             return None
         for path in before:
             path.unlink(missing_ok=True)
-        return Claim(self, slug, mine, me, took_over=bool(before))
+        return RunLock(self, slug, mine, me, took_over=bool(before))
 
-    def running(self) -> dict[str, Owner]:
-        """The cells that a living process has, and that process."""
+    def owners(self) -> dict[str, Owner]:
+        """The locked runs, by slug, and the living process that has each."""
         try:
             paths = [Path(entry.path) for entry in os.scandir(self.folder)]
+            # Ages are differences of the file server's own times, whatever this clock says.
             probe = self.folder / f".{secrets.token_hex(8)}"
             probe.touch()
             now = probe.stat().st_mtime
@@ -87,63 +98,64 @@ class Claims:
             return {}
         found = {}
         for path in paths:
-            if not path.name.startswith(".") and self._alive(path, now):
+            if not path.name.startswith(".") and self._is_alive(path, now):
                 owner = _read(path)
                 if owner is not None:
                     found[path.stem] = owner
         return found
 
-    def _of(self, slug: str) -> list[Path]:
+    def files_of(self, slug: str) -> list[Path]:
+        """The lock files of a run: one, or two for the moment of a takeover."""
         return [
             self.folder / name
             for name in os.listdir(self.folder)
             if name.rpartition(".")[0] == slug and name.rpartition(".")[2].isdigit()
         ]
 
-    def _alive(self, path: Path, now: float) -> bool:
+    def _is_alive(self, path: Path, now: float) -> bool:
         try:
-            quiet = now - path.stat().st_mtime
+            age = now - path.stat().st_mtime
         except OSError:
             return False
         owner = _read(path)
         if owner is None:
-            # Where hard links are missing a claim is empty for a moment.
-            return quiet < 10
-        host, space, _, _ = _myself()
+            # On a file system without hard links a lock is empty for a moment.
+            return age < 10
+        host, space, _, _ = _this_process()
         if (owner.host, owner.space) == (host, space):
             return _start_of(owner.pid) == owner.started
-        return quiet < self.patience
+        return age < self.lease_seconds
 
 
-class Claim:
-    """A cell that this process has; release it, or use it as a context manager."""
+class RunLock:
+    """A run that this process has locked; release it, or use it as a context manager."""
 
     def __init__(
-        self, claims: Claims, slug: str, path: Path, owner: Owner, *, took_over: bool
+        self, locks: RunLocks, slug: str, path: Path, owner: Owner, *, took_over: bool
     ) -> None:
-        self.claims, self.slug, self.path, self.owner = claims, slug, path, owner
+        self.locks, self.slug, self.path, self.owner = locks, slug, path, owner
         self.took_over = took_over
-        self._over = threading.Event()
-        threading.Thread(target=self._touch, daemon=True).start()
+        self._released = threading.Event()
+        threading.Thread(target=self._renew, daemon=True).start()
 
-    def held(self) -> bool:
-        """Whether it is still ours. OSError where the folder has vanished."""
-        others = {path.name for path in self.claims._of(self.slug)} - {self.path.name}
+    def is_held(self) -> bool:
+        """Whether this process still has the run. OSError if the folder has vanished."""
+        others = {path.name for path in self.locks.files_of(self.slug)} - {self.path.name}
         return not others and _read(self.path) == self.owner
 
     def release(self) -> None:
-        """Let the cell go."""
-        self._over.set()
+        """Unlock the run."""
+        self._released.set()
         with suppress(OSError):
             if _read(self.path) == self.owner:
                 self.path.unlink(missing_ok=True)
 
-    def _touch(self) -> None:
-        while not self._over.wait(self.claims.patience / 10):
+    def _renew(self) -> None:
+        while not self._released.wait(self.locks.lease_seconds / 10):
             with suppress(OSError):
                 os.utime(self.path)
 
-    def __enter__(self) -> Claim:
+    def __enter__(self) -> RunLock:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -153,19 +165,19 @@ class Claim:
 @cache
 def _host() -> tuple[str, str]:
     try:
-        # Containers may share a host's name; they do not share its process numbers.
+        # Containers may share a host's name, but process numbers are those of a PID namespace.
         space = os.readlink("/proc/self/ns/pid")
     except OSError:
         space = ""
     return socket.gethostname(), space
 
 
-def _myself() -> tuple[str, str, int, str]:
+def _this_process() -> tuple[str, str, int, str]:
     return (*_host(), os.getpid(), _start_of(os.getpid()) or "")
 
 
 def _start_of(pid: int) -> str | None:
-    """When a process of this machine began; None if there is none, or it is a zombie."""
+    """When a process of this machine started; None if there is none, or it is a zombie."""
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
             fields = file.read().rpartition(")")[2].split()
@@ -190,7 +202,7 @@ def _read(path: Path) -> Owner | None:
 
 
 def _link(source: Path, target: Path) -> bool:
-    """Give ``source`` the name ``target`` unless something has it."""
+    """Give ``source`` the name ``target`` too, unless the name is taken."""
     try:
         os.link(source, target)
         return True
@@ -200,7 +212,7 @@ def _link(source: Path, target: Path) -> bool:
         if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS):
             raise
     try:
-        handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     except FileExistsError:
         return False
     with os.fdopen(handle, "wb") as file:

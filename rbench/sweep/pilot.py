@@ -1,19 +1,20 @@
-"""What a cell will cost, measured: a few steps and a few test images, in a process of their own.
+"""Measure what a run will cost: a few steps and a few test images, in a process of their own.
 
-``python -m rbench.sweep.pilot`` reads a ticket from standard input. It runs the cell twice on a
-sample, the first time to warm up, and scales each phase of the second: training by its steps,
-everything after it by the test images, opening the data and building the network not at all.
+``python -m rbench.sweep.pilot`` reads a job from standard input. It executes the run twice on a
+sample, the first time to warm up, and scales each phase of the second: training by its number of
+steps, everything after it by the number of test images; loading the data and building the network
+are not scaled.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from dataclasses import asdict, replace
 
-from rbench.sweep.job import Ticket
+from rbench.sweep.environment import child_environment
+from rbench.sweep.job import RunJob
 from rbench.sweep.plan import Cost, checkpoint_bytes
 
 STEPS = 3
@@ -22,30 +23,29 @@ FIXED = ("data", "build")
 RECORD_BYTES = 6000
 
 
-def pilot(ticket: Ticket, threads: int = 1, seconds: float = 600.0) -> Cost | None:
-    """The cost of a cell by a pilot in a subprocess; None if that failed or took too long."""
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
+def pilot(job: RunJob, threads: int = 1, seconds: float = 600.0) -> Cost | None:
+    """The cost of a run by a pilot in a subprocess; None if that failed or took too long."""
     try:
         done = subprocess.run(
             [sys.executable, "-m", "rbench.sweep.pilot"],
-            input=ticket.model_dump_json().encode(),
+            input=job.model_dump_json().encode(),
             capture_output=True,
             timeout=seconds,
-            env=environment,
+            env=child_environment(threads),
         )
         return Cost(**json.loads(done.stdout.splitlines()[-1])) if done.returncode == 0 else None
     except (subprocess.TimeoutExpired, ValueError, IndexError):
         return None
 
 
-def measure(ticket: Ticket) -> Cost:
-    """Run the pilot here. RuntimeError if the cell fails on its sample."""
+def measure(job: RunJob) -> Cost:
+    """Execute the pilot in this process. RuntimeError if the run fails on its sample."""
     from rbench.plugin.catalog import Catalog
     from rbench.runner.execute import Execution, execute
     from rbench.runner.load_data import open_data
     from rbench.spec.resolve import resolve
 
-    resolved = resolve(ticket.run_spec(), Catalog.from_environment())
+    resolved = resolve(job.run_spec(), Catalog.from_environment())
     data, _ = open_data(resolved)
     training, spec = resolved.training, resolved.spec
     steps = scale = 1.0
@@ -81,4 +81,4 @@ def measure(ticket: Ticket) -> Cost:
 
 
 if __name__ == "__main__":
-    print(json.dumps(asdict(measure(Ticket.model_validate_json(sys.stdin.read())))))
+    print(json.dumps(asdict(measure(RunJob.model_validate_json(sys.stdin.read())))))

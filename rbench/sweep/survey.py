@@ -1,35 +1,34 @@
-"""Suite -> cells: what there is to run. Executors run it."""
+"""Which runs of a suite there are, and which of them are done, failed, running or missing."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from rbench.errors import UserError
 from rbench.plugin.catalog import Catalog
-from rbench.records.status import status
+from rbench.records.store import Store
 from rbench.spec.resolve import Contents, Resolved, digest, resolve
 from rbench.spec.run_spec import RunSpec
 from rbench.spec.suite_spec import SuiteSpec
-from rbench.sweep.job import Ticket
-from rbench.sweep.locks import PATIENCE, Claims, Owner
+from rbench.sweep.job import RunJob
+from rbench.sweep.locks import LEASE_SECONDS, Owner, RunLocks
 
 
 @dataclass(frozen=True)
 class Unresolvable:
-    """A cell that cannot be run here, such as one whose plugin has vanished."""
+    """A run that cannot be executed here, for example because its plugin is not installed."""
 
     spec: RunSpec
     error: UserError
 
-    def ticket(self) -> Ticket:
-        """A ticket whose record can only say why; its identity is the spec as it was asked for."""
+    def job(self) -> RunJob:
+        """A job whose record can only say why; its identity is the spec as it was written."""
         fields = self.spec.model_dump(mode="json", exclude_defaults=True)
         named = digest({"unresolved": fields})
         model = "".join(c if c.isalnum() or c in "._" else "_" for c in self.spec.model)[:60]
-        return Ticket(
+        return RunJob(
             slug=f"{model.strip('.')}-unresolved-s{self.spec.seed}-{named[:10]}",
             digest=named,
             device=self.spec.device,
@@ -41,20 +40,20 @@ class Unresolvable:
 def resolve_suite(
     suite: SuiteSpec, catalog: Catalog, overrides: Mapping[str, Any] | None = None
 ) -> list[Resolved]:
-    """Every cell of a suite, checked; UserError at the first that cannot be run."""
-    cells, bad = resolve_each(suite.cells(overrides), catalog)
+    """Every run of a suite, resolved; UserError at the first that cannot be executed."""
+    runs, bad = resolve_each(suite.cells(overrides), catalog)
     if bad:
         raise bad[0].error
-    return cells
+    return runs
 
 
 def resolve_each(
     specs: Sequence[RunSpec], catalog: Catalog
 ) -> tuple[list[Resolved], list[Unresolvable]]:
-    """Resolve what can be. Runs that differ in their seed only are looked up once."""
+    """Resolve what can be resolved. Runs that differ in their seed only are looked up once."""
     alike: dict[str, Resolved | UserError] = {}
     contents: Contents = {}
-    cells: dict[str, Resolved] = {}
+    runs: dict[str, Resolved] = {}
     bad: list[Unresolvable] = []
     last: RunSpec | None = None
     key = ""
@@ -71,36 +70,36 @@ def resolve_each(
         if isinstance(first, UserError):
             bad.append(Unresolvable(spec, first))
             continue
-        cell = first
+        run = first
         if spec.seed != first.spec.seed:
             identity = {**first.identity, "seed": spec.seed}
-            cell = replace(first, spec=spec, identity=identity, digest=digest(identity))
-        # Two specs may ask for one run, such as a default and the same value spelt out.
-        cells.setdefault(cell.digest, cell)
-    return list(cells.values()), bad
+            run = replace(first, spec=spec, identity=identity, digest=digest(identity))
+        # Two specs may describe the same run, such as a default and the same value written out.
+        runs.setdefault(run.digest, run)
+    return list(runs.values()), bad
 
 
 @dataclass(frozen=True)
 class Survey:
-    """The cells of a suite by what a folder of records says of them, each in the suite's order."""
+    """The runs of a suite by their state in a results folder, each list in the suite's order."""
 
     done: list[Resolved]
     failed: list[Resolved]
     running: dict[str, Owner]
-    """By slug: of all claims in the folder, those whose owner lives."""
+    """By slug: every run in the folder that a living process has locked."""
     missing: list[Resolved]
-    """Neither done nor failed; those that run elsewhere are among them."""
+    """Neither done nor failed; those that are running now are among them."""
 
 
-def survey(cells: Sequence[Resolved], output: Path, patience: float = PATIENCE) -> Survey:
-    """Look through ``output`` for the cells' records and claims."""
-    found = Survey([], [], Claims(output, patience).running(), [])
-    for cell in cells:
-        ended = status(output / f"{cell.slug}.json", cell.digest)
+def survey(runs: Sequence[Resolved], store: Store, lease_seconds: float = LEASE_SECONDS) -> Survey:
+    """Look up the records and locks of ``runs`` in a results folder."""
+    found = Survey([], [], RunLocks(store, lease_seconds).owners(), [])
+    for run in runs:
+        ended = store.status(run.slug, run.digest)
         if ended == "done":
-            found.done.append(cell)
+            found.done.append(run)
         elif ended == "failed":
-            found.failed.append(cell)
+            found.failed.append(run)
         else:
-            found.missing.append(cell)
+            found.missing.append(run)
     return found

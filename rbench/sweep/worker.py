@@ -1,35 +1,34 @@
-"""The process that runs cells: tickets come in on standard input, events go out.
+"""The process that executes runs: jobs come in through one pipe, events go out through another.
 
-``python -m rbench.sweep.worker`` is started by the local executor and runs one cell after another,
-so that the seconds in which torch and timm are imported are spent once. What a cell prints goes
-into a log of its own. The process dies with the one that started it.
+The local executor starts a few and gives each one job after another, so that torch and timm are
+imported once and not for every run. What a run prints goes into a log of its own. A worker dies
+with the process that started it.
 """
 
 from __future__ import annotations
 
-import contextlib
 import faulthandler
-import json
 import os
 import signal
 import sys
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rbench.errors import UserError, printable
 from rbench.files import write_atomically
 from rbench.records.record import Record, to_json
-from rbench.records.status import status
+from rbench.records.store import Store
 from rbench.runner import preemption
-from rbench.runner.checkpoint import remove
 from rbench.sweep.executors.base import Settings
-from rbench.sweep.executors.worker_process import end_of
-from rbench.sweep.job import Ticket
-from rbench.sweep.locks import Claim, Claims
-from rbench.sweep.run_cell import record_path
+from rbench.sweep.job import RunJob
+from rbench.sweep.locks import RunLock, RunLocks
+from rbench.sweep.process_death import die_with
+from rbench.sweep.text import metrics, tail
 
 if TYPE_CHECKING:
     from rbench.plugin.catalog import Catalog
@@ -38,95 +37,109 @@ Emit = Callable[..., None]
 PROGRESS_SECONDS = 0.25
 
 
-def main(catalog: Catalog | None = None, parent: int | None = None) -> None:
-    """Serve tickets until standard input ends; ``catalog`` and ``parent`` are given to a fork."""
-    events = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    die_with(os.getppid() if parent is None else parent)
-    # The second is Slurm's, by way of submitit, where it signals all that belongs to a job.
-    preemption.listen("SIGTERM", "SIGUSR2", "SIGINT")
-    # The executor asks with this signal where a cell hangs that it is about to end.
-    faulthandler.register(signal.SIGUSR1, all_threads=True)
+def main(jobs: Connection, events: Connection, settings: str, printed: str) -> None:
+    """Execute jobs until the other end of ``jobs`` is closed.
+
+    ``settings`` is JSON; what is printed outside of runs is appended to the file ``printed``.
+    """
+    _print_to(os.open(printed, os.O_WRONLY | os.O_APPEND))
+    with suppress(OSError):
+        # A session of its own: Ctrl-C is for the parent, which ends workers one by one.
+        os.setsid()
 
     def emit(event: str, **more: Any) -> None:
         try:
-            events.write(json.dumps({"event": event, **more}) + "\n")
-            events.flush()
+            events.send({"event": event, **more})
         except BrokenPipeError:
-            # The executor has died, and in a moment this process does: that is no failed cell.
+            # The executor has died; this process is about to, and its run did not fail.
             os._exit(1)
 
-    settings = Settings.model_validate_json(sys.stdin.readline())
-    # The long import, before the clock of a cell runs.
-    import rbench.runner.execute
-    from rbench.plugin.catalog import Catalog
-    from rbench.runner.quiet import quiet_libraries
-
-    assert rbench.runner.execute
-
-    quiet_libraries()
-    catalog = catalog or Catalog.from_environment()
-    emit("ready")
-    for line in sys.stdin:
-        serve(Ticket.model_validate_json(line), settings, catalog, emit)
-
-
-def serve(ticket: Ticket, settings: Settings, catalog: Any, emit: Emit) -> None:
-    """Bring one ticket to its record, unless another process has it."""
-    claims = Claims(settings.output, settings.patience)
-    try:
-        claim = claims.take(ticket.slug)
-    except OSError as error:
-        emit("unwritable", text=f"cannot write to --output {settings.output}: {error.strerror}")
+    forkserver: Any = sys.modules.get("rbench.sweep.forkserver")
+    if forkserver is not None and not forkserver.FORK_SAFE:
+        emit("unsafe")
         return
-    if claim is None:
-        owner = claims.running().get(ticket.slug)
+    die_with(os.getppid() if forkserver is None else forkserver.PID)
+    # Slurm's signal is USR2, by way of submitit, and it reaches all processes of a job.
+    preemption.install_handlers("SIGTERM", "SIGUSR2", "SIGINT")
+    # The executor sends USR1 to find out where a run hangs that it is about to end.
+    faulthandler.register(signal.SIGUSR1, all_threads=True)
+    # Before the time limit of a run starts.
+    from rbench.plugin.catalog import Catalog
+    from rbench.sweep import preload
+
+    import torch  # isort: skip
+
+    torch.set_num_threads(preload.THREADS)
+    catalog = preload.CATALOG or Catalog.from_environment()
+    emit("ready")
+    while True:
+        try:
+            job = RunJob.model_validate_json(jobs.recv())
+        except EOFError:
+            return
+        serve(job, Settings.model_validate_json(settings), catalog, emit)
+
+
+def serve(job: RunJob, settings: Settings, catalog: Catalog, emit: Emit) -> None:
+    """Execute one job and write its record, unless another process has the run."""
+    store = Store(settings.output)
+    locks = RunLocks(store, settings.lease_seconds)
+    try:
+        lock = locks.acquire(job.slug)
+    except OSError as error:
+        emit("unwritable", text=str(store.cannot_write(error)))
+        return
+    if lock is None:
+        owner = locks.owners().get(job.slug)
         emit("elsewhere", text=str(owner) if owner else "")
         return
-    with claim:
-        ended = _claimed(claim, ticket, settings, catalog, emit)
-    # Not before the claim is let go: the executor may end this process on hearing it.
+    with lock:
+        ended = _locked(lock, job, store, settings, catalog, emit)
+    # After the lock is released: the executor may end this process when it hears of it.
     emit(**ended)
 
 
-def _claimed(
-    claim: Claim, ticket: Ticket, settings: Settings, catalog: Any, emit: Emit
+def _locked(
+    lock: RunLock, job: RunJob, store: Store, settings: Settings, catalog: Catalog, emit: Emit
 ) -> dict[str, Any]:
-    path = settings.output / f"{ticket.slug}.json"
-    if claim.took_over:
-        for torn in settings.output.glob(f".{path.name[:160]}.*"):
-            torn.unlink(missing_ok=True)
-    if status(path, ticket.digest) == "done":
-        return {"event": "done", "text": "was done already"}
-    log = _log(settings.output, ticket.slug)
+    if lock.took_over:
+        store.discard_partial_files(job.slug)
+    if store.status(job.slug, job.digest) == "done":
+        return {"event": "done", "text": "was already done"}
+    log = _print_to_log(store.log(job.slug))
     emit("started")
     start = time.perf_counter()
-    record = _run(ticket, settings, catalog, emit)
+    record = _run(job, store, settings, catalog, emit)
     if record.status == "interrupted":
         raise SystemExit(130)
     if record.status == "failed":
-        # Perhaps for being asked to leave: some library may have caught SystemExit on its way.
-        preemption.leave()
+        # Perhaps because of a request to end: a library may have caught the SystemExit.
+        preemption.exit_if_requested()
     if record.error is not None:
         sys.stdout.flush()
         sys.stderr.flush()
-        record.error.log = end_of(log)
-    refused = _write(claim, path, record, settings, emit)
+        record.error.log = tail(log)
+    refused = _write(lock, job, store, record, settings, emit)
     if refused is not None:
         return refused
     if record.status == "done":
-        remove(settings.output / ".checkpoints" / ticket.slug)
-        with contextlib.suppress(OSError):
-            log.unlink(missing_ok=True)
+        store.discard_checkpoints(job.slug)
+        store.discard_log(job.slug)
     text = printable(f"{record.error.kind}: {record.error.message}") if record.error else ""
     spoilt = record.error is not None and (
-        ticket.device != "cpu" or record.error.kind in ("MemoryError", "OutOfMemoryError")
+        job.device != "cpu" or record.error.kind in ("MemoryError", "OutOfMemoryError")
     )
     seconds = round(time.perf_counter() - start, 3)
-    return {"event": record.status, "text": text, "seconds": seconds, "spoilt": spoilt}
+    numbers = "" if record.error else metrics(record)
+    return {
+        "event": record.status,
+        "text": text or numbers,
+        "seconds": seconds,
+        "spoilt": spoilt,
+    }
 
 
-def _run(ticket: Ticket, settings: Settings, catalog: Any, emit: Emit) -> Record:
+def _run(job: RunJob, store: Store, settings: Settings, catalog: Catalog, emit: Emit) -> Record:
     from rbench.runner.execute import Execution, execute
     from rbench.spec.resolve import resolve
 
@@ -140,7 +153,7 @@ def _run(ticket: Ticket, settings: Settings, catalog: Any, emit: Emit) -> Record
             emit("progress", text=f"{phase} {text}".strip(), done=done, total=total)
 
     execution = Execution(
-        folder=settings.output,
+        folder=store.output,
         progress=progress,
         say=lambda text: emit("note", text=text),
         plugins=catalog.plugins,
@@ -148,73 +161,60 @@ def _run(ticket: Ticket, settings: Settings, catalog: Any, emit: Emit) -> Record
         checkpoint_every=settings.checkpoint_every,
     )
     try:
-        resolved = resolve(ticket.run_spec(), catalog)
-        if resolved.digest != ticket.digest:
-            return ticket.failed(
+        resolved = resolve(job.run_spec(), catalog)
+        if resolved.digest != job.digest:
+            return job.failed(
                 "Changed",
-                "in this process the run has another identity than where the sweep began: "
+                "the run has another identity in this process than where the sweep started: "
                 "a plugin, the data or the machine's precision differs",
             )
-        assert record_path(settings.output, resolved).stem == ticket.slug
+        assert resolved.slug == job.slug
         return execute(resolved, execution)
     except UserError as error:
-        return ticket.failed(type(error).__name__, str(error), traceback.format_exc())
+        return job.failed(type(error).__name__, str(error), traceback.format_exc())
 
 
 def _write(
-    claim: Claim, path: Path, record: Record, settings: Settings, emit: Emit
+    lock: RunLock, job: RunJob, store: Store, record: Record, settings: Settings, emit: Emit
 ) -> dict[str, Any] | None:
-    """Write the record while the claim holds; wait for a folder that is full or away.
+    """Write the record while the lock is held; wait for a folder that is full or has vanished.
 
-    Returns the event that says why not, or None.
+    Returns None, or the event that says why it was not written.
     """
-    deadline = time.monotonic() + settings.write_patience
-    complained = False
+    path = store.record(job.slug)
+    deadline = time.monotonic() + settings.write_seconds
+    said = False
     while True:
         try:
-            if not claim.held():
-                text = "the claim was taken over; this result was dropped"
+            if not lock.is_held():
+                text = "the lock was taken over; this result was dropped"
                 return {"event": "elsewhere", "text": text}
             write_atomically(path, to_json(record))
             return None
         except (OSError, UserError) as error:
             text = str(error) if isinstance(error, UserError) else f"{path}: {error.strerror}"
-            if not complained:
-                complained = True
-                emit("note", text=f"{text}; trying for {settings.write_patience:.0f} s")
+            if not said:
+                said = True
+                emit("note", text=f"{text}; trying for {settings.write_seconds:.0f} s")
             if time.monotonic() > deadline:
                 return {"event": "unwritable", "text": text}
         time.sleep(0.2)
 
 
-def _log(output: Path, slug: str) -> Path:
-    """Send what this process prints to the cell's log."""
-    path = output / ".logs" / f"{slug}.log"
+def _print_to_log(path: Path) -> Path:
+    """Send what this process prints to a run's log."""
     try:
         path.parent.mkdir(exist_ok=True)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
     except OSError:
         handle = os.open(os.devnull, os.O_WRONLY)
+    _print_to(handle)
+    return path
+
+
+def _print_to(handle: int) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os.dup2(handle, 1)
     os.dup2(handle, 2)
     os.close(handle)
-    return path
-
-
-def die_with(parent: int) -> None:
-    """Ask the kernel to end this process when that of its parent ends, however that happens."""
-    if not sys.platform.startswith("linux"):
-        return
-    import ctypes
-
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
-    if os.getppid() != parent:
-        raise SystemExit(1)
-
-
-__all__ = ["main", "serve"]
-
-if __name__ == "__main__":
-    main()

@@ -9,7 +9,7 @@ from typing import Any
 import rbench
 from rbench.plugin.catalog import Catalog
 from rbench.spec.resolve import resolve
-from rbench.sweep.job import Ticket
+from rbench.sweep.job import RunJob
 from tests.helpers import fake_entry_points
 
 PLUGIN = """
@@ -96,7 +96,7 @@ BASE: dict[str, Any] = {
 }
 
 
-def ticket(**fields: Any) -> Ticket:
+def job(**fields: Any) -> RunJob:
     """A cell of this plugin, which must be installed."""
     spec = rbench.RunSpec(**{**BASE, **fields})
-    return Ticket.of(resolve(spec, Catalog.from_environment()))
+    return RunJob.of(resolve(spec, Catalog.from_environment()))

@@ -128,9 +128,9 @@ def test_trained_numbers_agree(one: dict[str, Record], two: dict[str, Record]) -
 def test_the_record_says_how_norms_were_shared(
     one: dict[str, Record], two: dict[str, Record]
 ) -> None:
-    assert any("not synchronised" in note for note in two["batch norm"].notes)
-    assert not any("synchronised" in note for note in one["batch norm"].notes)
-    assert not any("synchronised" in note for note in two["trained"].notes)
+    assert any("not synchronized" in note for note in two["batch norm"].notes)
+    assert not any("synchronized" in note for note in one["batch norm"].notes)
+    assert not any("synchronized" in note for note in two["trained"].notes)
 
 
 def test_one_record_by_torchrun(one: dict[str, Record], tmp_path: Path) -> None:

@@ -17,13 +17,13 @@ from rbench.runner.execute import Execution, open_data
 from rbench.runner.export import export
 from rbench.spec.resolve import resolve
 from rbench.spec.run_spec import RunSpec
-from rbench.sweep.run_cell import Cell, run_cell
+from rbench.sweep.run_or_load import Cell, run_or_load
 
 
 def run(folder: Path, catalog: Catalog, **fields: Any) -> Cell:
     spec = RunSpec(device="cpu", training={"epochs": 1}, limit=256, metrics=("top1",), **fields)
     execution = Execution(folder=folder, save_weights=True)
-    return run_cell(resolve(spec, catalog), folder, execution)
+    return run_or_load(resolve(spec, catalog), folder, execution)
 
 
 @pytest.fixture(scope="module")

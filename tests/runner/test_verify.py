@@ -16,7 +16,7 @@ from rbench.plugin.catalog import Catalog
 from rbench.records.record import read, to_json
 from rbench.runner.execute import make_accelerator
 from rbench.spec.resolve import resolve
-from rbench.sweep.job import Ticket
+from rbench.sweep.job import RunJob
 
 FIELDS: dict[str, Any] = {
     "model": "test_resnet",
@@ -40,9 +40,9 @@ def folder(tmp_path: Path) -> Path:
     (output / "zz" / forged.name).write_text(json.dumps(content))
     forged.unlink()
     spec = rbench.RunSpec(**FIELDS, seed=7)
-    ticket = Ticket.of(resolve(spec, Catalog.from_environment()))
-    failed = ticket.failed("RuntimeError", "upset")
-    (output / f"{ticket.slug}.json").write_text(to_json(failed))
+    job = RunJob.of(resolve(spec, Catalog.from_environment()))
+    failed = job.failed("RuntimeError", "upset")
+    (output / f"{job.slug}.json").write_text(to_json(failed))
     return output
 
 

@@ -16,12 +16,12 @@ from rbench.plugin.catalog import Catalog
 from rbench.records.record import read
 from rbench.spec.resolve import resolve
 from rbench.sweep.executors import Event, Settings, executor
-from rbench.sweep.executors.slurm import Job
-from rbench.sweep.job import Ticket
+from rbench.sweep.executors.slurm import SlurmTask
+from rbench.sweep.job import RunJob
 from tests.helpers import faulty_plugin
 
 
-def tickets(tally: Path, seconds: float = 0.0) -> list[Ticket]:
+def jobs(tally: Path, seconds: float = 0.0) -> list[RunJob]:
     catalog = Catalog.from_environment()
     cells = []
     for seed in range(4):
@@ -35,23 +35,23 @@ def tickets(tally: Path, seconds: float = 0.0) -> list[Ticket]:
                 "metric_kwargs": {"tally": {"file": str(tally), "seconds": seconds}},
             }
         )
-        cells.append(Ticket.of(resolve(spec, catalog)))
+        cells.append(RunJob.of(resolve(spec, catalog)))
     return cells
 
 
-def check(output: Path, cells: list[Ticket], heard: list[Event]) -> None:
+def check(output: Path, cells: list[RunJob], heard: list[Event]) -> None:
     statuses = [read(output / f"{cell.slug}.json").status for cell in cells]
     assert statuses == ["done"] * 3 + ["failed"]
     ended = {event.slug: event.kind for event in heard if event.kind in ("done", "failed")}
     assert ended == dict(zip([cell.slug for cell in cells], statuses, strict=True))
     assert "the architecture is upset" in next(e.text for e in heard if e.kind == "failed")
-    assert not list((output / ".claims").iterdir())
+    assert not list((output / ".locks").iterdir())
 
 
 def test_slurm_by_submitits_local_executor(plugin: Path, tmp_path: Path) -> None:
     pytest.importorskip("submitit", reason="the extra rbench[slurm] is not installed")
     output, tally = tmp_path / "out", tmp_path / "tally"
-    cells = tickets(tally)
+    cells = jobs(tally)
     heard: list[Event] = []
     settings = Settings(output=output, cluster="local", jobs=2, slots=1, threads=1)
     executor("slurm", settings).run(cells, heard.append)
@@ -92,8 +92,8 @@ def test_the_script_for_slurm(
     )
     slurm: Any = executor("slurm", settings)
     with slurm.executor.batch():
-        for job in (Job(settings, tickets(tmp_path / "tally")),) * 2:
-            slurm.executor.submit(job)
+        for task in (SlurmTask(settings, jobs(tmp_path / "tally")),) * 2:
+            slurm.executor.submit(task)
     script = seen.read_text()
     for line in (
         "--array=0-1%2",
@@ -113,11 +113,11 @@ def test_the_script_for_slurm(
 
 def test_a_preempted_job_is_queued_anew(plugin: Path, tmp_path: Path) -> None:
     submitit = pytest.importorskip("submitit", reason="the extra rbench[slurm] is not installed")
-    cells = tickets(tmp_path / "tally", seconds=1.0)[:3]
+    cells = jobs(tmp_path / "tally", seconds=1.0)[:3]
     settings = Settings(output=tmp_path / "out", slots=1, threads=1)
     local = submitit.AutoExecutor(folder=tmp_path / "jobs", cluster="local")
     local.update_parameters(timeout_min=5)
-    job = local.submit(Job(settings, cells))
+    job = local.submit(SlurmTask(settings, cells))
     deadline = time.monotonic() + 120
     while not (tmp_path / "tally").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -131,12 +131,12 @@ def test_a_preempted_job_is_queued_anew(plugin: Path, tmp_path: Path) -> None:
 
 def test_a_job_that_gains_nothing_is_not_queued_again(plugin: Path, tmp_path: Path) -> None:
     pytest.importorskip("submitit", reason="the extra rbench[slurm] is not installed")
-    job = Job(Settings(output=tmp_path, job_minutes=1), tickets(tmp_path / "tally"))
+    job = SlurmTask(Settings(output=tmp_path, job_minutes=1), jobs(tmp_path / "tally"))
     before = signal.getsignal(signal.SIGTERM)
     try:
         assert job.checkpoint().function is job
         job.begun = time.time() - 50
-        with pytest.raises(UserError, match="nothing was gained in 1 minutes"):
+        with pytest.raises(UserError, match="no record or checkpoint was written in 1 minutes"):
             job.checkpoint()
         checkpoints = tmp_path / ".checkpoints" / "cell" / "0"
         checkpoints.mkdir(parents=True)
@@ -149,7 +149,7 @@ def test_a_job_that_gains_nothing_is_not_queued_again(plugin: Path, tmp_path: Pa
 def test_ray_with_a_worker_killed(plugin: Path, tmp_path: Path) -> None:
     pytest.importorskip("ray", reason="the extra rbench[ray] is not installed")
     output, tally = tmp_path / "out", tmp_path / "tally"
-    cells = tickets(tally, seconds=1.0)
+    cells = jobs(tally, seconds=1.0)
     heard: list[Event] = []
     killed: list[int] = []
 
@@ -164,7 +164,7 @@ def test_ray_with_a_worker_killed(plugin: Path, tmp_path: Path) -> None:
                         words = path.read_bytes().split(b"\0")
                     except OSError:
                         continue
-                    if words[0] == b"ray::_run_share":
+                    if words[0] == b"ray::_run_task":
                         os.kill(int(path.parent.name), signal.SIGKILL)
                         killed.append(int(path.parent.name))
                         break

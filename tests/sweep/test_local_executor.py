@@ -20,23 +20,23 @@ def records(output: Path) -> dict[str, Record]:
 def test_one_bad_cell_stops_no_other(plugin: Path, tmp_path: Path) -> None:
     flag = str(tmp_path / "flag")
     cells = {
-        "raise": faulty_plugin.ticket(model_kwargs={"how": "raise"}),
-        "hang": faulty_plugin.ticket(model_kwargs={"how": "hang"}),
-        "die": faulty_plugin.ticket(model_kwargs={"how": "die"}),
-        "die once": faulty_plugin.ticket(model_kwargs={"how": "die once", "flag": flag}),
-        "eat": faulty_plugin.ticket(model_kwargs={"how": "eat"}),
-        "nan": faulty_plugin.ticket(
+        "raise": faulty_plugin.job(model_kwargs={"how": "raise"}),
+        "hang": faulty_plugin.job(model_kwargs={"how": "hang"}),
+        "die": faulty_plugin.job(model_kwargs={"how": "die"}),
+        "die once": faulty_plugin.job(model_kwargs={"how": "die once", "flag": flag}),
+        "eat": faulty_plugin.job(model_kwargs={"how": "eat"}),
+        "nan": faulty_plugin.job(
             model_kwargs={"how": "nan"},
             task_kwargs={},
             training={"epochs": 1, "batch_size": 8},
             limit=16,
         ),
-        "well": faulty_plugin.ticket(),
+        "well": faulty_plugin.job(),
     }
-    vanished = faulty_plugin.ticket(seed=5).model_copy(
+    vanished = faulty_plugin.job(seed=5).model_copy(
         update={"spec": {**cells["well"].spec, "model": "gone"}}
     )
-    changed = faulty_plugin.ticket(seed=6).model_copy(
+    changed = faulty_plugin.job(seed=6).model_copy(
         update={"spec": {**cells["well"].spec, "seed": 7}}
     )
     cells |= {"vanished": vanished, "changed": changed}
@@ -72,7 +72,7 @@ def test_one_bad_cell_stops_no_other(plugin: Path, tmp_path: Path) -> None:
     ended = {e.slug: e.kind for e in heard if e.kind in ("done", "failed")}
     assert ended == {cell.slug: found[name].status for name, cell in cells.items()}
     assert [e.slug for e in heard if e.kind == "retry"].count(cells["die once"].slug) == 1
-    assert not list((tmp_path / "out" / ".claims").iterdir())
+    assert not list((tmp_path / "out" / ".locks").iterdir())
     for name, record in found.items():
         assert record.digest == cells[name].digest
 
@@ -80,7 +80,7 @@ def test_one_bad_cell_stops_no_other(plugin: Path, tmp_path: Path) -> None:
 def test_a_shared_process_changes_no_number(plugin: Path, tmp_path: Path) -> None:
     training = {"epochs": 1, "batch_size": 8}
     cells = [
-        faulty_plugin.ticket(
+        faulty_plugin.job(
             model="test_resnet", task_kwargs={}, training=training, limit=16, seed=seed
         )
         for seed in (0, 1)
@@ -98,7 +98,7 @@ def test_a_shared_process_changes_no_number(plugin: Path, tmp_path: Path) -> Non
 
 
 def test_too_many_failures_stop_the_sweep(plugin: Path, tmp_path: Path) -> None:
-    cells = [faulty_plugin.ticket(model_kwargs={"how": "raise"}, seed=seed) for seed in range(5)]
+    cells = [faulty_plugin.job(model_kwargs={"how": "raise"}, seed=seed) for seed in range(5)]
     heard: list[Event] = []
     settings = Settings(output=tmp_path / "out", slots=1, max_failures=2)
     executor("local", settings).run(cells, heard.append)
@@ -133,7 +133,7 @@ def test_the_command_line(plugin: Path, tmp_path: Path) -> None:
     first.send_signal(signal.SIGINT)
     _, text = first.communicate(timeout=60)
     assert first.returncode == 130, text
-    assert not list((output / ".claims").iterdir())
+    assert not list((output / ".locks").iterdir())
 
     both = [
         subprocess.Popen([*command, "--slots", "1"], stderr=subprocess.PIPE, text=True)

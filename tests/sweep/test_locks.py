@@ -1,36 +1,41 @@
+"""Locks of runs in a folder that several processes, on several machines, share."""
+
 from __future__ import annotations
 
 import json
 import multiprocessing
 import os
+import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from rbench.records.store import Store
 from rbench.sweep import locks
-from rbench.sweep.locks import Claims
+from rbench.sweep.locks import RunLocks
 
 
 @pytest.fixture
-def shared(tmp_path: Path) -> Claims:
-    made = Claims(tmp_path)
+def shared(tmp_path: Path) -> RunLocks:
+    made = RunLocks(Store(tmp_path))
     made.prepare()
     return made
 
 
-def test_one_owner_at_a_time(shared: Claims) -> None:
-    mine = shared.take("cell")
+def test_one_owner_at_a_time(shared: RunLocks) -> None:
+    mine = shared.acquire("run")
     assert mine is not None
-    assert mine.held()
-    assert shared.take("cell") is None
-    assert shared.take("other") is not None
-    assert shared.running()["cell"].pid == os.getpid()
+    assert mine.is_held()
+    assert shared.acquire("run") is None
+    assert shared.acquire("other") is not None
+    assert shared.owners()["run"].pid == os.getpid()
     mine.release()
-    assert "cell" not in shared.running()
-    again = shared.take("cell")
+    assert "run" not in shared.owners()
+    again = shared.acquire("run")
     assert again is not None
     assert not again.took_over
 
@@ -38,46 +43,72 @@ def test_one_owner_at_a_time(shared: Claims) -> None:
 DIE = """
 import os, sys
 from pathlib import Path
-from rbench.sweep.locks import Claims
-assert Claims(Path(sys.argv[1])).take("cell")
+from rbench.records.store import Store
+from rbench.sweep.locks import RunLocks
+locks = RunLocks(Store(Path(sys.argv[1])))
+locks.prepare()
+assert locks.acquire("run")
 os._exit(9)
 """
 
 
-def test_a_dead_owners_claim_is_taken_over(shared: Claims, tmp_path: Path) -> None:
+def test_the_lock_of_a_dead_owner_is_taken_over(shared: RunLocks, tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", DIE, str(tmp_path)])
     assert len(list(shared.folder.iterdir())) == 1
-    assert shared.running() == {}
-    taken = shared.take("cell")
+    assert shared.owners() == {}
+    taken = shared.acquire("run")
     assert taken is not None
     assert taken.took_over
-    assert taken.held()
-    assert [path.name for path in shared.folder.iterdir()] == ["cell.2"]
+    assert taken.is_held()
+    assert [path.name for path in shared.folder.iterdir()] == ["run.2"]
 
 
-def test_an_owner_elsewhere_is_dead_when_it_is_silent(
-    shared: Claims, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def fuse(tmp_path: Path) -> Iterator[Path]:
+    """A file system that cannot exchange two names atomically, as NFS and CIFS cannot."""
+    if shutil.which("bindfs") is None:
+        pytest.skip("bindfs is not installed")
+    source, mounted = tmp_path / "source", tmp_path / "mounted"
+    source.mkdir()
+    mounted.mkdir()
+    if subprocess.run(["bindfs", str(source), str(mounted)], capture_output=True).returncode:
+        pytest.skip("nothing can be mounted here")
+    yield mounted
+    subprocess.run(["umount", "-l", str(mounted)], check=True)
+
+
+def test_a_takeover_needs_no_atomic_exchange(fuse: Path) -> None:
+    """On this file system filelock's SoftFileLease never takes over."""
+    assert subprocess.run([sys.executable, "-c", DIE, str(fuse)]).returncode == 9
+    taken = RunLocks(Store(fuse)).acquire("run")
+    assert taken is not None
+    assert taken.took_over
+
+
+def test_an_owner_on_another_machine_is_dead_after_its_lease(
+    shared: RunLocks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(locks, "_host", lambda: ("far", "space"))
-    theirs = shared.take("cell")
+    theirs = shared.acquire("run")
     assert theirs is not None
-    theirs._over.set()
+    theirs._released.set()
     monkeypatch.undo()
-    assert shared.take("cell") is None
-    long_ago = time.time() - shared.patience - 1
+    assert shared.acquire("run") is None
+    assert str(shared.owners()["run"]) == f"process {os.getpid()} on far"
+    long_ago = time.time() - shared.lease_seconds - 1
     os.utime(theirs.path, (long_ago, long_ago))
-    mine = shared.take("cell")
+    mine = shared.acquire("run")
     assert mine is not None
-    # Back from its pause, the other one finds that it may not write.
-    assert not theirs.held()
+    # When the other process continues, it finds that it may not write.
+    assert not theirs.is_held()
     theirs.release()
-    assert mine.held()
+    assert mine.is_held()
 
 
-def test_a_claim_is_touched_while_it_is_held(tmp_path: Path) -> None:
-    shared = Claims(tmp_path, patience=0.5)
+def test_a_lock_is_renewed_while_it_is_held(tmp_path: Path) -> None:
+    shared = RunLocks(Store(tmp_path), lease_seconds=0.5)
     shared.prepare()
-    with shared.take("cell") as mine:  # type: ignore[union-attr]
+    with shared.acquire("run") as mine:  # type: ignore[union-attr]
         os.utime(mine.path, (0, 0))
         deadline = time.monotonic() + 5
         while mine.path.stat().st_mtime == 0 and time.monotonic() < deadline:
@@ -86,40 +117,43 @@ def test_a_claim_is_touched_while_it_is_held(tmp_path: Path) -> None:
     assert not mine.path.exists()
 
 
-def test_a_vanished_folder_is_no_lost_claim(shared: Claims, tmp_path: Path) -> None:
-    mine = shared.take("cell")
+def test_a_folder_that_vanishes_loses_no_lock_and_is_not_created_anew(
+    shared: RunLocks, tmp_path: Path
+) -> None:
+    mine = shared.acquire("run")
     assert mine is not None
     shared.folder.rename(tmp_path / "away")
     with pytest.raises(FileNotFoundError):
-        mine.held()
+        mine.is_held()
     with pytest.raises(FileNotFoundError):
-        shared.take("other")
+        shared.acquire("other")
+    assert not shared.folder.exists()
     (tmp_path / "away").rename(shared.folder)
-    assert mine.held()
+    assert mine.is_held()
 
 
 def _race(folder: str, rounds: int) -> None:
-    shared = Claims(Path(folder))
+    shared = RunLocks(Store(Path(folder)))
     for number in range(rounds):
         while True:
-            claim = shared.take(f"cell-{number}")
-            if claim is not None:
+            lock = shared.acquire(f"run-{number}")
+            if lock is not None:
                 inside = Path(folder) / f"inside-{number}"
-                # Fails if somebody else is inside; a rest of a dead owner is there on purpose.
+                # Fails if another process is inside.
                 os.mkdir(inside)
                 time.sleep(0.001)
                 os.rmdir(inside)
                 with open(Path(folder) / "log", "a") as log:
                     log.write(json.dumps([number, os.getpid()]) + "\n")
-                claim.release()
+                lock.release()
                 break
             time.sleep(0.0005)
 
 
-def test_many_processes_never_meet_inside(shared: Claims, tmp_path: Path) -> None:
+def test_processes_never_hold_a_lock_together(shared: RunLocks, tmp_path: Path) -> None:
     stale = {"host": locks._host()[0], "space": locks._host()[1], "pid": 2**22, "started": "1"}
     for number in range(0, 40, 2):
-        (shared.folder / f"cell-{number}.1").write_text(json.dumps({**stale, "token": "x"}))
+        (shared.folder / f"run-{number}.1").write_text(json.dumps({**stale, "token": "x"}))
     context = multiprocessing.get_context("spawn")
     racers = [context.Process(target=_race, args=(str(tmp_path), 40)) for _ in range(4)]
     for racer in racers:

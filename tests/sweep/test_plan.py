@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from rbench.errors import UserError
-from rbench.files import write_atomically
 from rbench.plugin.catalog import Catalog
 from rbench.records.record import Record, to_json
+from rbench.records.store import Store
 from rbench.spec.resolve import Resolved
 from rbench.spec.run_spec import RunSpec
 from rbench.spec.select import select
-from rbench.sweep.job import Ticket
-from rbench.sweep.locks import Claims
+from rbench.sweep.job import RunJob
+from rbench.sweep.locks import RunLocks
 from rbench.sweep.plan import Cost, make_plan
 from rbench.sweep.survey import resolve_each, survey
 from tests.helpers import faulty_plugin
@@ -43,7 +43,7 @@ def cells(seeds: int, models: tuple[str, ...] = MODELS) -> list[Resolved]:
 def done(cell: Resolved, seconds: float, **more: object) -> Record:
     from rbench import hardware
 
-    record = Ticket.of(cell).failed("none", "none")
+    record = RunJob.of(cell).failed("none", "none")
     tensors = {"count": 1000, "names": ["w"]}
     content = {
         **record.model_dump(mode="json"),
@@ -59,7 +59,7 @@ def done(cell: Resolved, seconds: float, **more: object) -> Record:
 
 
 def put(output: Path, cell: Resolved, record: Record) -> None:
-    write_atomically(output / f"{cell.slug}.json", to_json(record))
+    Store(output).write(cell.slug, record)
 
 
 def test_resolving_alike_runs_together_changes_nothing() -> None:
@@ -74,15 +74,15 @@ def test_resolving_alike_runs_together_changes_nothing() -> None:
 def test_what_is_done_failed_running_and_missing(tmp_path: Path) -> None:
     every = cells(2)
     put(tmp_path, every[0], done(every[0], 10.0))
-    put(tmp_path, every[2], Ticket.of(every[2]).failed("RuntimeError", "no"))
+    put(tmp_path, every[2], RunJob.of(every[2]).failed("RuntimeError", "no"))
     # Torn, of another digest, interrupted: all missing.
     (tmp_path / f"{every[3].slug}.json").write_text(to_json(done(every[3], 1.0))[:-40])
     put(tmp_path, every[4], done(every[5], 1.0))
     put(tmp_path, every[5], done(every[5], 1.0, status="interrupted"))
-    claims = Claims(tmp_path)
-    claims.prepare()
-    with claims.take(every[7].slug):  # type: ignore[union-attr]
-        found = survey(every, tmp_path)
+    locks = RunLocks(Store(tmp_path))
+    locks.prepare()
+    with locks.acquire(every[7].slug):  # type: ignore[union-attr]
+        found = survey(every, Store(tmp_path))
     assert found.done == [every[0]]
     assert found.failed == [every[2]]
     assert list(found.running) == [every[7].slug]
@@ -90,13 +90,13 @@ def test_what_is_done_failed_running_and_missing(tmp_path: Path) -> None:
 
     asked: list[str] = []
 
-    def pilot(ticket: Ticket) -> Cost | None:
-        asked.append(ticket.slug)
+    def pilot(job: RunJob) -> Cost | None:
+        asked.append(job.slug)
         return Cost(3.0, 50 * MEBI, 1000, 0, "pilot", 1) if len(asked) == 1 else None
 
     plan = make_plan(found, tmp_path, 2, pilot)
-    assert (plan.done, plan.failed, plan.running, plan.missing) == (1, 1, 1, 6)
-    costs = [(len(g.cells), g.cost.seconds, g.cost.source) for g in plan.groups]
+    assert (plan.done, plan.failed, plan.running, plan.missing, plan.to_run) == (1, 1, 1, 5, 6)
+    costs = [(len(g.runs), g.cost.seconds, g.cost.source) for g in plan.configurations]
     # A record of the same kind tells, whatever its name; else a pilot, of which the second fails.
     assert costs == [
         (1, 10.0, "records"),
@@ -107,17 +107,17 @@ def test_what_is_done_failed_running_and_missing(tmp_path: Path) -> None:
     assert plan.seconds == 15.0
     assert plan.memory == 2 * 100 * MEBI
     # Two checkpoints in float32 of weights, momentum and a second moment, for each slot.
-    assert plan.groups[0].cost.checkpoints == 2 * 4 * (3 * 1000 + 1000)
+    assert plan.configurations[0].cost.checkpoints == 2 * 4 * (3 * 1000 + 1000)
     assert plan.unknown == 2
     json.dumps(plan.to_json(), allow_nan=False)
-    assert make_plan(found, tmp_path, 2, failed=True).missing == 7
+    assert make_plan(found, tmp_path, 2, retry=True).to_run == 7
 
 
 def test_records_of_other_hardware_are_no_measure(tmp_path: Path) -> None:
     every = cells(2, MODELS[:1])
     put(tmp_path, every[0], done(every[0], 10.0, environment={"device": "cpu", "cpu": "another"}))
-    plan = make_plan(survey(every, tmp_path), tmp_path, 1)
-    assert {group.cost.source for group in plan.groups} == {"unknown"}
+    plan = make_plan(survey(every, Store(tmp_path)), tmp_path, 1)
+    assert {group.cost.source for group in plan.configurations} == {"unknown"}
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_a_hundred_thousand_records(tmp_path: Path) -> None:
         (tmp_path / f"{cell.slug}.json").write_bytes(content)
     tracemalloc.start()
     begun = time.process_time()
-    plan = make_plan(survey(every, tmp_path), tmp_path, 2)
+    plan = make_plan(survey(every, Store(tmp_path)), tmp_path, 2)
     seconds = time.process_time() - begun
     used = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -186,8 +186,8 @@ def test_the_command_line_with_a_pilot(tmp_path: Path) -> None:
         check=True,
     ).stdout
     plan = json.loads(text)
-    (group,) = plan["groups"]
-    assert len(group["cells"]) == 2
+    (group,) = plan["configurations"]
+    assert len(group["runs"]) == 2
     assert group["source"] == "pilot"
     # 50 epochs of 22 steps: more than the three steps of the pilot, less than a second for each.
     assert 5 < group["seconds_each"] < 1100

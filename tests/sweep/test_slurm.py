@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from rbench.records.record import read
-from rbench.sweep.executors.worker_process import end_of
+from rbench.sweep.text import tail
 
 DAEMONS = ("slurmctld", "slurmd")
 PATH = f"{os.environ['PATH']}:/usr/sbin"
@@ -110,7 +110,7 @@ def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         deadline = time.monotonic() + 60
         while "idle" not in ask("sinfo", "-h"):
             if time.monotonic() > deadline:
-                pytest.skip(f"Slurm does not run here: {end_of(folder / 'slurmctld.log', 300)}")
+                pytest.skip(f"Slurm does not run here: {tail(folder / 'slurmctld.log', 300)}")
             time.sleep(0.1)
         yield tmp_path
     finally:
@@ -153,7 +153,7 @@ def test_a_job_that_slurm_takes_away_goes_on_where_it_was(slurm: Path) -> None:
     assert "1 done" in said
     (path,) = slurm.glob("results/*.json")
     assert f"resumed from a checkpoint after step {step} of 30" in read(path).notes
-    assert not list(slurm.glob("results/.claims/*"))
+    assert not list(slurm.glob("results/.locks/*"))
 
 
 def test_cancelled_jobs_end_the_sweep(slurm: Path) -> None:
@@ -165,7 +165,7 @@ def test_cancelled_jobs_end_the_sweep(slurm: Path) -> None:
     assert "not run: resnet18-none-digits-s0" in said
     assert "1 not run" in said
     assert "Traceback" not in said
-    assert not list(slurm.glob("results/.claims/*"))
+    assert not list(slurm.glob("results/.locks/*"))
 
 
 def test_a_refusal_is_one_line(slurm: Path) -> None:
@@ -174,6 +174,6 @@ def test_a_refusal_is_one_line(slurm: Path) -> None:
     assert running.returncode == 2
     assert said.endswith(
         "rbench: Slurm refuses the jobs: Batch job submission failed: "
-        "Invalid partition name specified\n"
+        "Invalid partition name specified (--partition shrot)\n"
     )
     assert "Traceback" not in said

@@ -1,4 +1,4 @@
-"""The processes that run cells: how they come to be, and how they go."""
+"""The processes that execute runs: how they start, and how they end."""
 
 from __future__ import annotations
 
@@ -6,23 +6,25 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from rbench.records.record import read
 from rbench.runner import checkpoint
 from rbench.sweep.executors import Event, Settings
-from rbench.sweep.executors.forkserver_client import Forked, Zygote, possible
 from rbench.sweep.executors.local import Local
-from rbench.sweep.executors.worker_process import Spawned, environment_of
+from rbench.sweep.executors.worker_process import LOST, Worker, WorkerStarter
 from tests.helpers import fake_entry_points, faulty_plugin
 
-linux = pytest.mark.skipif(not possible(), reason="workers are forked on Linux only")
+linux = pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="workers are forked on Linux only"
+)
 SLOW: dict[str, Any] = {
     "model": "test_resnet",
     "task_kwargs": {},
@@ -32,155 +34,201 @@ SLOW: dict[str, Any] = {
 """A training of 200 steps, which saves by itself at most once a minute."""
 
 
-def command_of(pid: int | None) -> str:
-    return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-
-
 @pytest.fixture
-def zygote(plugin: Path) -> Iterator[Zygote]:
-    zygote = Zygote(environment_of(1))
-    yield zygote
-    zygote.kill()
+def starter(plugin: Path, tmp_path: Path) -> Iterator[WorkerStarter]:
+    made = WorkerStarter(Settings(output=tmp_path), 1, fork=True, gpus=[])
+    yield made
+    made.close()
 
 
-def ready(worker: Forked, settings: Settings) -> None:
-    """Hand over the settings and wait until the worker takes tickets."""
-    worker.stdin.write(settings.model_dump_json().encode() + b"\n")
-    worker.stdin.flush()
-    assert b"ready" in worker.stdout.readline()
+def hear(worker: Worker, wanted: str) -> dict[str, Any]:
+    """Wait for an event of that kind."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        wait([worker.events], 1)
+        for event in worker.hear():
+            if event["event"] == wanted:
+                return event
+        assert not worker.ended, (worker.exit_reason(), worker.said())
+    raise TimeoutError(wanted)
 
 
-@linux
-def test_forks_live_and_die_like_any_process(zygote: Zygote, tmp_path: Path) -> None:
-    settings = Settings(output=tmp_path)
-    with tempfile.TemporaryFile() as printed:
-        first, second, third, fourth = (zygote.fork(printed) for _ in range(4))
-        assert first.poll() is None
-        for worker in (first, second, third, fourth):
-            ready(worker, settings)
-        assert "rbench.sweep.forkserver" in command_of(first.pid)
-        assert os.getsid(first.pid or 0) == first.pid
-        first.stdin.close()
-        assert first.wait() == 0
-        second.terminate()
-        assert second.wait() == 128 + signal.SIGTERM
-        third.kill()
-        assert third.wait() == -signal.SIGKILL
-        with pytest.raises(subprocess.TimeoutExpired):
-            fourth.wait(0.1)
-        zygote.process.send_signal(signal.SIGTERM)
-        assert fourth.poll() is None
-        zygote.kill()
-        assert fourth.wait() == -signal.SIGKILL
-        # The kernel ends it with the zygote, and so do its events.
-        assert fourth.stdout.readline() == b""
-        assert zygote.fork(printed).wait() == -signal.SIGKILL
+def ended(worker: Worker) -> int | None:
+    worker.wait(60)
+    return worker.process.exitcode
 
 
 @linux
+def test_forked_workers_live_and_die_like_any_process(starter: WorkerStarter) -> None:
+    first, second, third, fourth = (starter.start(slot) for slot in range(4))
+    for worker in (first, second, third, fourth):
+        hear(worker, "ready")
+    forkserver = starter.forkserver()
+    assert forkserver is not None
+    assert {child.pid for child in forkserver.children()} == {
+        worker.pid for worker in (first, second, third, fourth)
+    }
+    assert os.getsid(first.pid) == first.pid
+    assert first.memory() > 2**20
+    first.jobs.close()
+    assert ended(first) == 0
+    second.terminate()
+    assert ended(second) == 128 + signal.SIGTERM
+    third.kill()
+    assert ended(third) == -signal.SIGKILL
+    fourth.wait(0.1)
+    assert fourth.process.exitcode is None
+    # Slurm signals every process of a job; the forkserver must outlive its workers' saving.
+    for name in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
+        forkserver.send_signal(name)
+    time.sleep(0.2)
+    assert fourth.process.is_alive()
+    process = psutil.Process(fourth.pid)
+    forkserver.kill()
+    assert ended(fourth) == LOST
+    gone, _ = psutil.wait_procs([process], 10)
+    assert gone, "the kernel ends a worker with the process that it was forked from"
+    # The next one starts another forkserver.
+    fifth = starter.start(4)
+    hear(fifth, "ready")
+    fifth.kill()
+
+
+@linux
+@pytest.mark.parametrize("thread", [False, True])
 def test_a_thread_that_a_plugin_starts_forbids_the_fork(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    plugin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, thread: bool
 ) -> None:
     code = "import threading, time\nthreading.Thread(target=time.sleep, args=(600,), daemon=True)"
+    folder = tmp_path / "threads"
+    start = ".start()\n" if thread else "\n"
     fake_entry_points.install(
-        tmp_path, "threads", {"threads": "rbench_threads"}, rbench_threads=code
+        folder, "threads", {"threads": "rbench_threads"}, rbench_threads=code + start
     )
-    for start in ("", ".start()"):
-        source = tmp_path / "rbench_threads.py"
-        source.write_text(code + start + "\n")
-        zygote = Zygote({**environment_of(1), "PYTHONPATH": str(tmp_path)})
-        with tempfile.TemporaryFile() as printed:
-            worker = zygote.fork(printed)
-            ready(worker, Settings(output=tmp_path))
-            assert worker.poll() is None
-            expected = "rbench.sweep.worker" if start else "rbench.sweep.forkserver"
-            assert expected in command_of(worker.pid)
-            worker.terminate()
-            assert worker.wait() == 128 + signal.SIGTERM
-        zygote.kill()
+    monkeypatch.syspath_prepend(str(folder))
+    heard: list[Event] = []
+    local = Local(Settings(output=tmp_path / "out", slots=1, threads=1))
+    methods: set[str] = set()
+
+    def on_event(event: Event) -> None:
+        heard.append(event)
+        assert local.loop is not None
+        methods.add(local.loop.starter.method)
+
+    job = faulty_plugin.job()
+    local.run([job], on_event)
+    assert methods == {"spawn" if thread else "forkserver"}
+    assert [e.kind for e in heard if e.kind in ("done", "failed", "retry")] == ["done"], heard
 
 
 @linux
-def test_a_sweep_survives_the_death_of_its_zygote(plugin: Path, tmp_path: Path) -> None:
-    cells = [faulty_plugin.ticket(seed=seed) for seed in range(4)]
+def test_a_sweep_survives_the_death_of_its_forkserver(plugin: Path, tmp_path: Path) -> None:
+    slow = {"file": str(tmp_path / "tally"), "seconds": 1.0}
+    jobs = [
+        faulty_plugin.job(seed=seed, metrics=("top1", "tally"), metric_kwargs={"tally": slow})
+        for seed in range(2)
+    ]
     heard: list[Event] = []
     local = Local(Settings(output=tmp_path / "out", slots=2, threads=1))
 
-    def report(event: Event) -> None:
+    def on_event(event: Event) -> None:
         heard.append(event)
-        if [e.kind for e in heard].count("started") == 2 and event.kind == "started":
-            assert local.sweep is not None
-            assert local.sweep.zygote is not None
-            local.sweep.zygote.process.kill()
+        if len(heard) == 1:
+            assert local.loop is not None
+            forkserver = local.loop.starter.forkserver()
+            assert forkserver is not None
+            forkserver.kill()
 
-    local.run(cells, report)
-    assert all(read(tmp_path / "out" / f"{c.slug}.json").status == "done" for c in cells)
+    local.run(jobs, on_event)
+    assert all(read(tmp_path / "out" / f"{j.slug}.json").status == "done" for j in jobs)
     assert "retry" in [event.kind for event in heard]
-    assert not list((tmp_path / "out" / ".claims").iterdir())
+    assert not list((tmp_path / "out" / ".locks").iterdir())
 
 
-def test_nobody_to_report_to_is_no_failed_cell(plugin: Path, tmp_path: Path) -> None:
-    settings = Settings(output=tmp_path / "out")
-    (tmp_path / "out" / ".claims").mkdir(parents=True)
-    with tempfile.TemporaryFile() as printed:
-        worker = Spawned(environment_of(1), printed)
-        assert worker.stdin is not None
-        assert worker.stdout is not None
-        lines = [settings.model_dump_json(), faulty_plugin.ticket(**SLOW).model_dump_json()]
-        worker.stdin.write("".join(f"{line}\n" for line in lines).encode())
-        worker.stdin.flush()
-        assert b"ready" in worker.stdout.readline()
-        worker.stdout.close()
-        assert worker.wait(60) == 1
+def test_a_worker_whose_parent_died_records_no_failure(plugin: Path, tmp_path: Path) -> None:
+    (tmp_path / "out" / ".locks").mkdir(parents=True)
+    starter = WorkerStarter(Settings(output=tmp_path / "out"), 1, fork=False, gpus=[])
+    worker = starter.start(0)
+    hear(worker, "ready")
+    worker.give(faulty_plugin.job(**SLOW))
+    worker.events.close()
+    assert ended(worker) == 1
+    starter.close()
     assert not list((tmp_path / "out").glob("*.json"))
 
 
+@linux
+def test_workers_die_with_a_sweep_that_is_killed(plugin: Path, tmp_path: Path) -> None:
+    suite = tmp_path / "suite.toml"
+    suite.write_text(
+        'summary = "One."\n[base]\nmodel = "trouble"\ndataset = "digits"\ndevice = "cpu"\n'
+        'metrics = ["top1"]\nmodel_kwargs.how = "hang"\n'
+    )
+    output = tmp_path / "out"
+    command = [sys.executable, "-m", "rbench", "sweep", str(suite), "--output", str(output)]
+    sweep = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    until(lambda: list((output / ".logs").glob("*")), sweep)
+    family = psutil.Process(sweep.pid).children(recursive=True)
+    assert len(family) >= 2
+    sweep.kill()
+    sweep.wait()
+    assert not psutil.wait_procs(family, 20)[1]
+
+
+def until(what: Callable[[], object], process: subprocess.Popen[Any]) -> None:
+    deadline = time.monotonic() + 120
+    while not what():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 @pytest.mark.parametrize("slurm", [False, True])
-def test_who_is_asked_to_leave_saves_first(plugin: Path, tmp_path: Path, slurm: bool) -> None:
-    """Without any distance between checkpoints: the first is that of leaving.
+def test_a_worker_that_is_asked_to_end_saves_first(
+    plugin: Path, tmp_path: Path, slurm: bool
+) -> None:
+    """Without any distance between checkpoints: the first is the one at the end.
 
     Slurm asks all processes of a job; its executor asks the workers once more.
     """
-    cell, output = faulty_plugin.ticket(**SLOW), tmp_path / "out"
+    job, output = faulty_plugin.job(**SLOW), tmp_path / "out"
     local = Local(Settings(output=output, slots=1, threads=1))
 
     def interrupt(event: Event) -> None:
         if event.kind == "progress" and event.text.startswith("train") and event.done > 5:
             if slurm:
-                assert local.sweep is not None
-                local.sweep.workers[0].process.send_signal(signal.SIGUSR2)
+                assert local.loop is not None
+                os.kill(local.loop.workers[0].pid, signal.SIGUSR2)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        local.run([cell], interrupt)
+        local.run([job], interrupt)
     assert not list(output.glob("*.json"))
-    assert not list((output / ".claims").iterdir())
-    saved = checkpoint.load(output / ".checkpoints" / cell.slug / "0")
+    assert not list((output / ".locks").iterdir())
+    saved = checkpoint.load(output / ".checkpoints" / job.slug / "0")
     assert saved is not None
     assert 5 < saved.step < 200
-    local.run([cell], lambda event: None)
-    record = read(output / f"{cell.slug}.json")
+    local.run([job], lambda event: None)
+    record = read(output / f"{job.slug}.json")
     assert record.status == "done"
     assert f"resumed from a checkpoint after step {saved.step} of 200" in record.notes
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="needs its signals")
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGUSR1"])
-def test_run_saves_before_it_leaves(plugin: Path, tmp_path: Path, name: str) -> None:
+def test_run_saves_before_it_ends(plugin: Path, tmp_path: Path, name: str) -> None:
     words = ["--model", "test_resnet", "--dataset", "digits", "--device", "cpu", "--limit", "160"]
     words += ["--epochs", "20", "-b", "16", "--metrics", "top1", "--output", str(tmp_path / "out")]
     command = [sys.executable, "-m", "rbench", "run", *words, "--checkpoint-every", "10"]
     checkpoints = tmp_path / "out" / ".checkpoints"
     run = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    while not list(checkpoints.glob("*/0/step-*.facts")):
-        assert run.poll() is None
-        time.sleep(0.01)
+    until(lambda: list(checkpoints.glob("*/0/step-*.facts")), run)
     run.send_signal(getattr(signal, name))
     _, said = run.communicate(timeout=60)
     assert run.returncode == 128 + getattr(signal, name), said
-    assert "asked to leave; saved after step" in said
+    assert "asked to end; saved after step" in said
     (folder,) = checkpoints.glob("*/0")
     saved = checkpoint.load(folder)
     assert saved is not None
     assert f"saved after step {saved.step} of 200" in said
-    assert not list((tmp_path / "out" / ".claims").iterdir())
+    assert not list((tmp_path / "out" / ".locks").iterdir())

@@ -1,21 +1,21 @@
-"""Where the cells of a sweep run: on this machine, on a Slurm cluster, on a Ray cluster.
+"""Where the runs of a sweep are executed: on this machine, a Slurm cluster or a Ray cluster.
 
-An executor has one method, ``run(tickets, report)``: it brings every ticket to a record in the
-folder, or reports why not, and returns when nothing is left to wait for. Slurm and Ray give each
-machine a share of the tickets, and there the local executor runs them; so limits, isolation,
-claims and retries are the same everywhere.
+An executor has one method, ``run(jobs, on_event)``: it brings every job to a record in the
+results folder, or reports why not, and returns when nothing is left to wait for. Slurm and Ray
+give each machine a share of the jobs, where the local executor runs them; so limits, isolation,
+locks and retries are the same everywhere.
 """
 
 from __future__ import annotations
 
 from rbench.errors import UnknownName
-from rbench.sweep.executors.base import Event, Executor, Report, Settings
+from rbench.sweep.executors.base import Event, Executor, OnEvent, Settings
 
 NAMES = ("local", "slurm", "ray")
 
 
 def executor(name: str, settings: Settings) -> Executor:
-    """The executor of that name. UserError where its package is not installed."""
+    """The executor of that name. UserError if its package is not installed."""
     if name == "local":
         from rbench.sweep.executors.local import Local
 
@@ -31,4 +31,4 @@ def executor(name: str, settings: Settings) -> Executor:
     raise UnknownName("executor", name, NAMES)
 
 
-__all__ = ["NAMES", "Event", "Executor", "Report", "Settings", "executor"]
+__all__ = ["NAMES", "Event", "Executor", "OnEvent", "Settings", "executor"]

@@ -1,38 +1,34 @@
-"""Cells on this machine: a few worker processes, each running one cell after another.
+"""Runs on this machine: a few worker processes, each executing one job after another.
 
-The parent never computes. It hands out tickets, watches deadlines and memory, and writes the
-record of a cell whose worker could not. Where a cell failed on a GPU or for want of memory its
-worker is replaced, so that one cell cannot spoil the next.
+The parent computes nothing. It hands out jobs, enforces limits of time and memory, and writes the
+record of a run whose worker could not. After a failure on a GPU or for lack of memory the worker
+is replaced, so that one run cannot spoil the next.
 """
 
 from __future__ import annotations
 
-import os
-import selectors
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from functools import partial
-from pathlib import Path
-from typing import IO, Any
+from collections.abc import Sequence
+from multiprocessing.connection import wait
+from typing import Any
 
 from rbench import hardware
 from rbench.errors import UserError
-from rbench.files import write_atomically
-from rbench.records.record import Record, to_json
-from rbench.records.status import status
-from rbench.sweep.executors.base import Event, Report, Settings
-from rbench.sweep.executors.forkserver_client import Forked, Zygote, possible
-from rbench.sweep.executors.worker_process import Spawned, Worker, end_of, environment_of
-from rbench.sweep.job import Ticket
-from rbench.sweep.locks import Claims
+from rbench.records.record import Record
+from rbench.records.store import Store
+from rbench.sweep.executors.base import Event, EventKind, OnEvent, Settings
+from rbench.sweep.executors.worker_process import Worker, WorkerStarter
+from rbench.sweep.job import RunJob
+from rbench.sweep.locks import RunLocks
+from rbench.sweep.text import tail
 
 TICK = 0.1
 STARTUP_SECONDS = 600.0
-LEAVE_SECONDS = 30.0
-"""For workers that are asked to leave: a training saves at its next step."""
+END_SECONDS = 30.0
+"""For workers that were asked to end: a training saves at its next step."""
 ELSEWHERE_SECONDS = 2.0
-"""How long to wait before asking again for a cell that somebody else runs."""
+"""How long to wait before asking again for a run that another process has locked."""
 
 
 class Local:
@@ -40,237 +36,229 @@ class Local:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.claims = Claims(settings.output, settings.patience)
-        self.sweep: _Sweep | None = None
+        self.store = Store(settings.output)
+        self.locks = RunLocks(self.store, settings.lease_seconds)
+        self.loop: Loop | None = None
 
-    def run(self, tickets: Sequence[Ticket], report: Report) -> None:
+    def run(self, jobs: Sequence[RunJob], on_event: OnEvent) -> None:
         """See :class:`rbench.sweep.executors.base.Executor`."""
         try:
-            self.claims.prepare()
+            self.locks.prepare()
         except OSError as error:
-            output = self.settings.output
-            raise UserError(f"cannot write to --output {output}: {error.strerror}") from error
-        if tickets:
-            self.sweep = _Sweep(self.settings, self.claims, tickets, report)
-            self.sweep.run()
+            raise self.store.cannot_write(error) from error
+        if jobs:
+            self.loop = Loop(self.settings, self.store, self.locks, jobs, on_event)
+            self.loop.run()
 
-    def leave(self) -> None:
-        """Let the workers save and go, from a signal's handler while ``run`` is under way."""
-        if self.sweep is not None:
-            self.sweep.end()
+    def end(self) -> None:
+        """Let the workers save and end, from a signal's handler while ``run`` is active."""
+        if self.loop is not None:
+            self.loop.end()
 
 
-class _Sweep:
+class Loop:
+    """One call of :meth:`Local.run`."""
+
     def __init__(
-        self, settings: Settings, claims: Claims, tickets: Sequence[Ticket], report: Report
+        self,
+        settings: Settings,
+        store: Store,
+        locks: RunLocks,
+        jobs: Sequence[RunJob],
+        on_event: OnEvent,
     ) -> None:
-        self.settings, self.claims, self.report = settings, claims, report
-        self.waiting = deque(tickets)
-        self.elsewhere: deque[tuple[float, Ticket]] = deque()
+        self.settings, self.store, self.locks, self.on_event = settings, store, locks, on_event
+        self.waiting = deque(jobs)
+        self.elsewhere: deque[tuple[float, RunJob]] = deque()
         self.attempts: dict[str, int] = {}
         self.failures = 0
-        self.slots, self.threads = shares(settings, tickets)
-        self.gpus = gpus() if all(t.device == "cuda" for t in tickets) else []
-        self.forks = possible() and all(t.device == "cpu" for t in tickets)
-        self.zygote: Zygote | None = None
+        self.slots, threads = slots_and_threads(settings, jobs)
+        self.starter = WorkerStarter(
+            settings,
+            threads,
+            fork=all(job.device == "cpu" for job in jobs),
+            gpus=hardware.gpus() if all(job.device == "cuda" for job in jobs) else [],
+        )
         self.workers: dict[int, Worker] = {}
-        self.selector = selectors.DefaultSelector()
 
     def run(self) -> None:
+        """Execute all jobs, or as many as ``max_failures`` allows."""
         try:
             while self.waiting or self.elsewhere or self._busy():
-                if self._enough() and not self._busy():
+                if self._too_many_failures() and not self._busy():
                     break
-                self._offer()
-                for key, _ in self.selector.select(TICK):
-                    self._hear(key.data)
+                self._assign()
+                self._listen()
                 for worker in list(self.workers.values()):
-                    self._watch(worker)
-            for ticket in [*self.waiting, *(ticket for _, ticket in self.elsewhere)]:
-                self._say("stopped", ticket)
+                    self._enforce_limits(worker)
+            for job in [*self.waiting, *(job for _, job in self.elsewhere)]:
+                self._report("stopped", job)
         finally:
             self.end()
 
-    def _busy(self) -> bool:
-        return any(worker.ticket is not None for worker in self.workers.values())
+    def end(self) -> None:
+        """Leave no process behind: ask first, so that trainings are saved, then insist."""
+        for worker in self.workers.values():
+            worker.terminate()
+        deadline = time.monotonic() + END_SECONDS
+        for worker in list(self.workers.values()):
+            worker.wait(max(0.0, deadline - time.monotonic()))
+            self._drop(worker)
+        self.starter.close()
 
-    def _enough(self) -> bool:
+    def _busy(self) -> bool:
+        return any(worker.job is not None for worker in self.workers.values())
+
+    def _too_many_failures(self) -> bool:
         limit = self.settings.max_failures
         return limit is not None and self.failures >= limit
 
-    def _say(self, kind: Any, ticket: Ticket, slot: int = 0, **more: Any) -> None:
-        self.report(Event(kind, ticket.slug, slot, **more))
+    def _report(self, kind: EventKind, job: RunJob, slot: int = 0, **more: Any) -> None:
+        self.on_event(Event(kind, job.slug, slot, **more))
 
-    def _offer(self) -> None:
-        """Give tickets to free slots."""
+    def _assign(self) -> None:
+        """Give jobs to free slots."""
         now = time.monotonic()
         while self.elsewhere and self.elsewhere[0][0] <= now:
             self.waiting.append(self.elsewhere.popleft()[1])
-        self._pass_over()
         for slot in range(self.slots):
-            if not self.waiting or self._enough():
+            self._skip_done()
+            if not self.waiting or self._too_many_failures():
                 return
             worker = self.workers.get(slot)
             if worker is None:
-                worker = self.workers[slot] = Worker(slot, self.settings, self._starter(slot))
-                self.selector.register(worker.events, selectors.EVENT_READ, worker)
-            if worker.ticket is None and (ticket := self._next()) is not None:
-                worker.give(ticket)
+                try:
+                    worker = self.workers[slot] = self.starter.start(slot)
+                except OSError as error:
+                    text = error.strerror or str(error)
+                    raise UserError(f"cannot start a worker process: {text}") from error
+            if worker.job is None:
+                worker.give(self.waiting.popleft())
 
-    def _starter(self, slot: int) -> Callable[[IO[bytes]], Spawned | Forked]:
-        """How the slot's worker comes to be: for cells on the CPU, as a fork where that can be.
-
-        A fork has its imports for nothing. It cannot use a GPU that its parent has touched.
-        """
-        if not self.forks:
-            gpu = self.gpus[slot % len(self.gpus)] if self.gpus else None
-            return partial(Spawned, environment_of(self.threads, gpu))
-        if self.zygote is None or not self.zygote.alive:
-            self.zygote = Zygote(environment_of(self.threads))
-        return self.zygote.fork
-
-    def _next(self) -> Ticket | None:
-        """The next cell that nobody has brought to an end in the meantime."""
-        self._pass_over()
-        return self.waiting.popleft() if self.waiting else None
-
-    def _pass_over(self) -> None:
+    def _skip_done(self) -> None:
+        """Skip jobs that another process has finished meanwhile."""
         while self.waiting:
-            ticket = self.waiting[0]
-            if status(self.settings.output / f"{ticket.slug}.json", ticket.digest) != "done":
+            job = self.waiting[0]
+            if self.store.status(job.slug, job.digest) != "done":
                 return
             self.waiting.popleft()
-            self._say("done", ticket, text="was done already")
+            self._report("done", job, text="was already done")
 
-    def _hear(self, worker: Worker) -> None:
-        for event in worker.hear():
-            ticket = worker.ticket
-            kind, text = event.pop("event"), event.get("text", "")
-            spoilt = event.pop("spoilt", False)
-            if kind == "ready" or ticket is None:
-                worker.ready = True
-            elif kind == "started":
-                worker.started = time.monotonic()
-                self._say("started", ticket, worker.slot)
-            elif kind in ("progress", "note"):
-                self._say(kind, ticket, worker.slot, **event)
-            elif kind == "elsewhere":
-                worker.ticket = worker.started = None
-                self._say("elsewhere", ticket, worker.slot, text=text)
-                if self.settings.wait:
-                    self.elsewhere.append((time.monotonic() + ELSEWHERE_SECONDS, ticket))
-            elif kind == "unwritable":
-                raise UserError(f"{text}; the same command goes on when it can be written again")
-            else:
-                worker.ticket = worker.started = None
-                self.failures += kind == "failed"
-                self._say(kind, ticket, worker.slot, **event)
-                if spoilt:
-                    self._drop(worker)
-        if worker.ended:
-            self._died(worker)
+    def _listen(self) -> None:
+        """Handle what workers say, for at most :data:`TICK` seconds."""
+        pipes = {worker.events: worker for worker in self.workers.values()}
+        if not pipes:
+            time.sleep(TICK)
+        wait(list(pipes), TICK)
+        for worker in pipes.values():
+            for event in worker.hear():
+                self._handle(worker, event.pop("event"), event)
+            if worker.ended and self.workers.get(worker.slot) is worker:
+                self._died(worker)
 
-    def _watch(self, worker: Worker) -> None:
-        """Hold a worker to its limits."""
+    def _handle(self, worker: Worker, kind: Any, event: dict[str, Any]) -> None:
+        job, text = worker.job, event.get("text", "")
+        spoilt = event.pop("spoilt", False)
+        if kind == "unsafe":
+            self.starter.use_spawn()
+            self._drop(worker)
+            if job is not None:
+                self.waiting.appendleft(job)
+        elif kind == "ready" or job is None:
+            worker.ready = True
+        elif kind == "started":
+            worker.started = time.monotonic()
+            self._report("started", job, worker.slot)
+        elif kind in ("progress", "note"):
+            self._report(kind, job, worker.slot, **event)
+        elif kind == "elsewhere":
+            worker.job = worker.started = None
+            self._report("elsewhere", job, worker.slot, text=text)
+            if self.settings.wait:
+                self.elsewhere.append((time.monotonic() + ELSEWHERE_SECONDS, job))
+        elif kind == "unwritable":
+            raise UserError(
+                f"{text}; once it can be written again, the same command continues the sweep"
+            )
+        else:
+            worker.job = worker.started = None
+            self.failures += kind == "failed"
+            self._report(kind, job, worker.slot, **event)
+            if spoilt:
+                self._drop(worker)
+
+    def _enforce_limits(self, worker: Worker) -> None:
         settings, now = self.settings, time.monotonic()
-        if not worker.ready and now - worker.born > STARTUP_SECONDS:
-            worker.kill()
-        if worker.ticket is None or worker.started is None:
+        if not worker.ready and now - worker.created > STARTUP_SECONDS:
+            worker.process.kill()
+        if worker.job is None or worker.started is None:
             return
         if settings.time_limit is not None and now - worker.started > settings.time_limit:
             message = f"took longer than the time limit of {settings.time_limit:g} s"
-            worker.ask_where()
+            worker.dump_stacks()
             self._fail(worker, "TimeLimit", message)
         elif settings.memory_limit is not None and worker.memory() > settings.memory_limit * 2**30:
             message = f"used more memory than the limit of {settings.memory_limit:g} GiB"
             self._fail(worker, "MemoryLimit", message)
 
     def _died(self, worker: Worker) -> None:
-        """A worker has gone by itself, or somebody ended it."""
-        ticket = worker.ticket
+        """A worker ended by itself, or was killed by somebody else."""
+        job = worker.job
         worker.wait(2)
         self._drop(worker)
-        if ticket is None:
+        if job is None:
             return
-        worker.ticket = None
-        if status(self.settings.output / f"{ticket.slug}.json", ticket.digest) == "done":
-            self._say("done", ticket, worker.slot)
+        if self.store.status(job.slug, job.digest) == "done":
+            self._report("done", job, worker.slot)
             return
-        attempt = self.attempts[ticket.slug] = self.attempts.get(ticket.slug, 0) + 1
+        attempt = self.attempts[job.slug] = self.attempts.get(job.slug, 0) + 1
         if attempt <= self.settings.retries:
-            self._say("retry", ticket, worker.slot, text=worker.epitaph())
-            self.waiting.appendleft(ticket)
+            self._report("retry", job, worker.slot, text=worker.exit_reason())
+            self.waiting.appendleft(job)
             return
-        worker.ticket = ticket
-        self._fail(worker, "WorkerDied", f"{worker.epitaph()}, {attempt} times")
+        self._fail(worker, "WorkerDied", f"{worker.exit_reason()}, {attempt} times")
 
     def _fail(self, worker: Worker, kind: str, message: str) -> None:
-        """End a worker and write the record of its cell."""
-        ticket = worker.ticket
-        assert ticket is not None
+        """End a worker and write the record of its run."""
+        job = worker.job
+        assert job is not None
         seconds = 0.0 if worker.started is None else time.monotonic() - worker.started
         self._drop(worker)
-        worker.ticket = None
-        log = self.settings.output / ".logs" / f"{ticket.slug}.log"
-        text = end_of(log) or worker.said()
+        worker.job = None
+        text = tail(self.store.log(job.slug)) or worker.said()
         at = text.find("most recent call first")
-        trace = text[text.rfind("\n", 0, at) + 1 :] if at >= 0 else ""
+        stacks = text[text.rfind("\n", 0, at) + 1 :] if at >= 0 else ""
         self.failures += 1
-        self._record(ticket, ticket.failed(kind, message, trace, text, seconds))
-        self._say("failed", ticket, worker.slot, text=f"{kind}: {message}", seconds=seconds)
+        self._write(job, job.failed(kind, message, stacks, text, seconds))
+        self._report("failed", job, worker.slot, text=f"{kind}: {message}", seconds=seconds)
 
-    def _record(self, ticket: Ticket, record: Record) -> None:
-        path = self.settings.output / f"{ticket.slug}.json"
+    def _write(self, job: RunJob, record: Record) -> None:
         try:
-            claim = self.claims.take(ticket.slug)
-            if claim is None:
+            lock = self.locks.acquire(job.slug)
+            if lock is None:
                 return
-            with claim:
-                if status(path, ticket.digest) != "done":
-                    write_atomically(path, to_json(record))
+            with lock:
+                if self.store.status(job.slug, job.digest) != "done":
+                    self.store.write(job.slug, record)
         except OSError as error:
-            raise UserError(f"cannot write {path}: {error.strerror}") from error
+            raise self.store.cannot_write(error) from error
 
     def _drop(self, worker: Worker) -> None:
         if self.workers.get(worker.slot) is worker:
-            self.selector.unregister(worker.events)
             del self.workers[worker.slot]
         worker.kill()
 
-    def end(self) -> None:
-        """Leave no process behind: ask first, so that trainings are saved, then insist."""
-        for worker in self.workers.values():
-            worker.leave()
-        deadline = time.monotonic() + LEAVE_SECONDS
-        for worker in list(self.workers.values()):
-            worker.wait(max(0.0, deadline - time.monotonic()))
-            self._drop(worker)
-        if self.zygote is not None:
-            self.zygote.kill()
-        self.selector.close()
 
-
-def shares(settings: Settings, tickets: Sequence[Ticket]) -> tuple[int, int]:
-    """How many cells run at a time, and with how many CPU threads each."""
-    cores = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
+def slots_and_threads(settings: Settings, jobs: Sequence[RunJob]) -> tuple[int, int]:
+    """How many runs are executed at the same time, and with how many CPU threads each."""
+    cores = hardware.cores()
     slots = settings.slots
     if slots is None:
-        on_gpus = bool(tickets) and all(ticket.device.startswith("cuda") for ticket in tickets)
-        slots = max(1, len(gpus())) if on_gpus else max(1, cores // (settings.threads or 1))
-    slots = min(slots, max(1, len(tickets)))
+        on_gpus = bool(jobs) and all(job.device.startswith("cuda") for job in jobs)
+        per_core = max(1, cores // (settings.threads or 1))
+        slots = max(1, len(hardware.gpus())) if on_gpus else per_core
+    slots = min(slots, max(1, len(jobs)))
     return slots, settings.threads or max(1, cores // slots)
 
 
-def gpus() -> list[str]:
-    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return [part for part in visible.split(",") if part.strip()]
-    if not hardware.has_cuda():
-        return []
-    return sorted(p.name.removeprefix("nvidia") for p in Path("/dev").glob("nvidia[0-9]*"))
-
-
-__all__ = ["Local", "gpus", "shares"]
+__all__ = ["Local", "slots_and_threads"]

@@ -1,9 +1,10 @@
-"""Cells on a Slurm cluster, through submitit: an array of jobs that share the folder of records."""
+"""Runs on a Slurm cluster, through submitit: an array of jobs that share the results folder."""
 
 from __future__ import annotations
 
 import itertools
 import math
+import os
 import signal
 import subprocess
 import time
@@ -12,69 +13,73 @@ from contextlib import suppress
 from typing import Any
 
 from rbench.errors import UserError, printable
-from rbench.sweep.executors.base import Report, Settings
-from rbench.sweep.executors.cluster import POLL_SECONDS, Follower, Share, split
-from rbench.sweep.job import Ticket
+from rbench.records.store import Store
+from rbench.sweep.environment import applied, safe_path
+from rbench.sweep.executors.base import OnEvent, Settings
+from rbench.sweep.executors.cluster import POLL_SECONDS, ClusterTask, FolderWatcher, split
+from rbench.sweep.executors.slurm_options import refusal
+from rbench.sweep.job import RunJob
 
 KILL_SECONDS = 600.0
-"""Slurm kills a job that it has asked to end after its KillWait or the partition's GraceTime."""
-QUEUE_TURNS = 10
-"""Looks at the folder for one at Slurm's queue."""
+"""Slurm kills a job that it asked to end after its KillWait or the partition's GraceTime."""
+QUEUE_POLLS = 10
+"""The folder is polled so many times for each look at Slurm's queue."""
 GONE_SECONDS = 40.0
-"""Jobs that have not been in the queue for so long have ended; shared folders lag behind."""
+"""Jobs that were not in the queue for so long have ended; shared folders lag behind."""
 TIMEOUTS = 10_000
-"""How often submitit lets a job run out of time: :class:`Job` says when there is no use."""
+"""How often submitit lets a job run out of time: :class:`SlurmTask` notices a job in vain."""
 
 
-class Job(Share):
-    """A share that goes on where it was when its job is queued anew."""
+class SlurmTask(ClusterTask):
+    """A task that continues where it was when its job is requeued."""
 
     begun = math.inf
 
     def __call__(self) -> dict[str, int]:
-        """See :class:`rbench.sweep.executors.cluster.Share`."""
+        """See :class:`rbench.sweep.executors.cluster.ClusterTask`."""
         self.begun = time.time()
-        signal.signal(signal.SIGTERM, self._taken)
+        signal.signal(signal.SIGTERM, self._terminated)
         return super().__call__()
 
     def checkpoint(self) -> Any:
-        """Called by submitit when the job is pre-empted or out of time: begin again, queued anew.
+        """Called by submitit when the job is preempted or out of time: requeue it.
 
-        What is done is passed over then. What is under way saves at its next step, and resumes
-        from there. UserError where half a job's time and more brought nothing forward.
+        Runs that are done are skipped then; a run that is under way saves at its next step and
+        resumes from there. UserError if more than half a job's time produced nothing.
         """
         from submitit.helpers import DelayedSubmission
 
-        self._leave()
+        self._end()
         settings = Settings.model_validate_json(self.settings)
-        if time.time() - self.begun > 30 * settings.job_minutes and not self._gained(settings):
+        if time.time() - self.begun > 30 * settings.job_minutes and not self._progressed(settings):
             raise UserError(
-                f"nothing was gained in {settings.job_minutes} minutes, the time of a job; "
-                "raise --job-minutes"
+                f"no record or checkpoint was written in {settings.job_minutes} minutes, the time "
+                "limit of a job; raise --job-minutes or lower --checkpoint-every"
             )
         return DelayedSubmission(self)
 
-    def _gained(self, settings: Settings) -> bool:
-        for pattern in ("*.json", ".checkpoints/*/*/*"):
-            for path in settings.output.glob(pattern):
-                with suppress(OSError):
-                    if path.stat().st_mtime >= self.begun:
-                        return True
+    def _progressed(self, settings: Settings) -> bool:
+        store = Store(settings.output)
+        paths: list[os.PathLike[str]] = [*store.record_files(), *store.checkpoint_files()]
+        for path in paths:
+            with suppress(OSError):
+                if os.stat(path).st_mtime >= self.begun:
+                    return True
         return False
 
-    def _taken(self, number: int, frame: object) -> None:
-        """Slurm takes the machine away: save, and wait for the end.
+    def _terminated(self, number: int, frame: object) -> None:
+        """Slurm takes the machine away: save, then wait to be killed.
 
-        A job that ended by itself would not be queued anew after a pre-emption.
+        A job that ended by itself would not be requeued after a preemption.
         """
-        self._leave()
+        self._end()
         time.sleep(KILL_SECONDS)
         raise SystemExit(128 + number)
 
-    def _leave(self) -> None:
+    def _end(self) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         if self.local is not None:
-            self.local.leave()
+            self.local.end()
 
 
 class Slurm:
@@ -90,7 +95,7 @@ class Slurm:
         self.settings = settings
         try:
             self.executor: Any = submitit.AutoExecutor(
-                folder=str(settings.output / ".slurm" / "%j"),
+                folder=str(Store(settings.output).slurm_jobs),
                 cluster=settings.cluster or "slurm",
                 slurm_max_num_timeout=TIMEOUTS,
             )
@@ -101,53 +106,77 @@ class Slurm:
             more["slurm_partition"] = settings.partition
         if self.executor.cluster == "slurm":
             more["slurm_array_parallelism"] = settings.jobs
-            # Pre-empted jobs come back by themselves; submitit asks for the warning signal.
-            more["slurm_additional_parameters"] = {"requeue": True}
+            # Preempted jobs come back by themselves; submitit asks for the warning signal.
+            more["slurm_additional_parameters"] = {"requeue": True, **settings.slurm}
+            more["slurm_setup"] = list(settings.slurm_setup)
             more["slurm_signal_delay_s"] = 90
+        if settings.job_gpus:
+            more["gpus_per_node"] = settings.job_gpus
         self.executor.update_parameters(
             name="rbench",
             timeout_min=settings.job_minutes,
             mem_gb=settings.job_memory,
             cpus_per_task=settings.job_cpus,
-            gpus_per_node=settings.job_gpus,
             **more,
         )
 
-    def run(self, tickets: Sequence[Ticket], report: Report) -> None:
+    def run(self, jobs: Sequence[RunJob], on_event: OnEvent) -> None:
         """See :class:`rbench.sweep.executors.base.Executor`."""
-        follower = Follower(self.settings, tickets, report)
-        if not tickets:
+        watcher = FolderWatcher(self.settings, jobs, on_event)
+        if not jobs:
             return
-        jobs = self._submit(tickets)
+        submitted = self._submit(jobs)
         try:
             seen = time.monotonic()
             for turn in itertools.count(1):
-                follower.look()
-                if all(job.done() for job in jobs) or time.monotonic() - seen > GONE_SECONDS:
+                watcher.poll()
+                if all(job.done() for job in submitted) or time.monotonic() - seen > GONE_SECONDS:
                     break
                 time.sleep(POLL_SECONDS)
-                if self.executor.cluster != "slurm" or (turn % QUEUE_TURNS == 0 and _queued(jobs)):
+                in_turn = turn % QUEUE_POLLS == 0
+                if self.executor.cluster != "slurm" or (in_turn and _queued(submitted)):
                     seen = time.monotonic()
         finally:
-            for job in jobs:
+            for job in submitted:
                 if not job.done():
                     job.cancel()
-        follower.close(_why(jobs))
+        watcher.close(_why(submitted))
 
-    def _submit(self, tickets: Sequence[Ticket]) -> list[Any]:
+    def job_file(self, jobs: Sequence[RunJob]) -> str:
+        """The file that sbatch would be given, for ``--dry-run``."""
+        from submitit.slurm.slurm import _make_sbatch_string
+
+        inner = self.executor._executor
+        if self.executor.cluster != "slurm":
+            raise UserError("--dry-run shows the file of a Slurm job; --cluster local has none")
+        tasks = len(split(self.settings, jobs))
+        array = {"map_count": tasks} if tasks > 1 else {}
+        return _make_sbatch_string(
+            command=inner._submitit_command_str, folder=inner.folder, **inner.parameters, **array
+        )
+
+    def _submit(self, jobs: Sequence[RunJob]) -> list[Any]:
         from submitit.core.utils import FailedJobError
 
-        parts = split(self.settings, tickets)
+        tasks = [SlurmTask(self.settings, part) for part in split(self.settings, jobs)]
         try:
-            with self.executor.batch():
-                return [self.executor.submit(Job(self.settings, p)) for p in parts]
+            # Jobs inherit the environment: they import what this process imports.
+            with applied({**os.environ, **safe_path()}), self.executor.batch():
+                return [self.executor.submit(task) for task in tasks]
         except FailedJobError as error:
-            last = str(error).strip().splitlines()[-1].removeprefix("sbatch: error: ")
-            raise UserError(f"Slurm refuses the jobs: {printable(last)}") from error
+            settings = self.settings
+            flags = {
+                "partition": settings.partition,
+                "time": settings.job_minutes,
+                "mem": settings.job_memory,
+                "cpus-per-task": settings.job_cpus,
+            }
+            text = refusal(str(error), settings.slurm, flags)
+            raise UserError(f"Slurm refuses the jobs: {text}") from error
 
 
 def _queued(jobs: list[Any]) -> bool:
-    """Whether one of the jobs is in Slurm's queue, which knows it long before its accounting."""
+    """Whether one of the jobs is in Slurm's queue, which lists it long before its accounting."""
     numbers = ",".join(sorted({str(job.job_id).split("_")[0] for job in jobs}))
     answer = subprocess.run(
         ["squeue", "--noheader", "--jobs", numbers], capture_output=True, text=True, check=False
@@ -157,13 +186,13 @@ def _queued(jobs: list[Any]) -> bool:
 
 
 def _why(jobs: list[Any]) -> str:
-    """What the first job that failed has to say."""
+    """What the first job that failed printed last."""
     for job in jobs:
         # Its folder may be on a disk that has vanished.
         with suppress(OSError):
             ended = job.paths.result_pickle.exists()
             error = job.exception() if ended else job.stderr() or ""
             if error is not None:
-                last = (str(error).strip().splitlines() or ["it said nothing"])[-1]
+                last = (str(error).strip().splitlines() or ["it printed nothing"])[-1]
                 return f"job {job.job_id} failed: {printable(last)}; see {job.paths.stderr}"
-    return "its job ended without it"
+    return "its job ended without executing it"

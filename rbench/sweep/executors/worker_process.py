@@ -1,176 +1,219 @@
-"""A worker process as the local executor sees it."""
+"""Worker processes as the local executor sees them."""
 
 from __future__ import annotations
 
-import json
+import contextlib
+import multiprocessing
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from multiprocessing import forkserver
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, Literal
 
+import psutil
+
+from rbench.sweep import worker
+from rbench.sweep.environment import applied, child_environment
 from rbench.sweep.executors.base import Settings
-from rbench.sweep.executors.forkserver_client import Forked
-from rbench.sweep.job import Ticket
+from rbench.sweep.job import RunJob
+from rbench.sweep.text import tail
 
-LAUNCHER = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+FORKSERVER_ATTEMPTS = 3
+"""A forkserver that cannot be started so many times is not used any more."""
+LOST = 255
+"""The exit code that multiprocessing reports for a worker that died with its forkserver."""
 
 
-class Spawned(subprocess.Popen[bytes]):
-    """A worker that imports everything itself."""
+class WorkerStarter:
+    """Starts the workers of a sweep, and ends what they were started from.
 
-    def __init__(self, environment: Mapping[str, str], printed: IO[bytes]) -> None:
-        super().__init__(
-            [sys.executable, "-m", "rbench.sweep.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=printed,
-            env=dict(environment),
-            # Ctrl-C is the parent's: it lets the workers go one by one.
-            start_new_session=True,
+    For runs on the CPU of Linux, workers are forked from Python's forkserver, which imports torch
+    and timm once for all of them. A fork cannot use a GPU that its parent has touched, and other
+    systems' libraries do not survive a fork; there, each worker is a new interpreter.
+    """
+
+    def __init__(self, settings: Settings, threads: int, *, fork: bool, gpus: list[str]) -> None:
+        self.settings, self.threads, self.gpus = settings, threads, gpus
+        self.method: Literal["forkserver", "spawn"] = (
+            "forkserver" if fork and sys.platform.startswith("linux") else "spawn"
         )
+        self.failures = 0
+        self.folder = tempfile.TemporaryDirectory(prefix="rbench-", ignore_cleanup_errors=True)
 
-    def kill(self) -> None:
-        """End it and the processes that it started."""
-        if self.poll() is None:
-            with suppress(OSError, AttributeError):
-                os.killpg(self.pid, signal.SIGKILL)
-        super().kill()
+    def start(self, slot: int) -> Worker:
+        """Start a worker; it may take seconds until the first of a sweep has imported everything.
 
+        OSError if not even a new interpreter can be started.
+        """
+        while True:
+            gpu = self.gpus[slot % len(self.gpus)] if self.gpus else None
+            handle, printed = tempfile.mkstemp(dir=self.folder.name, suffix=f"-{slot}.log")
+            os.close(handle)
+            made = Worker(slot, self.settings, self.method, Path(printed))
+            try:
+                with applied(child_environment(self.threads, gpu)):
+                    if self.method == "forkserver":
+                        self._ensure_forkserver()
+                    made.start()
+                return made
+            except (OSError, EOFError):
+                # The forkserver has died; multiprocessing starts another one the next time.
+                made.close()
+                if self.method == "spawn":
+                    raise
+                self.failures += 1
+                if self.failures >= FORKSERVER_ATTEMPTS:
+                    self.method = "spawn"
 
-def environment_of(threads: int, gpu: str | None = None) -> dict[str, str]:
-    """The environment of a worker: its threads and GPU, and none of a launcher's variables."""
-    environment = {k: v for k, v in os.environ.items() if k not in LAUNCHER}
-    environment |= {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
-    return environment if gpu is None else environment | {"CUDA_VISIBLE_DEVICES": gpu}
+    def use_spawn(self) -> None:
+        """Start new interpreters from now on: importing a plugin has started a thread."""
+        self.method = "spawn"
+
+    def forkserver(self) -> psutil.Process | None:
+        """The process that workers are forked from, if it is running."""
+        for child in psutil.Process().children():
+            with contextlib.suppress(psutil.Error):
+                running = child.status() != psutil.STATUS_ZOMBIE
+                if running and any("multiprocessing.forkserver" in w for w in child.cmdline()):
+                    return child
+        return None
+
+    def close(self) -> None:
+        """End the forkserver: the next sweep of this process may need another environment."""
+        if self.method == "forkserver" and (process := self.forkserver()) is not None:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+                # Not waited for: multiprocessing itself asks for its exit code.
+                deadline = time.monotonic() + 5
+                while process.status() != psutil.STATUS_ZOMBIE and time.monotonic() < deadline:
+                    time.sleep(0.002)
+        self.folder.cleanup()
+
+    def _ensure_forkserver(self) -> None:
+        """Start it if it is not running, with its output (and that of forks) in a file."""
+        forkserver.set_forkserver_preload(["rbench.sweep.forkserver"])
+        sys.stdout.flush()
+        sys.stderr.flush()
+        path = Path(self.folder.name) / "forkserver.log"
+        with path.open("ab") as printed, contextlib.ExitStack() as restore:
+            for standard in (1, 2):
+                saved = os.dup(standard)
+                restore.callback(os.close, saved)
+                restore.callback(os.dup2, saved, standard)
+                os.dup2(printed.fileno(), standard)
+            forkserver.ensure_running()
 
 
 class Worker:
-    """A process that runs cells in a slot (:mod:`rbench.sweep.worker`), and what it is doing."""
+    """A process that executes runs in a slot (:mod:`rbench.sweep.worker`), and its current job."""
 
     def __init__(
-        self, slot: int, settings: Settings, start: Callable[[IO[bytes]], Spawned | Forked]
+        self, slot: int, settings: Settings, method: Literal["forkserver", "spawn"], printed: Path
     ) -> None:
         self.slot = slot
-        self.ticket: Ticket | None = None
-        self.born = time.monotonic()
+        self.job: RunJob | None = None
+        self.created = time.monotonic()
         self.started: float | None = None
         self.ready = self.ended = False
-        self.buffer = b""
-        self.printed = tempfile.TemporaryFile()  # noqa: SIM115
-        self.process = start(self.printed)
-        assert self.process.stdout is not None
-        self.events = self.process.stdout
-        os.set_blocking(self.events.fileno(), False)
-        self._send(settings.model_dump_json())
+        self.printed = printed
+        context: Any = multiprocessing.get_context(method)
+        self._jobs_there, self.jobs = context.Pipe(duplex=False)
+        self.events, self._events_there = context.Pipe(duplex=False)
+        arguments = (self._jobs_there, self._events_there, settings.model_dump_json(), str(printed))
+        self.process = context.Process(target=worker.main, args=arguments)
 
-    def give(self, ticket: Ticket) -> None:
-        """Hand over the next cell."""
-        assert self.ticket is None
-        self.ticket = ticket
-        self._send(ticket.model_dump_json())
+    def start(self) -> None:
+        """Start the process. OSError or EOFError if that fails."""
+        self.process.start()
+        # Only the worker's copies stay open, so that its end closes the pipes.
+        self._jobs_there.close()
+        self._events_there.close()
+
+    @property
+    def pid(self) -> int:
+        """The number of the process."""
+        assert self.process.pid is not None
+        return self.process.pid
+
+    def give(self, job: RunJob) -> None:
+        """Send the next job."""
+        assert self.job is None
+        self.job = job
+        # If the worker has died, the end of its events says so.
+        with contextlib.suppress(BrokenPipeError):
+            self.jobs.send(job.model_dump_json())
 
     def hear(self) -> list[dict[str, Any]]:
         """The events that came in; afterwards ``ended`` says whether more can come."""
+        exited = self.process.exitcode is not None
+        found: list[dict[str, Any]] = []
         try:
-            while content := os.read(self.events.fileno(), 1 << 16):
-                self.buffer += content
-            self.ended = True
-        except BlockingIOError:
-            pass
-        *lines, self.buffer = self.buffer.split(b"\n")
-        return [json.loads(line) for line in lines]
+            while self.events.poll():
+                found.append(self.events.recv())
+        except (EOFError, OSError):
+            exited = True
+        self.ended = self.ended or exited
+        return found
 
     def memory(self) -> int:
-        """Bytes that the process and its children hold now; 0 where the system does not tell."""
-        pid = self.process.pid
-        return 0 if pid is None else sum(_resident(member) for member in _family(pid))
+        """Bytes that the process and its children hold now, without the pages of libraries."""
+        total = 0
+        with contextlib.suppress(psutil.Error):
+            process = psutil.Process(self.pid)
+            for member in (process, *process.children(recursive=True)):
+                with contextlib.suppress(psutil.Error):
+                    info = member.memory_info()
+                    total += info.rss - getattr(info, "shared", 0)
+        return total
 
-    def ask_where(self) -> None:
-        """Make it write the stack of every thread into the cell's log."""
-        if hasattr(signal, "SIGUSR1") and self.process.poll() is None:
-            self.process.send_signal(signal.SIGUSR1)
+    def dump_stacks(self) -> None:
+        """Make it write the stack of every thread into the run's log."""
+        if hasattr(signal, "SIGUSR1") and self.process.is_alive():
+            os.kill(self.pid, signal.SIGUSR1)
             time.sleep(0.3)
 
-    def leave(self) -> None:
-        """Ask it to let go of its claim and end."""
-        if self.process.poll() is None:
+    def terminate(self) -> None:
+        """Ask it to save, to release its lock and to end."""
+        if self.process.is_alive():
             self.process.terminate()
 
     def wait(self, seconds: float) -> None:
         """Give it time to end."""
-        with suppress(subprocess.TimeoutExpired):
-            self.process.wait(seconds)
+        self.process.join(seconds)
 
     def kill(self) -> None:
-        """End it and the processes that it started."""
-        self.process.kill()
-        self.process.wait()
-        for pipe in (self.process.stdin, self.events):
-            if pipe is not None:
-                with suppress(OSError):
-                    pipe.close()
+        """End it and the processes that it started, and close the pipes."""
+        if self.process.pid is not None:
+            if self.process.is_alive():
+                # It leads a group, unless it has only just started.
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(self.pid, signal.SIGKILL)
+            self.process.kill()
+            self.process.join()
+        self.close()
 
-    def epitaph(self) -> str:
-        """How it ended."""
-        code = self.process.returncode
+    def close(self) -> None:
+        """Close this end of the pipes."""
+        for pipe in (self.jobs, self.events, self._jobs_there, self._events_there):
+            with contextlib.suppress(OSError):
+                pipe.close()
+
+    def exit_reason(self) -> str:
+        """How it ended, with the last line that it printed before its first run."""
+        code = self.process.exitcode
+        last = "" if self.ready else (self.said().strip().splitlines() or [""])[-1]
+        more = f": {last}" if last else ""
+        if code == LOST:
+            return f"its process ended with the process that it was forked from{more}"
         if code is not None and code < 0:
             name = signal.Signals(-code).name
             hint = " (the system may have been out of memory)" if name == "SIGKILL" else ""
-            return f"its process was ended by {name}{hint}"
-        return f"its process ended with code {code}"
+            return f"its process was ended by {name}{hint}{more}"
+        return f"its process ended with code {code}{more}"
 
-    def said(self, size: int = 6000) -> str:
-        """The end of what it printed outside of cells, or else of what its zygote did."""
-        text = b""
-        zygote = self.process.zygote.printed if isinstance(self.process, Forked) else None
-        for printed in (self.printed, zygote):
-            if printed is not None and not text:
-                printed.seek(0, os.SEEK_END)
-                printed.seek(max(0, printed.tell() - size))
-                text = printed.read()
-        return text.decode(errors="replace")
-
-    def _send(self, line: str) -> None:
-        assert self.process.stdin is not None
-        try:
-            self.process.stdin.write(line.encode() + b"\n")
-            self.process.stdin.flush()
-        except BrokenPipeError:
-            # It has died; the end of its events says so.
-            pass
-
-
-def end_of(path: Path, size: int = 6000) -> str:
-    """The end of a text file; empty where there is none."""
-    try:
-        return path.read_bytes()[-size:].decode(errors="replace")
-    except OSError:
-        return ""
-
-
-def _family(pid: int) -> list[int]:
-    found, queue = [], [pid]
-    while queue:
-        found.append(queue.pop())
-        try:
-            with open(f"/proc/{found[-1]}/task/{found[-1]}/children", encoding="ascii") as file:
-                queue += map(int, file.read().split())
-        except OSError:
-            continue
-    return found
-
-
-def _resident(pid: int) -> int:
-    try:
-        with open(f"/proc/{pid}/statm", encoding="ascii") as file:
-            # Without pages of files: libraries are shared, and the system can drop them.
-            _, resident, shared, *_ = map(int, file.read().split())
-            return (resident - shared) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError):
-        return 0
+    def said(self) -> str:
+        """The end of what it printed outside of runs, or else of what its forkserver printed."""
+        return tail(self.printed) or tail(self.printed.parent / "forkserver.log")

@@ -14,10 +14,11 @@ import rbench
 from rbench.errors import UserError
 from rbench.plugin.catalog import Catalog
 from rbench.records.record import read
+from rbench.records.store import Store
 from rbench.runner.execute import Execution
 from rbench.spec.resolve import Resolved, resolve
-from rbench.sweep.locks import Claims
-from rbench.sweep.run_cell import record_path, run_cell
+from rbench.sweep.locks import RunLocks
+from rbench.sweep.run_or_load import run_or_load
 from tests.helpers import faulty_plugin
 
 FIELDS: dict[str, Any] = {**faulty_plugin.BASE, "model": "test_resnet"}
@@ -30,38 +31,38 @@ def cell() -> Resolved:
 
 def test_a_cell_that_runs_elsewhere_is_waited_for(cell: Resolved, tmp_path: Path) -> None:
     there, here = tmp_path / "there", tmp_path / "here"
-    made = run_cell(cell, there, Execution(folder=there))
-    assert made.ran
-    assert not list((there / ".claims").iterdir())
-    claims = Claims(here)
-    claims.prepare()
-    claim = claims.take(cell.slug)
-    assert claim is not None
+    made = run_or_load(cell, there, Execution(folder=there))
+    assert made.executed
+    assert not list((there / ".locks").iterdir())
+    locks = RunLocks(Store(here))
+    locks.prepare()
+    lock = locks.acquire(cell.slug)
+    assert lock is not None
     said: list[str] = []
 
     def end(text: str) -> None:
         said.append(text)
-        record_path(here, cell).write_bytes(made.path.read_bytes())
-        claim.release()
+        Store(here).record(cell.slug).write_bytes(made.path.read_bytes())
+        lock.release()
 
-    found = run_cell(cell, here, Execution(folder=here, say=end))
-    assert not found.ran
+    found = run_or_load(cell, here, Execution(folder=here, say=end))
+    assert not found.executed
     assert found.record == made.record
-    assert said == [f"{claim.owner} runs this cell; waiting for its record"]
+    assert said == [f"{lock.owner} is executing this run; waiting for its record"]
     assert str(os.getpid()) in said[0]
-    assert not list((here / ".claims").iterdir())
+    assert not list((here / ".locks").iterdir())
 
 
 def test_processes_of_one_run_do_not_wait(
     cell: Resolved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    claims = Claims(tmp_path)
-    claims.prepare()
-    claim = claims.take(cell.slug)
-    assert claim is not None
+    locks = RunLocks(Store(tmp_path))
+    locks.prepare()
+    lock = locks.acquire(cell.slug)
+    assert lock is not None
     monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(UserError, match="runs this cell already"):
-        run_cell(cell, tmp_path, Execution(folder=tmp_path))
+    with pytest.raises(UserError, match="is already executing this run"):
+        run_or_load(cell, tmp_path, Execution(folder=tmp_path))
 
 
 def test_two_commands_at_once_run_it_once(tmp_path: Path) -> None:

@@ -79,7 +79,9 @@ def run_seeds(
         elif found is not None:
             path = store.record(resolved.slug)
             reporter.say(f"already in {path}; --force (force=True) runs it again")
-        done.append(run_or_load(resolved, settings.output, execution, force=settings.force or again))
+        done.append(
+            run_or_load(resolved, settings.output, execution, force=settings.force or again)
+        )
         if done[-1].record.status == "interrupted":
             break
     return done

@@ -165,7 +165,9 @@ class _Run:
         """Run the task; where a GPU's memory does not suffice, again in micro-batches."""
         folder = self.execution.folder
         writes = folder is not None and self.accelerator.is_main_process
-        self.artifacts = Artifacts(Store(folder).artifacts(self.resolved.slug) if folder and writes else None)
+        self.artifacts = Artifacts(
+            Store(folder).artifacts(self.resolved.slug) if folder and writes else None
+        )
         memory.reset_peak(self.accelerator.device)
         try:
             self.outcome = self._attempt(self.resolved)

@@ -60,9 +60,9 @@ def _add(name: str, function: Callable[..., None], panel: str, epilog: str | Non
 
 
 _add("run", run.command, RUN, run.EPILOG)
-_add("sweep", sweep.command, RUN)
-_add("plan", plan.command, RUN)
-_add("verify", verify.command, RUN)
+_add("sweep", sweep.command, RUN, sweep.EPILOG)
+_add("plan", plan.command, RUN, plan.EPILOG)
+_add("verify", verify.command, RUN, verify.EPILOG)
 _add("leaderboard", leaderboard.command, REPORT)
 _add("compare", compare.command, REPORT)
 _add("plot", plot.command, REPORT)

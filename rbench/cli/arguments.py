@@ -22,6 +22,8 @@ from rbench.plugin.options import NO_FLAG, Flag
 from rbench.plugin.recipe import Training
 from rbench.spec.run_spec import RunSpec
 from rbench.spec.suite_spec import assign
+from rbench.sweep.executors.base import Settings
+from rbench.sweep.suite_settings import SuiteSettings
 
 Model = type[BaseModel]
 
@@ -50,12 +52,12 @@ def expand_multi_value_flags(words: list[str]) -> list[str]:
 
 @cache
 def _multi_value_flags() -> frozenset[str]:
-    """The flags of all fields that hold a tuple or a table."""
+    """The flags of all fields that hold several values or a table."""
     return frozenset(
         _long(name)
-        for model in (RunSpec, Training)
+        for model in (RunSpec, Training, SuiteSettings, Settings)
         for name, info in model.model_fields.items()
-        if get_origin(_without_none(info.annotation)) in (tuple, dict)
+        if get_origin(_without_none(info.annotation)) in (tuple, dict, list)
     )
 
 
@@ -192,7 +194,7 @@ def _help(info: FieldInfo, mark: Flag) -> str:
     if mark.names:
         text += f" (see: rbench list {mark.names})"
     default = info.get_default()
-    if not mark.shows_default or info.is_required() or default in (None, False, "", (), {}):
+    if not mark.shows_default or info.is_required() or default in (None, False, "", (), {}, []):
         return text
     shown = " ".join(map(str, default)) if isinstance(default, tuple) else str(default)
     return f"{text} (default: {'yes' if default is True else shown})"
@@ -204,7 +206,7 @@ def _metavar(name: str, kind: Any) -> str | None:
         return "|".join(map(str, get_args(kind)))
     if get_origin(kind) is dict:
         return "metric.name=value..." if name == "metric_kwargs" else "name=value..."
-    return "values..." if get_origin(kind) is tuple else None
+    return "values..." if get_origin(kind) in (tuple, list) else None
 
 
 def _value(name: str, info: FieldInfo, value: Any) -> Any:

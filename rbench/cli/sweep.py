@@ -1,192 +1,196 @@
-"""``rbench sweep``: all missing cells of a suite."""
+"""``rbench sweep``: execute the runs of a suite that have no record yet."""
 
 from __future__ import annotations
 
 import shlex
 import signal
 import sys
-from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from rbench.cli.arguments import with_model_flags
 from rbench.cli.completion import SUITE
 from rbench.cli.watch import Watch
+from rbench.sweep.executors.base import Settings
+from rbench.sweep.suite_settings import SuiteSettings
+
+if TYPE_CHECKING:
+    from rbench.records.store import Store
+    from rbench.sweep.executors import Executor
+    from rbench.sweep.job import RunJob
+
+EPILOG = """
+Examples:
+
+A small suite on two cores, then its table:
+  rbench sweep p2_fig4_reduced --slots 2 && rbench leaderboard results
+
+Again what failed, for one model and the first two seeds:
+  rbench sweep my_suite.toml --retry-failed --only model=resnet50 'seed<2'
+
+On Slurm, eight jobs of one GPU each; --dry-run prints the job file:
+  rbench sweep my_suite.toml --executor slurm --jobs 8 --job-gpus 1 --slurm account=abc qos=long
+"""
 
 
-def _option(*names: str, help: str, panel: str = "What", **more: Any) -> Any:
-    return typer.Option(*names, help=help, rich_help_panel=panel, **more)
-
-
+@with_model_flags(SuiteSettings, Settings)
 def command(
-    suite: Annotated[
-        str,
-        SUITE,
-    ],
-    output: Annotated[Path, _option("--output", help="folder of records")] = Path("results"),
-    data_dir: Annotated[
-        str | None, _option("--data-dir", help="where the data set's files are")
-    ] = None,
-    device: Annotated[str, _option("--device", help="auto, cpu, cuda")] = "auto",
-    deterministic: Annotated[
-        bool, _option("--deterministic", help="deterministic kernels only")
-    ] = False,
-    only: Annotated[
-        list[str] | None, _option("--only", help="cells such as model=resnet50,seed<2")
-    ] = None,
-    limit: Annotated[int | None, _option("--limit", min=0, help="run at most N cells")] = None,
-    retry_failed: Annotated[
-        bool, _option("--retry-failed", help="run failed cells again, too")
-    ] = False,
-    max_failures: Annotated[
-        int | None, _option("--max-failures", min=1, help="stop after N failed cells")
+    suite: Annotated[str, SUITE],
+    flags: dict[str, Any],
+    max_runs: Annotated[
+        int | None,
+        typer.Option(
+            "--max-runs", min=0, help="execute at most so many runs", rich_help_panel="Runs"
+        ),
     ] = None,
     executor: Annotated[
-        str, _option("--executor", help="local, slurm, ray", panel="Where")
+        str,
+        typer.Option(
+            "--executor",
+            metavar="local|slurm|ray",
+            help="where runs are executed (default: local)",
+            show_default=False,
+            rich_help_panel="Parallel runs",
+        ),
     ] = "local",
-    slots: Annotated[
-        int | None, _option("--slots", min=1, help="cells at a time on a machine", panel="Where")
-    ] = None,
-    threads: Annotated[
-        int | None, _option("--threads", min=1, help="CPU threads of a cell", panel="Where")
-    ] = None,
-    time_limit: Annotated[
-        float | None, _option("--time-limit", min=0, help="seconds for a cell", panel="Limits")
-    ] = None,
-    memory_limit: Annotated[
-        float | None, _option("--memory-limit", min=0, help="GiB for a cell", panel="Limits")
-    ] = None,
-    retries: Annotated[
-        int, _option("--retries", min=0, help="if a cell's process dies", panel="Limits")
-    ] = 2,
-    checkpoint_every: Annotated[
-        int | None,
-        _option("--checkpoint-every", min=0, help="steps; default: now and then", panel="Limits"),
-    ] = None,
-    wait: Annotated[
-        bool, _option("--wait/--no-wait", help="for cells that run elsewhere", panel="Where")
-    ] = True,
-    patience: Annotated[
-        float,
-        _option("--patience", min=1, help="seconds until a silent machine is dead", panel="Where"),
-    ] = 300.0,
-    jobs: Annotated[int, _option("--jobs", min=1, help="at a time", panel="Cluster")] = 4,
-    job_minutes: Annotated[
-        int, _option("--job-minutes", min=1, help="time limit of a job", panel="Cluster")
-    ] = 60,
-    job_memory: Annotated[
-        float, _option("--job-memory", min=0.1, help="GiB of a job", panel="Cluster")
-    ] = 8.0,
-    job_cpus: Annotated[int, _option("--job-cpus", min=1, help="of a job", panel="Cluster")] = 2,
-    job_gpus: Annotated[int, _option("--job-gpus", min=0, help="of a job", panel="Cluster")] = 0,
-    partition: Annotated[
-        str | None, _option("--partition", help="Slurm partition", panel="Cluster")
-    ] = None,
-    cluster: Annotated[
-        str | None,
-        _option("--cluster", help="Ray's address; for Slurm slurm, local, debug", panel="Cluster"),
-    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="execute nothing; print the runs, or with --executor slurm the job file",
+            rich_help_panel="Output",
+        ),
+    ] = False,
 ) -> None:
-    """Run the cells of a suite whose record is missing; a cell that fails stops no other.
+    """Execute the runs of a suite that have no record yet.
 
-    It can be killed at any moment and started again, also on several machines that share the
-    folder: what is done is not repeated, and what was under way goes on from its checkpoint.
+    A run that fails does not stop the others. A sweep can be killed at any time and started again,
+    also on several machines that share the results folder: runs that are done are not repeated,
+    and a run that was interrupted continues from its checkpoint.
     """
     from rbench.cli.arguments import shareable
     from rbench.plugin.catalog import Catalog
     from rbench.records.store import Store
     from rbench.spec.parse import parse
-    from rbench.spec.select import select
-    from rbench.spec.suite_spec import read_suite
-    from rbench.sweep.executors import Event, Settings
+    from rbench.sweep.executors import Event
     from rbench.sweep.executors import executor as executor_of
+    from rbench.sweep.executors.slurm_options import slurm_options
     from rbench.sweep.job import RunJob
-    from rbench.sweep.survey import resolve_each, survey
+    from rbench.sweep.suite_settings import suite_runs
+    from rbench.sweep.survey import survey
 
-    overrides: dict[str, Any] = {"device": device}
-    overrides |= {"data_dir": data_dir} if data_dir else {}
-    overrides |= {"deterministic": True} if deterministic else {}
-    catalog = Catalog.from_environment()
-    specs = read_suite(suite).cells(overrides)
-    cells, bad = resolve_each(specs, catalog)
-    if bad and not cells:
-        raise bad[0].error
-    store = Store(output)
-    store.check_writable()
-    fields = {
-        "output": output.resolve(),
-        "slots": slots,
-        "threads": threads,
-        "time_limit": time_limit,
-        "memory_limit": memory_limit,
-        "checkpoint_every": checkpoint_every,
-        "retries": retries,
-        "max_failures": max_failures,
-        "lease_seconds": patience,
-        "wait": wait,
-        "command": shareable(sys.argv[1:]),
-        "jobs": jobs,
-        "job_minutes": job_minutes,
-        "job_memory": job_memory,
-        "job_cpus": job_cpus,
-        "job_gpus": job_gpus,
-        "partition": partition,
-        "cluster": cluster,
-    }
-    settings = parse(Settings, fields, "rbench sweep")
+    which = parse(SuiteSettings, _part(flags, SuiteSettings), "sweep")
+    store = Store(which.output)
+    how = {**_part(flags, Settings), "command": shareable(sys.argv[1:])}
+    settings = parse(Settings, {**how, "output": which.output.resolve()}, "sweep")
+    selected = suite_runs(suite, which, Catalog.from_environment())
+    if executor == "slurm":
+        slurm = slurm_options(settings.slurm, settings.slurm_setup, selected.suite.slurm)
+        update = {"slurm": slurm.options, "slurm_setup": list(slurm.setup)}
+        settings = settings.model_copy(update=update)
     chosen = executor_of(executor, settings)
-    if only:
-        cells, bad = select(cells, only), []
-    found = survey(cells, store, patience)
-    todo = (found.missing + found.failed if retry_failed else found.missing)[:limit]
+    found = survey(selected.runs, store, settings.lease_seconds)
+    todo = found.missing + found.failed if which.retry_failed else found.missing
+    jobs = [RunJob.of(run) for run in todo[:max_runs]]
+    if dry_run:
+        _show_dry_run(chosen, jobs)
+        return
+    store.check_writable()
     typer.echo(
-        f"{suite}: {len(cells) + len(bad)} cells: {len(found.done)} done, "
-        f"{len(found.failed)} failed, {len(todo)} to run",
+        f"{suite}: {_plural(selected.total, 'run')}: {len(found.done)} done, "
+        f"{len(found.failed)} failed, {len(jobs)} to run",
         err=True,
     )
-    for name in ("SIGTERM", "SIGUSR1", "SIGUSR2"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), _terminated)
-    with Watch(len(todo) + len(bad)) as watch:
-        for cell in bad:
-            _record_failure(cell.job(), cell.error, output)
-            name = cell.job().slug
-            watch(Event("failed", name, text=f"{type(cell.error).__name__}: {cell.error}"))
+    watch = Watch(len(jobs) + len(selected.bad))
+    _handle_signals(watch)
+    ended: BaseException | None = None
+    with watch:
+        for run in selected.bad:
+            job, reason = run.job(), f"{type(run.error).__name__}: {run.error}"
+            store.write(job.slug, job.failed(type(run.error).__name__, str(run.error)))
+            watch(Event("failed", job.slug, text=reason))
         try:
-            chosen.run([RunJob.of(cell) for cell in todo], watch)
-        except KeyboardInterrupt:
-            typer.echo("interrupted; the same command goes on", err=True)
-            raise typer.Exit(130) from None
-        finally:
-            _summarise(watch, output, len(found.failed) if not retry_failed else 0)
+            chosen.run(jobs, watch)
+        except (KeyboardInterrupt, SystemExit) as error:
+            ended = error
+    _summarize(watch, store)
+    if ended is not None:
+        _say_how_to_continue(watch, store)
+        raise typer.Exit(130) if isinstance(ended, KeyboardInterrupt) else ended
+    _say_what_is_next(watch, store, 0 if which.retry_failed else len(found.failed))
     raise typer.Exit(1 if watch.failed() or watch.count("stopped") else 0)
 
 
-def _record_failure(job: Any, error: Exception, output: Path) -> None:
-    from rbench.records.store import Store
-
-    Store(output).write(job.slug, job.failed(type(error).__name__, str(error)))
+def _part(flags: dict[str, Any], model: type[SuiteSettings | Settings]) -> dict[str, Any]:
+    return {name: value for name, value in flags.items() if name in model.model_fields}
 
 
-def _summarise(watch: Watch, output: Path, earlier: int) -> None:
-    from rbench.records.store import Store
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
-    store = Store(output)
-    counts = {"done": "done", "failed": "failed", "stopped": "not run"}
+
+def _handle_signals(watch: Watch) -> None:
+    """End by exceptions, so that workers can save; the second Ctrl-C does not wait for that."""
+
+    def interrupted(number: int, frame: object) -> NoReturn:
+        watch.say("interrupted: saving what is under way; Ctrl-C again ends at once")
+        raise KeyboardInterrupt
+
+    def terminated(number: int, frame: object) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    # What a shell starts in the background ignores Ctrl-C, and so do we then.
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+        signal.signal(signal.SIGINT, interrupted)
+    for name in ("SIGTERM", "SIGUSR1", "SIGUSR2"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), terminated)
+
+
+def _show_dry_run(chosen: Executor, jobs: list[RunJob]) -> None:
+    from rbench.sweep.executors.slurm import Slurm
+
+    if isinstance(chosen, Slurm) and jobs:
+        typer.echo(chosen.job_file(jobs))
+        return
+    for job in jobs:
+        typer.echo(job.slug)
+    typer.echo(f"{_plural(len(jobs), 'run')} to execute", err=True)
+
+
+def _summarize(watch: Watch, store: Store) -> None:
+    counts = {"done": "done", "failed": "failed", "stopped": "not executed"}
     parts = [f"{watch.count(k)} {text}" for k, text in counts.items() if watch.count(k)]
-    nothing = "none run" if watch.total else "nothing to run"
-    typer.echo(f"{', '.join(parts) or nothing}; records: {output}", err=True)
+    nothing = "no run was finished" if watch.total else "nothing to run"
+    typer.echo(f"{', '.join(parts) or nothing} in {watch.elapsed()}; {store.output}", err=True)
     for event in watch.failed():
         log = store.log(event.slug)
         typer.echo(f"failed: {store.record(event.slug)}: {event.text}", err=True)
         if log.exists():
             typer.echo(f"   log: {log}", err=True)
-    if watch.failed() or earlier:
+
+
+def _say_how_to_continue(watch: Watch, store: Store) -> None:
+    """After an interruption: what is saved, and the command that continues."""
+    running = list(watch.running)
+    saved = sum(any(store.checkpoints(slug).glob("*/step-*.facts")) for slug in running)
+    left = watch.total - len(watch.ended)
+    if running:
+        typer.echo(
+            f"{_plural(len(running), 'run')} interrupted: {saved} saved a checkpoint and will "
+            f"continue from it, {len(running) - saved} will start again",
+            err=True,
+        )
+    again = shlex.join(["rbench", *sys.argv[1:]])
+    typer.echo(f"{_plural(left, 'run')} left; to continue: {again}", err=True)
+
+
+def _say_what_is_next(watch: Watch, store: Store, failed_before: int) -> None:
+    if watch.failed() or failed_before:
         words = [word for word in sys.argv[1:] if word != "--retry-failed"]
         again = shlex.join(["rbench", *words, "--retry-failed"])
-        many = f"{earlier} cells failed earlier; " if earlier else ""
-        typer.echo(f"{many}to run what failed again: {again}", err=True)
-
-
-def _terminated(number: int, frame: object) -> NoReturn:
-    raise SystemExit(128 + number)
+        before = f"{_plural(failed_before, 'run')} failed before; " if failed_before else ""
+        typer.echo(f"{before}to run again what failed: {again}", err=True)
+    if any(store.record_files()):
+        typer.echo(f"next: {shlex.join(['rbench', 'leaderboard', str(store.output)])}", err=True)

@@ -7,6 +7,13 @@ from typing import Any
 
 from rbench.errors import printable, suggest
 
+RENAMED = {
+    ("sweep", "--limit"): "--max-runs",
+    ("verify", "--limit"): "--max-records",
+    ("sweep", "--patience"): "--lease-seconds",
+}
+"""Flags that had another name, by command."""
+
 
 def usage_error(error: Exception) -> str | None:
     """One line for an error of the command line's parser; None for any other exception."""
@@ -24,6 +31,9 @@ def usage_error(error: Exception) -> str | None:
 def _right_spelling(flag: str, context: Any) -> str:
     """What to type in place of an unknown flag."""
     name = flag.lstrip("-").replace("-", "_")
+    renamed = RENAMED.get((context.command.name, flag)) if context is not None else None
+    if renamed:
+        return f"; it is called {renamed} now"
     if context is not None and context.command.name == "run":
         for where in _options_called(name):
             return f"; {where}"

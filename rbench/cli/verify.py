@@ -1,11 +1,14 @@
-"""``rbench verify``: run the specs of records again and hold the numbers against them."""
+"""``rbench verify``: repeat the runs of records and compare the numbers."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from rbench.cli.arguments import with_model_flags
+from rbench.sweep.suite_settings import MachineSettings
 
 if TYPE_CHECKING:
     from rbench.plugin.catalog import Catalog
@@ -14,52 +17,60 @@ if TYPE_CHECKING:
     from rbench.spec.resolve import Resolved
 
 
+EPILOG = """
+Examples:
+
+One record:
+  rbench verify results/resnet18-spatial-digits-s0-0123456789.json
+
+The first ten records of a folder:
+  rbench verify leaderboards/records --max-records 10
+"""
+
+
+@with_model_flags(MachineSettings)
 def command(
-    records: Annotated[list[Path], typer.Argument(help="records, or folders of them")],
-    data_dir: Annotated[
-        str | None, typer.Option("--data-dir", help="where the data set's files are now")
-    ] = None,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda")] = "auto",
-    deterministic: Annotated[
-        bool, typer.Option("--deterministic", help="repeat with deterministic kernels only")
-    ] = False,
-    limit: Annotated[
-        int | None, typer.Option("--limit", min=1, help="the first N records only")
+    records: Annotated[list[Path], typer.Argument(help="records, or folders of records")],
+    flags: dict[str, Any],
+    max_records: Annotated[
+        int | None,
+        typer.Option(
+            "--max-records", min=1, help="only the first so many", rich_help_panel="Records"
+        ),
     ] = None,
 ) -> None:
-    """Repeat the runs of records; exit code 1 if a number does not hold.
+    """Repeat the runs of records and compare the numbers; exit code 1 if one does not hold.
 
-    On the same machine and versions the numbers must be the same to the last digit on a CPU, and
-    on a GPU if the run asked for --deterministic; elsewhere within a tolerance, which is printed.
-    Of a folder, records of runs that failed are passed over.
+    On the same machine with the same versions the numbers must be equal to the last digit on a
+    CPU, and on a GPU if the run used --deterministic; otherwise within a tolerance, which is
+    printed. In folders, records of runs that failed are skipped.
     """
     from rbench.errors import UserError
     from rbench.plugin.catalog import Catalog
     from rbench.records.record import read
     from rbench.runner.progress import Reporter
     from rbench.runner.quiet import quiet_libraries
+    from rbench.spec.parse import parse
 
     found: list[tuple[Path, Record]] = []
-    passed_over = 0
+    skipped = 0
     for path in records:
         for file in sorted(path.rglob("[!.]*.json")) if path.is_dir() else [path]:
             record = read(file)
             if record.status == "done":
                 found.append((file, record))
             elif path.is_dir():
-                passed_over += 1
+                skipped += 1
             else:
                 raise UserError(
-                    f"{file} is the record of a run that {record.status}: nothing to verify"
+                    f"{file}: the run {record.status}; only a run that is done can be verified"
                 )
     if not found:
         raise UserError(f"there is no record of a finished run in {records[0]}")
-    found = found[:limit]
+    found = found[:max_records]
     catalog = Catalog.from_environment()
     quiet_libraries()
-    overrides: dict[str, object] = {"device": device}
-    overrides |= {"data_dir": data_dir} if data_dir else {}
-    overrides |= {"deterministic": True} if deterministic else {}
+    overrides = parse(MachineSettings, flags, "verify").overrides()
     wrong: list[Path] = []
     with Reporter() as reporter:
         for file, record in found:
@@ -70,12 +81,12 @@ def command(
             except UserError as error:
                 if len(found) == 1:
                     raise
-                typer.echo(f"cannot be run here: {error}")
+                typer.echo(f"cannot be executed here: {error}")
                 holds = False
             if not holds:
                 wrong.append(file)
-    if len(found) > 1 or passed_over:
-        ends = f"; {passed_over} of runs that did not end well passed over" if passed_over else ""
+    if len(found) > 1 or skipped:
+        ends = f"; skipped {skipped} of runs that are not done" if skipped else ""
         typer.echo(f"{len(found) - len(wrong)} of {len(found)} records hold{ends}")
         for file in wrong:
             typer.echo(f"does not hold: {file}")
@@ -83,7 +94,7 @@ def command(
 
 
 def _verify(
-    file: Path, old: Record, overrides: dict[str, object], catalog: Catalog, reporter: Reporter
+    file: Path, old: Record, overrides: dict[str, Any], catalog: Catalog, reporter: Reporter
 ) -> bool:
     from rbench.spec.parse import parse
     from rbench.spec.resolve import resolve
@@ -105,7 +116,7 @@ def _verify(
         return False
     threads = old.environment.get("threads")
     if isinstance(threads, int) and resolved.device == "cpu":
-        # Another number of threads adds in another order.
+        # Another number of threads adds in another order, which rounds differently.
         torch.set_num_threads(threads)
     reporter.start("")
     new = execute(resolved, Execution(progress=reporter, say=reporter.say))

@@ -34,6 +34,7 @@ class SuiteSpec(Options):
     grid: list[dict[str, JsonValue]] = [{}]
     figure: list[dict[str, JsonValue]] = []
     compare: list[dict[str, JsonValue]] = []
+    slurm: dict[str, JsonValue] = Field({}, description="options of sbatch, and setup commands")
 
     def cells(self, overrides: Mapping[str, Any] | None = None) -> list[RunSpec]:
         """Every run of the suite, in order, without repetitions; ``overrides`` win."""

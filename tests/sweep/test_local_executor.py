@@ -133,6 +133,9 @@ def test_the_command_line(plugin: Path, tmp_path: Path) -> None:
     first.send_signal(signal.SIGINT)
     _, text = first.communicate(timeout=60)
     assert first.returncode == 130, text
+    assert "interrupted: saving what is under way; Ctrl-C again ends at once" in text
+    assert "1 run interrupted: 0 saved a checkpoint" in text
+    assert "3 runs left; to continue: rbench sweep" in text
     assert not list((output / ".locks").iterdir())
 
     both = [
@@ -143,13 +146,16 @@ def test_the_command_line(plugin: Path, tmp_path: Path) -> None:
     assert {process.returncode for process in both} == {1}, said
     kept = records(output)
     assert sorted(record.status for record in kept.values()) == ["done"] * 3 + ["failed"] * 3
-    # One tally may be that of the cell that ctrl-C ended.
+    # One tally may be that of the run that Ctrl-C ended.
     assert len(tally.read_text().splitlines()) <= 4
     assert all("--retry-failed" in text for text in said if "failed:" in text)
+    finished = [line for text in said for line in text.splitlines() if " done trouble-" in line]
+    assert all("top1 " in line for line in finished if "already" not in line), finished
 
     again = subprocess.run([*command, "--no-wait"], stderr=subprocess.PIPE, text=True)
     assert again.returncode == 0
-    assert "3 cells failed earlier" in again.stderr
+    assert "3 runs failed before; to run again what failed: rbench sweep" in again.stderr
+    assert f"next: rbench leaderboard {output}" in again.stderr
     retried = subprocess.run(
         [*command, "--retry-failed", "--only", "seed=0"], stderr=subprocess.PIPE, text=True
     )

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Annotated, Literal, Protocol
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
-from rbench.plugin.options import Options
+from rbench.plugin.options import NO_FLAG, Flag, Options
 from rbench.sweep.job import RunJob
 from rbench.sweep.locks import LEASE_SECONDS
+
+_RUNS, _PARALLEL = Flag("Runs"), Flag("Parallel runs")
+_LIMITS, _CLUSTER = Flag("Limits"), Flag("Cluster")
 
 EventKind = Literal[
     "started",  # a worker has started the run
@@ -44,48 +47,59 @@ OnEvent = Callable[[Event], None]
 class Settings(Options):
     """How a sweep runs. Nothing here changes a number, but ``threads`` changes rounding."""
 
-    output: Path
-    slots: int | None = Field(
-        None, ge=1, description="runs at the same time on one machine; default: one per core or GPU"
-    )
-    threads: int | None = Field(
-        None, ge=1, description="CPU threads per run; default: cores divided by slots"
-    )
-    time_limit: float | None = Field(None, gt=0, description="seconds that a run may take")
-    memory_limit: float | None = Field(None, gt=0, description="GiB of memory that a run may use")
-    retries: int = Field(2, ge=0, description="new attempts for a run whose process died")
-    max_failures: int | None = Field(
+    output: Annotated[Path, NO_FLAG]
+    command: Annotated[str, NO_FLAG] = ""
+    max_failures: Annotated[int | None, _RUNS] = Field(
         None, ge=1, description="stop after this many failed runs; default: never"
     )
-    checkpoint_every: int | None = Field(
+    slots: Annotated[int | None, _PARALLEL] = Field(
         None,
-        ge=0,
-        description="steps between checkpoints; 0: none; default: once a minute, between epochs",
+        ge=1,
+        description="runs at the same time on one machine; default: one per CPU core, or per GPU",
     )
-    lease_seconds: float = Field(
+    threads: Annotated[int | None, _PARALLEL] = Field(
+        None, ge=1, description="CPU threads per run; default: cores divided by slots"
+    )
+    wait: Annotated[bool, _PARALLEL] = Field(
+        True, description="wait for runs that another sweep of this folder is executing"
+    )
+    lease_seconds: Annotated[float, _PARALLEL] = Field(
         LEASE_SECONDS,
         gt=0,
         description="seconds without a sign of life after which another machine counts as dead",
     )
-    write_seconds: float = Field(
-        60.0, ge=0, description="seconds to wait for a results folder that cannot be written"
+    write_seconds: Annotated[float, _PARALLEL] = Field(
+        60.0, ge=0, description="seconds to wait while the results folder cannot be written"
     )
-    wait: bool = Field(True, description="wait for runs that other processes are executing")
-    command: str = ""
-    jobs: int = Field(4, ge=1, description="cluster jobs at the same time")
-    job_minutes: int = Field(60, ge=1, description="time limit of a job in minutes")
-    job_memory: float = Field(8.0, gt=0, description="memory of a job in GiB")
-    job_cpus: int = Field(2, ge=1, description="CPU cores of a job")
-    job_gpus: int = Field(0, ge=0, description="GPUs of a job")
-    partition: str | None = Field(None, description="Slurm partition")
-    cluster: str | None = Field(
+    time_limit: Annotated[float | None, _LIMITS] = Field(
+        None, gt=0, description="seconds that a run may take; default: no limit"
+    )
+    memory_limit: Annotated[float | None, _LIMITS] = Field(
+        None, gt=0, description="GiB of memory that a run may use; default: no limit"
+    )
+    retries: Annotated[int, _LIMITS] = Field(
+        2, ge=0, description="further attempts for a run whose process died"
+    )
+    checkpoint_every: Annotated[int | None, _LIMITS] = Field(
+        None,
+        ge=0,
+        description="optimizer steps between checkpoints, 0 for none; default: at the end of an "
+        "epoch, at most once a minute",
+    )
+    jobs: Annotated[int, _CLUSTER] = Field(4, ge=1, description="jobs at the same time")
+    job_minutes: Annotated[int, _CLUSTER] = Field(60, ge=1, description="time limit of a job")
+    job_memory: Annotated[float, _CLUSTER] = Field(8.0, gt=0, description="memory of a job in GiB")
+    job_cpus: Annotated[int, _CLUSTER] = Field(2, ge=1, description="CPU cores of a job")
+    job_gpus: Annotated[int, _CLUSTER] = Field(0, ge=0, description="GPUs of a job")
+    partition: Annotated[str | None, _CLUSTER] = Field(None, description="Slurm partition")
+    cluster: Annotated[str | None, _CLUSTER] = Field(
         None, description="Ray: the cluster's address; Slurm: slurm, or local to try it without"
     )
-    slurm: dict[str, str | bool] = Field(
-        {}, description="more options of sbatch as KEY=VALUE, such as account=abc gres=gpu:1"
+    slurm: Annotated[dict[str, JsonValue], _CLUSTER] = Field(
+        {}, description="further options of sbatch, such as account=abc qos=long gres=gpu:1"
     )
-    slurm_setup: tuple[str, ...] = Field(
-        (), description="shell commands at the start of each job, such as 'module load cuda'"
+    slurm_setup: Annotated[list[str], _CLUSTER] = Field(
+        [], description="shell commands at the start of each job, such as 'module load cuda'"
     )
 
 

@@ -101,10 +101,14 @@ class Loop:
         for worker in self.workers.values():
             worker.terminate()
         deadline = time.monotonic() + END_SECONDS
-        for worker in list(self.workers.values()):
-            worker.wait(max(0.0, deadline - time.monotonic()))
-            self._drop(worker)
-        self.starter.close()
+        try:
+            for worker in self.workers.values():
+                worker.wait(max(0.0, deadline - time.monotonic()))
+        finally:
+            # Also when a second Ctrl-C ends the waiting.
+            for worker in list(self.workers.values()):
+                self._drop(worker)
+            self.starter.close()
 
     def _busy(self) -> bool:
         return any(worker.job is not None for worker in self.workers.values())

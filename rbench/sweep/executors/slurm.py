@@ -17,7 +17,7 @@ from rbench.records.store import Store
 from rbench.sweep.environment import applied, safe_path
 from rbench.sweep.executors.base import OnEvent, Settings
 from rbench.sweep.executors.cluster import POLL_SECONDS, ClusterTask, FolderWatcher, split
-from rbench.sweep.executors.slurm_options import refusal
+from rbench.sweep.executors.slurm_options import from_table, refusal
 from rbench.sweep.job import RunJob
 
 KILL_SECONDS = 600.0
@@ -107,7 +107,8 @@ class Slurm:
         if self.executor.cluster == "slurm":
             more["slurm_array_parallelism"] = settings.jobs
             # Preempted jobs come back by themselves; submitit asks for the warning signal.
-            more["slurm_additional_parameters"] = {"requeue": True, **settings.slurm}
+            options = from_table(settings.slurm, "--slurm").options
+            more["slurm_additional_parameters"] = {"requeue": True, **options}
             more["slurm_setup"] = list(settings.slurm_setup)
             more["slurm_signal_delay_s"] = 90
         if settings.job_gpus:

@@ -69,15 +69,6 @@ class SlurmOptions:
         return SlurmOptions(self.options | other.options, other.setup or self.setup)
 
 
-def from_words(words: Sequence[str], setup: Sequence[str] = ()) -> SlurmOptions:
-    """``["account=abc", "exclusive"]`` as options. UserError where a word cannot be one."""
-    table: dict[str, str | bool] = {}
-    for word in words:
-        key, equals, value = word.partition("=")
-        table[key] = value if equals else True
-    return from_table({**table, **({SETUP: list(setup)} if setup else {})}, "--slurm")
-
-
 def from_table(table: Mapping[str, Any], where: str) -> SlurmOptions:
     """A ``[slurm]`` table as options. UserError where an entry cannot be one."""
     options: dict[str, str | bool] = {}
@@ -91,6 +82,8 @@ def from_table(table: Mapping[str, Any], where: str) -> SlurmOptions:
             raise UserError(f"{where} {name}: rbench sets this option of sbatch itself")
         if not re.fullmatch(r"[a-z][a-z0-9-]*", name):
             raise UserError(f"{where} '{printable(key)}': expected KEY=VALUE, such as account=abc")
+        if isinstance(value, list | tuple):
+            value = ",".join(map(str, value))
         if not isinstance(value, str | int | float | bool) or "\n" in str(value) or value == "":
             raise UserError(f"{where} {name} = {printable(repr(value))}: expected one line of text")
         options[name] = value if isinstance(value, bool) else str(value)
@@ -108,9 +101,12 @@ def user_file() -> Path:
 
 
 def slurm_options(
-    words: Sequence[str], setup: Sequence[str], suite: Mapping[str, Any]
+    given: Mapping[str, Any], setup: Sequence[str], suite: Mapping[str, Any]
 ) -> SlurmOptions:
-    """The user's file, the suite's table and the command line, merged in this order."""
+    """The user's file, the suite's table and the command line, merged in this order.
+
+    UserError where an entry cannot be an option of sbatch.
+    """
     path = user_file()
     file = registry.read_file(path) if path.exists() else {}
     table = file.get("slurm", {})
@@ -118,7 +114,7 @@ def slurm_options(
         raise UserError(f"{path}: [slurm] is not a table")
     merged = from_table(table, f"{path}: [slurm]")
     merged = merged.merged(from_table(suite, "the suite's [slurm]"))
-    return merged.merged(from_words(words, setup))
+    return merged.merged(from_table({**given, **({SETUP: setup} if setup else {})}, "--slurm"))
 
 
 def refusal(message: str, options: Mapping[str, Any], flags: Mapping[str, Any]) -> str:

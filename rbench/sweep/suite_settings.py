@@ -1,0 +1,103 @@
+"""Which runs of a suite are meant, as ``rbench sweep`` and ``rbench plan`` are told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, JsonValue
+
+from rbench.errors import UnknownName
+from rbench.plugin.catalog import Catalog
+from rbench.plugin.options import Flag, Options
+from rbench.plugin.recipe import Training
+from rbench.spec.resolve import Resolved
+from rbench.spec.run_spec import RunSpec
+from rbench.spec.select import select
+from rbench.spec.suite_spec import SuiteSpec, read_suite
+from rbench.sweep.survey import Unresolvable, resolve_each
+
+_MACHINE, _RUNS = Flag("Data and machine"), Flag("Runs")
+
+
+class MachineSettings(Options):
+    """Where the data is and which device computes, for runs that are described elsewhere."""
+
+    data_dir: Annotated[str | None, _MACHINE] = Field(
+        None, description="folder of the dataset's files"
+    )
+    device: Annotated[str, _MACHINE] = Field("auto", description="auto, cpu, cuda, cuda:N, or mps")
+    deterministic: Annotated[bool, _MACHINE] = Field(
+        False, description="use deterministic kernels only; another identity of the run"
+    )
+
+    def overrides(self) -> dict[str, Any]:
+        """The fields of a run that these settings replace."""
+        found: dict[str, Any] = {"device": self.device}
+        found |= {"data_dir": self.data_dir} if self.data_dir else {}
+        return found | ({"deterministic": True} if self.deterministic else {})
+
+
+class SuiteSettings(MachineSettings):
+    """The runs of a suite that are meant, and the results folder."""
+
+    only: Annotated[tuple[str, ...], _RUNS] = Field(
+        (), description="only runs that meet these conditions, such as model=resnet50,seed<2"
+    )
+    set: Annotated[dict[str, JsonValue], _RUNS] = Field(
+        {}, description="replace fields in every run, such as epochs=3 model_kwargs.width=32"
+    )
+    retry_failed: Annotated[bool, _RUNS] = Field(False, description="include runs that failed")
+    output: Annotated[Path, Flag("Output")] = Field(
+        Path("results"), description="results folder, where records are read and written"
+    )
+
+    def overrides(self) -> dict[str, Any]:
+        """See :meth:`MachineSettings.overrides`; ``set`` too. UnknownName for unknown fields."""
+        return super().overrides() | {_field(key): value for key, value in _flat(self.set).items()}
+
+
+@dataclass(frozen=True)
+class SuiteRuns:
+    """The runs of a suite that were selected, and those that cannot be executed here."""
+
+    suite: SuiteSpec
+    runs: list[Resolved]
+    bad: list[Unresolvable]
+
+    @property
+    def total(self) -> int:
+        """How many runs were selected."""
+        return len(self.runs) + len(self.bad)
+
+
+def suite_runs(name_or_path: str, settings: SuiteSettings, catalog: Catalog) -> SuiteRuns:
+    """The selected runs of a suite. UserError if none can be executed, or none is selected."""
+    suite = read_suite(name_or_path)
+    runs, bad = resolve_each(suite.cells(settings.overrides()), catalog)
+    if bad and not runs:
+        raise bad[0].error
+    if settings.only:
+        # Conditions are about resolved runs, so they leave out what cannot be resolved.
+        runs, bad = select(runs, settings.only), []
+    return SuiteRuns(suite, runs, bad)
+
+
+def _field(key: str) -> str:
+    """The full name of a field: a recipe's fields need no ``training.`` in front."""
+    first = key.split(".")[0]
+    if first in RunSpec.model_fields:
+        return key
+    if first in Training.model_fields:
+        return f"training.{key}"
+    raise UnknownName("field in --set", first, [*RunSpec.model_fields, *Training.model_fields])
+
+
+def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """``{"a": {"b": 1}}`` as ``{"a.b": 1}``."""
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        name = f"{prefix}{key}"
+        flat |= _flat(value, f"{name}.") if isinstance(value, dict) and value else {name: value}
+    return flat

@@ -47,9 +47,9 @@ def network(name: str) -> nn.Module:
 
 def precision() -> bool:
     """Whether to train in bfloat16, as rbench decides it."""
-    from rbench.hardware import fast_bfloat16
+    from rbench.spec.precision import bfloat16_is_faster
 
-    return fast_bfloat16("cpu")
+    return bfloat16_is_faster("cpu")
 
 
 def rbench_loop(name: str, steps: int) -> float:

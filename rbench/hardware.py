@@ -83,14 +83,6 @@ def available_memory(cgroup: Path = _CGROUP) -> int:
     return free if limit is None or used is None else max(0, min(free, limit - used))
 
 
-def fast_bfloat16(device: str) -> bool:
-    """Whether training in bfloat16 beats float32: on GPUs, and on processors with AMX.
-
-    A processor without AMX or AVX512-BF16 emulates bfloat16 and is slower with it.
-    """
-    return device.startswith("cuda") or not cpu_flags().isdisjoint({"amx_bf16"})
-
-
 def resolve_device(asked: str) -> str:
     """``auto`` as ``cuda`` or ``cpu``; anything else unchanged."""
     if asked != "auto":

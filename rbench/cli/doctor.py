@@ -15,6 +15,7 @@ def command(as_json: Annotated[bool, typer.Option("--json", help="print JSON")] 
     from rbench import hardware
     from rbench.plugin.loading import load
     from rbench.runner import environment
+    from rbench.spec.precision import cpu_bfloat16_speedup
 
     device = hardware.resolve_device("auto")
     facts = {
@@ -22,7 +23,7 @@ def command(as_json: Annotated[bool, typer.Option("--json", help="print JSON")] 
         "threads": torch.get_num_threads(),
         "device": device,
         "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
-        "bfloat16 pays": hardware.fast_bfloat16(device),
+        "bfloat16 over float32 training speed (cpu)": cpu_bfloat16_speedup(),
         "packages": {name: environment._version(name) for name in environment.PACKAGES},
         "plugins": {plugin.name: plugin.status for plugin in load().plugins},
     }

@@ -43,6 +43,9 @@ class Images(Protocol):
 class TrainingBatches(Protocol):
     """This process's share of every global batch."""
 
+    chosen: Tensor
+    """Indices (N,) of the training images that take part, sorted: all, or those of a limit."""
+
     def __len__(self) -> int:
         """Steps in an epoch."""
 

@@ -136,6 +136,7 @@ class MemoryBatches:
     ) -> None:
         assert images.labels is not None or data.num_classes == 0
         self.order, self.device = order, device
+        self.chosen = order.chosen
         self.pad, self.hflip = crop_and_flip(data, training)
         self.height, self.width = images.pixels.shape[-2:]
         # Channels last: a crop is then one gather of whole pixels.
@@ -227,6 +228,7 @@ class StreamedBatches:
         from timm.data import create_transform
 
         self.order, self.device, self.workers = order, device, workers
+        self.chosen = order.chosen
         self.repeats = max(1, training.aug_repeats)
         self.pad, self.hflip = crop_and_flip(data, training)
         primary, secondary, final = create_transform(

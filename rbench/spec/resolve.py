@@ -22,6 +22,7 @@ from rbench.plugin.options import Options
 from rbench.plugin.recipe import Training
 from rbench.spec import registry
 from rbench.spec.parse import parse
+from rbench.spec.precision import bfloat16_is_faster
 from rbench.spec.run_spec import RunSpec
 
 DIGEST_VERSION = 1
@@ -244,7 +245,7 @@ def _training(
         )
     training = parse(Training, {**fields, **spec.training}, f"recipe {name}")
     if training.amp is None:
-        training = training.model_copy(update={"amp": hardware.fast_bfloat16(device)})
+        training = training.model_copy(update={"amp": bfloat16_is_faster(device)})
     return table["name"], training
 
 

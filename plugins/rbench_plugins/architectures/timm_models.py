@@ -27,6 +27,13 @@ class TimmOptions(Options):
     low_res: bool | None = Field(
         None, description="3x3 stem of stride 1, for small images; none: below 64 pixels"
     )
+    second_stride: int | None = Field(
+        None,
+        ge=1,
+        le=2,
+        description="stride of the second stage in the low-resolution form of a MobileNet or "
+        "EfficientNet; none: timm's, 2 (P2's MobileNetV2 for small images has 1)",
+    )
     stem_pool: bool = Field(
         True, description="keep the 3x3/2 max pool after the low-resolution stem (P2's code does)"
     )
@@ -59,9 +66,12 @@ def build(name: str, context: BuildContext, options: TimmOptions) -> nn.Module:
     if options.low_res or (options.low_res is None and small):
         from rbench_plugins.layers.low_resolution import low_resolution
 
-        if low_resolution(network, keep_pool=options.stem_pool):
+        form: dict[str, Any] = {"keep_pool": options.stem_pool}
+        if options.second_stride is not None:
+            form["second_stride"] = options.second_stride
+        if low_resolution(network, **form):
             context.note(f"{name} in its low-resolution form: stem 3x3 of stride 1")
-            _say_form(network, {"base": name, "keep_pool": options.stem_pool, **kwargs})
+            _say_form(network, {"base": name, **form, **kwargs})
         elif options.low_res:
             raise UserError(f"rbench knows no low-resolution form of {name}")
     return network

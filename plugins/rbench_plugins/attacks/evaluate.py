@@ -118,13 +118,6 @@ def _correct(classifier: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
     return correct(classifier(images), labels, 1)
 
 
-def evenly(total: int, wanted: int | None) -> Tensor | None:
-    """Indices of ``wanted`` of ``total`` images: of each class its share in sorted folders."""
-    if wanted is None or wanted >= total:
-        return None
-    return torch.arange(wanted) * total // wanted
-
-
 def percent(flags: Tensor) -> float:
     """The share of a (N,) bool tensor that is true, in percent."""
     return 100 * float(flags.double().mean())

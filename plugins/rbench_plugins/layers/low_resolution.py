@@ -8,12 +8,18 @@ from __future__ import annotations
 
 from torch import nn
 
+from rbench import UserError
 
-def low_resolution(network: nn.Module, *, keep_pool: bool = True) -> bool:
+
+def low_resolution(
+    network: nn.Module, *, keep_pool: bool = True, second_stride: int | None = None
+) -> bool:
     """Replace the stem in place; False where the network has none that is known here.
 
     Known are timm's ResNet family (``conv1``) and its MobileNet/EfficientNet family
     (``conv_stem``). The new filters are drawn as timm draws them: He normal over fan-out.
+    ``second_stride`` replaces the stride of stage 2 of a MobileNet or EfficientNet; UserError
+    where the network has no such stage.
     """
     for name in ("conv1", "conv_stem"):
         stem = getattr(network, name, None)
@@ -26,8 +32,27 @@ def low_resolution(network: nn.Module, *, keep_pool: bool = True) -> bool:
             break
     else:
         return False
+    if second_stride is not None and not _set_second_stride(network, second_stride):
+        raise UserError("second_stride: this model has no stages of inverted residual blocks")
     if not keep_pool and hasattr(network, "maxpool"):
         network.maxpool = nn.Identity()
+    return True
+
+
+def _set_second_stride(network: nn.Module, stride: int) -> bool:
+    """Set the stride of the first depthwise convolution of stage 2 of a MobileNet or EfficientNet.
+
+    False where the network has no such stage. The weights keep their shapes.
+    """
+    stages = getattr(network, "blocks", None)
+    if not isinstance(stages, nn.Sequential) or len(stages) < 2:
+        return False
+    stage = stages[1]
+    first = stage[0] if isinstance(stage, nn.Sequential) else stage
+    conv = getattr(first, "conv_dw", None)
+    if not isinstance(conv, nn.Conv2d):
+        return False
+    conv.stride = (stride, stride)
     return True
 
 

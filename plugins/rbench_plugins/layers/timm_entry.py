@@ -48,12 +48,14 @@ def rbench_resnet_cifar(pretrained: bool = False, **kwargs: Any) -> nn.Module:
 
 @register_model  # type: ignore[untyped-decorator]
 def rbench_low_resolution(pretrained: bool = False, **kwargs: Any) -> nn.Module:
-    """timm's model ``base`` with the low-resolution stem; ``keep_pool``, then the base's own."""
+    """timm's model ``base`` in its low-resolution form; the other arguments are the base's own."""
     model: nn.Module = build_model_with_cfg(_small, "rbench_low_resolution", pretrained, **kwargs)
     return model
 
 
-def _small(base: str, keep_pool: bool = True, **kwargs: Any) -> nn.Module:
+def _small(
+    base: str, keep_pool: bool = True, second_stride: int | None = None, **kwargs: Any
+) -> nn.Module:
     network: nn.Module = timm.create_model(base, **kwargs)
-    low_resolution(network, keep_pool=keep_pool)
+    low_resolution(network, keep_pool=keep_pool, second_stride=second_stride)
     return network

@@ -37,10 +37,10 @@ def measure(
     from rbench_plugins.attacks.evaluate import (
         Ensemble,
         evaluate,
-        evenly,
         percent,
         weaker_is_not_stronger,
     )
+    from rbench_plugins.images.subset import evenly
 
     classifier = outcome.classifier.eval()
     classes = outcome.logits.shape[1]

@@ -32,7 +32,8 @@ def measure(
     change because their gradient is zero.
     """
     from rbench_plugins.attacks.engines import fgsm
-    from rbench_plugins.attacks.evaluate import Ensemble, evaluate, evenly, percent
+    from rbench_plugins.attacks.evaluate import Ensemble, evaluate, percent
+    from rbench_plugins.images.subset import evenly
 
     classifier = outcome.classifier.eval()
     ensembles = [

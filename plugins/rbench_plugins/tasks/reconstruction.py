@@ -33,7 +33,7 @@ class ReconstructionOptions(Options):
     compare: tuple[Mapping, ...] | None = Field(
         None, description="mappings measured beside it; none: all others if untrained"
     )
-    images: int | None = Field(None, ge=1, description="judge the first so many images")
+    images: int | None = Field()
     dtype: Literal["float32", "bfloat16"] = Field(
         "float32", description="of the convolutions; mapping and metrics are in float32"
     )
@@ -44,6 +44,7 @@ def run(context: TaskContext, options: ReconstructionOptions) -> ReconstructionO
     import torch
 
     from rbench_plugins.images.mappings import mapping
+    from rbench_plugins.images.subset import evenly
     from rbench_plugins.layers.cnn_dcn.reconstruct import reconstruct
 
     network, data = context.network, context.data
@@ -55,14 +56,15 @@ def run(context: TaskContext, options: ReconstructionOptions) -> ReconstructionO
         )
     if data.test is None:
         raise UserError(f"the data set {data.name} has no test images")
-    inputs, names = first(data.test, options.images)
+    inputs, names = load(data.test, evenly(len(data.test), options.images))
     name: Mapping = options.mapping or ("clamp" if options.train else "grey_matched")
     others = options.compare
     if others is None:
         others = () if options.train else EVERY
     history: dict[str, list[float]] = {}
+    trained_on: Tensor | None = None
     if options.train:
-        history = learn(context)
+        history, trained_on = learn(context)
     total = options.networks * len(inputs)
     with context.clock.phase("reconstruct", total):
         raw = joined(
@@ -91,16 +93,20 @@ def run(context: TaskContext, options: ReconstructionOptions) -> ReconstructionO
     )
     if options.train:
         outcome.losses["validation"] = squared_errors(raw, inputs)
-        if data.train is not None:
-            seen, _ = first(data.train, options.images or len(inputs))
+        if data.train is not None and trained_on is not None:
+            some = evenly(len(trained_on), options.images or len(inputs))
+            seen, _ = load(data.train, trained_on if some is None else trained_on[some])
             again = next(reconstruct(network, seen, device=context.device))
             outcome.losses["train"] = squared_errors(again, seen)
     _picture(context, outcome)
     return outcome
 
 
-def learn(context: TaskContext) -> dict[str, list[float]]:
-    """Train by the recipe on the sum of squared errors per image; the loss curve."""
+def learn(context: TaskContext) -> tuple[dict[str, list[float]], Tensor]:
+    """Train by the recipe on the sum of squared errors per image.
+
+    Returns the loss curve, and the indices of the images that were trained on.
+    """
     from rbench import train
 
     training = context.training
@@ -116,7 +122,7 @@ def learn(context: TaskContext) -> dict[str, list[float]]:
         # A resumed run has only the rest of this finer curve, so it leaves it out.
         history["step_loss"] = loss.curve
         context.note(f"history.step_loss has one value for every {loss.every} steps")
-    return history
+    return history, batches.chosen
 
 
 class SumOfSquares:
@@ -142,14 +148,15 @@ class SumOfSquares:
         return value
 
 
-def first(images: MemoryImages | FileImages, limit: int | None) -> tuple[Tensor, list[str]]:
-    """The first ``limit`` images (N, C, H, W) in [0, 1] on the CPU, and their names."""
+def load(images: MemoryImages | FileImages, chosen: Tensor | None) -> tuple[Tensor, list[str]]:
+    """The images (N, C, H, W) in [0, 1] on the CPU and their names: ``chosen``, or all."""
     import torch
 
-    count = min(limit or len(images), len(images))
-    parts = images.batches(64, torch.device("cpu"), torch.arange(count))
+    indices = torch.arange(len(images)) if chosen is None else chosen
+    parts = images.batches(64, torch.device("cpu"), indices)
     tensors = torch.cat([batch.images for batch in parts])
-    return tensors, list(images.names[:count]) or [str(i) for i in range(count)]
+    names = [images.names[i] if len(images.names) else str(i) for i in indices.tolist()]
+    return tensors, names
 
 
 def joined(parts: Iterable[Tensor], count: int) -> Tensor:
@@ -201,4 +208,5 @@ COMPONENT = Task(
     recipe="p1_dcn",
     trains=lambda options: options.train,
     labels=False,
+    revision=2,
 )

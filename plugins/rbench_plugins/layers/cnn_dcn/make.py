@@ -6,6 +6,7 @@ import importlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor, nn
 
 from rbench import BuildContext, Initializer, UserError, generator
@@ -79,12 +80,18 @@ class Laws:
 
     def __call__(self, weight: Tensor, name: str, network: int) -> None:
         """Draw ``weight`` of network number ``network`` from a stream of its own."""
+        # Random numbers fill a tensor in its order in memory: draw in the logical order, so that
+        # a network does not depend on the memory format in which it is run.
+        drawn = weight if weight.is_contiguous() else torch.empty_like(weight).contiguous()
         if self.run is not None and weight.shape[-1] > 1:
             # Number 0 is what the engine itself draws, from the stream of this name.
-            self.run(weight, name if network == 0 else f"network {network} {name}")
-            return
-        component, options = self.of[name.split(".")[0]]
-        component.draw(weight, generator(self.seed, "cnn-dcn", network, name), options)
+            self.run(drawn, name if network == 0 else f"network {network} {name}")
+        else:
+            component, options = self.of[name.split(".")[0]]
+            component.draw(drawn, generator(self.seed, "cnn-dcn", network, name), options)
+        if drawn is not weight:
+            with torch.no_grad():
+                weight.copy_(drawn)
 
 
 def law(name: str, scale: float | None, rr: bool, slope: float = 0.0) -> tuple[Initializer, Any]:

@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 from rbench_plugins.architectures import rrvgg
+from rbench_plugins.images.subset import evenly
 from rbench_plugins.layers.cnn_dcn.reconstruct import chunk_size, reconstruct
+from rbench_plugins.tasks.reconstruction import load
 
-from rbench import BuildContext, Record, RunSpec, UserError
+from rbench import BuildContext, MemoryImages, Record, RunSpec, UserError
 from rbench.plugin.catalog import Catalog
 from rbench.runner.execute import Execution, execute
 from rbench.spec.resolve import resolve
@@ -162,3 +164,27 @@ def test_a_wide_network_goes_image_by_image() -> None:
     assert size(64) == 256 * 1024**2 // per_image
     assert size(64, torch.bfloat16) == 256 * 1024**2 // (per_image // 2)
     assert size(700) == 1
+
+
+def test_images_are_of_every_class_and_the_train_side_was_trained_on() -> None:
+    """``images=N`` of a set that is sorted by class; ``limit`` is a subset of the train split."""
+    pixels = torch.arange(40, dtype=torch.uint8).view(40, 1, 1, 1).expand(40, 3, 16, 16)
+    split = MemoryImages(pixels.contiguous(), torch.arange(40) // 4, [str(i) for i in range(40)])
+    inputs, names = load(split, evenly(len(split), 10))
+    assert names == [str(i) for i in range(0, 40, 4)]
+    assert {int(name) // 4 for name in names} == set(range(10))
+    torch.testing.assert_close(inputs[:, 0, 0, 0], torch.arange(0, 40, 4) / 255)
+    assert load(split, evenly(len(split), None))[1] == [str(i) for i in range(40)]
+
+
+def test_networks_do_not_depend_on_the_memory_format() -> None:
+    component = rrvgg.COMPONENT
+    options = component.options(**{**component.defaults, "width": 8})
+    one = component.build(BuildContext(img_size=(24, 24)), options)
+    other = component.build(BuildContext(img_size=(24, 24)), options)
+    other = other.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    for number in (0, 1, 2):
+        one.redraw(number)  # type: ignore[operator]
+        other.redraw(number)  # type: ignore[operator]
+        for (name, a), b in zip(one.named_parameters(), other.parameters(), strict=True):
+            assert torch.equal(a, b), (number, name)

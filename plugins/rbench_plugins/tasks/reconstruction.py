@@ -33,7 +33,9 @@ class ReconstructionOptions(Options):
     compare: tuple[Mapping, ...] | None = Field(
         None, description="mappings measured beside it; none: all others if untrained"
     )
-    images: int | None = Field()
+    images: int | None = Field(
+        None, ge=1, description="how many images to reconstruct, evenly spaced over the dataset"
+    )
     dtype: Literal["float32", "bfloat16"] = Field(
         "float32", description="of the convolutions; mapping and metrics are in float32"
     )

@@ -46,9 +46,9 @@ def measure(
     """
     import torch
 
-    from rbench_plugins.attacks.evaluate import evenly
     from rbench_plugins.corruptions.evaluate import evaluate, made, read
     from rbench_plugins.corruptions.published import PublishedCorruptions
+    from rbench_plugins.images.subset import evenly
 
     first = next(iter(outcome.test.batches(1, context.device))).images
     if options.folder is None:

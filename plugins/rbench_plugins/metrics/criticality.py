@@ -64,10 +64,10 @@ def measure(
     ``details.spatial`` the means over layers with filters of more than one tap. A layer that did
     not learn has the criticality 0 under reinit.
     """
-    from rbench_plugins.attacks.evaluate import evenly
     from rbench_plugins.criticality.compare import averaged, compared, predictions
     from rbench_plugins.criticality.picture import Results, draw
     from rbench_plugins.criticality.reset import layers, reset
+    from rbench_plugins.images.subset import evenly
 
     network, classifier = outcome.network, outcome.classifier.eval()
     chosen = evenly(len(outcome.test), options.images)

@@ -33,6 +33,14 @@ collect_ignore = ["example_plugin"]
 Rbench = Callable[..., Done]
 
 
+@pytest.fixture(autouse=True)
+def _empty_folder(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every test runs in a folder of its own: ``rbench.run`` finds and leaves results there."""
+    monkeypatch.chdir(tmp_path_factory.mktemp("cwd"))
+
+
 @pytest.fixture
 def rbench(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -166,6 +166,9 @@ class ImageData:
     hflip: float = 0.0
     crop_pad: int = 0
     skipped: list[str] = field(default_factory=list)
+    train_images: int | None = None
+    """Of the whole set, where ``train`` has only the part that a run uses."""
+    test_images: int | None = None
 
     @property
     def num_classes(self) -> int:

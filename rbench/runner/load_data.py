@@ -54,13 +54,20 @@ def _open_data(key: _DataKey) -> tuple[ImageData, list[str]]:
 def limited(data: ImageData, context: DataContext) -> ImageData:
     """``data`` with the images that the context asks for, if the dataset returned all."""
     train, test = data.train, data.test
+    counts = [None if images is None else len(images) for images in (train, test)]
     if train is not None and (choice := context.train_choice(len(train))):
         train = train.subset(choice.pick())
     if test is not None and context.limit_test is not None:
         labels = [0] * len(test) if test.labels is None else test.labels.tolist()
         if choice := context.test_choice(labels):
             test = test.subset(choice.pick())
-    return replace(data, train=train, test=test)
+    return replace(
+        data,
+        train=train,
+        test=test,
+        train_images=counts[0] if data.train_images is None else data.train_images,
+        test_images=counts[1] if data.test_images is None else data.test_images,
+    )
 
 
 def sampled(data: ImageData, count: int) -> ImageData:
@@ -74,8 +81,8 @@ def described(data: ImageData) -> DataReport:
     return DataReport(
         name=known_data().get(data.revision, data.name),
         revision=data.revision,
-        train_images=None if data.train is None else len(data.train),
-        test_images=None if data.test is None else len(data.test),
+        train_images=data.train_images,
+        test_images=data.test_images,
         num_classes=data.num_classes,
         in_chans=data.in_chans,
         img_size=data.img_size,

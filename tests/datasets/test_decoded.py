@@ -280,5 +280,5 @@ def test_a_limited_run_trains_on_its_images(root: Path, tmp_path: Path) -> None:
         output=str(tmp_path / "records"),
     )
     assert record.data is not None
-    assert (record.data.train_images, record.data.test_images) == (10, 15)
+    assert (record.data.train_images, record.data.test_images) == (36, 15)
     assert not record.comparable

@@ -172,6 +172,8 @@ def _in_memory(
         hflip=options.hflip,
         crop_pad=_crop_pad(size, options),
         skipped=skipped,
+        train_images=len(train.files) - len(first.skipped),
+        test_images=len(test.files) - len(second.skipped),
     )
 
 
@@ -201,6 +203,7 @@ def _unlabelled(context: DataContext, images: Split) -> ImageData:
         mean=mean,
         std=std,
         skipped=skipped,
+        test_images=len(images.files) - len(skipped),
     )
 
 

@@ -16,7 +16,6 @@ from rbench.cli import (
     new_plugin,
     plan,
     plot,
-    reference,
     run,
     submit,
     sweep,
@@ -73,4 +72,3 @@ _add("show", components.show_command, LOOK_UP)
 _add("plugins", components.plugins_command, LOOK_UP)
 _add("doctor", doctor.command, LOOK_UP)
 _add("new-plugin", new_plugin.command, LOOK_UP)
-_add("reference", reference.command, LOOK_UP)

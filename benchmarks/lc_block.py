@@ -35,6 +35,8 @@ from rbench import BuildContext, generator, global_seed, peak_memory
 from rbench.network.freeze import freeze
 from rbench.plugin.catalog import Catalog
 from rbench.runner.memory import reset_peak
+from rbench.spec.freezing import freezing
+from rbench.spec.run_spec import RunSpec
 
 NAN = float("nan")
 
@@ -84,7 +86,7 @@ class Trainer:
             context = BuildContext(seed=0, freeze=policies)
             network = architecture.build(context, architecture.options(**form.options))
         self.build_seconds = time.perf_counter() - start
-        freeze(network, policies)
+        freeze(network, freezing(RunSpec(model=form.model, freeze=policies), catalog))
         layout = torch.channels_last if args.amp else torch.contiguous_format
         self.network: nn.Module = network.to(self.device).to(memory_format=layout)  # type: ignore[call-overload]
         self.batch = args.unfolded_batch if form.small else args.batch

@@ -6,18 +6,23 @@ from .errors import UnknownName as UnknownName
 from .errors import UserError as UserError
 from .files import cache_folder as cache_folder
 from .network.fold import folded as folded
-from .network.freeze import SpatialFilter as SpatialFilter
-from .network.freeze import SpatialModule as SpatialModule
-from .network.freeze import is_spatial as is_spatial
-from .network.freeze import spatial_filters as spatial_filters
+from .network.modules import SpatialFilter as SpatialFilter
+from .network.modules import SpatialModule as SpatialModule
+from .network.modules import classifier_parameters as classifier_parameters
+from .network.modules import is_spatial as is_spatial
+from .network.modules import norm_parameters as norm_parameters
+from .network.modules import spatial_filters as spatial_filters
+from .network.modules import spatial_parameters as spatial_parameters
 from .network.wrap import reparametrize as reparametrize
 from .network.wrap import replace_layers as replace_layers
 from .network.wrap import stored_weight as stored_weight
 from .plugin.components import Architecture as Architecture
 from .plugin.components import ArchitectureFamily as ArchitectureFamily
 from .plugin.components import Dataset as Dataset
+from .plugin.components import FreezingRule as FreezingRule
 from .plugin.components import Initializer as Initializer
 from .plugin.components import Metric as Metric
+from .plugin.components import Selection as Selection
 from .plugin.components import Task as Task
 from .plugin.contents import FoundFile as FoundFile
 from .plugin.contents import content_digests as content_digests
@@ -68,6 +73,7 @@ __all__ = [
     "Diverged",
     "FileImages",
     "FoundFile",
+    "FreezingRule",
     "ImageData",
     "ImagesOutcome",
     "Initializer",
@@ -80,6 +86,7 @@ __all__ = [
     "Outcome",
     "Record",
     "RunSpec",
+    "Selection",
     "SpatialFilter",
     "SpatialModule",
     "StylizationOutcome",
@@ -90,6 +97,7 @@ __all__ = [
     "UnknownName",
     "UserError",
     "cache_folder",
+    "classifier_parameters",
     "content_digests",
     "content_revision",
     "derive",
@@ -102,12 +110,14 @@ __all__ = [
     "known_moments",
     "largest_crop",
     "load",
+    "norm_parameters",
     "peak_memory",
     "predict",
     "reparametrize",
     "replace_layers",
     "run",
     "spatial_filters",
+    "spatial_parameters",
     "stored_weight",
     "train",
     "training_batches",

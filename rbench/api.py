@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def to_spec(fields: Mapping[str, Any], where: str = "run") -> RunSpec:
     """A RunSpec from fields of :class:`RunSpec` and of :class:`Training`, side by side.
 
-    ``freeze_spatial=True`` adds the policy ``spatial``. UserError on an unknown field.
+    ``freeze_spatial=True`` adds the rule ``spatial``. UserError on an unknown field.
     """
     spec: dict[str, Any] = {}
     training: dict[str, Any] = dict(fields.get("training", {}))

@@ -175,7 +175,9 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
     assert circles(graph) == []
 
 
-@pytest.mark.parametrize("kind", ["architectures", "initializers", "datasets", "tasks", "metrics"])
+@pytest.mark.parametrize(
+    "kind", ["architectures", "initializers", "freezing", "datasets", "tasks", "metrics"]
+)
 def test_describing_components_imports_nothing_heavy(kind: str) -> None:
     for path in sorted((SOURCES["rbench_plugins"] / kind).glob("*.py")):
         if "COMPONENT" in path.read_text(encoding="utf-8"):

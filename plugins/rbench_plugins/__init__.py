@@ -8,8 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rbench import Architecture, ArchitectureFamily, Dataset, Initializer, Metric, Task, hookimpl
-from rbench_plugins import architectures, datasets, initializers, metrics, tasks
+from rbench import (
+    Architecture,
+    ArchitectureFamily,
+    Dataset,
+    FreezingRule,
+    Initializer,
+    Metric,
+    Task,
+    hookimpl,
+)
+from rbench_plugins import architectures, datasets, freezing, initializers, metrics, tasks
 
 
 @hookimpl
@@ -22,6 +31,12 @@ def rbench_register_architectures() -> Iterable[Architecture | ArchitectureFamil
 def rbench_register_initializers() -> Iterable[Initializer]:
     """See rbench.plugin.hookspecs."""
     return initializers.COMPONENTS
+
+
+@hookimpl
+def rbench_register_freezing_rules() -> Iterable[FreezingRule]:
+    """See rbench.plugin.hookspecs."""
+    return freezing.COMPONENTS
 
 
 @hookimpl

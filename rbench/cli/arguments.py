@@ -205,7 +205,8 @@ def _metavar(name: str, kind: Any) -> str | None:
     if get_origin(kind) is Literal:
         return "|".join(map(str, get_args(kind)))
     if get_origin(kind) is dict:
-        return "metric.name=value..." if name == "metric_kwargs" else "name=value..."
+        group = {"metric_kwargs": "metric.", "freeze_kwargs": "rule."}.get(name, "")
+        return f"{group}name=value..."
     return "values..." if get_origin(kind) in (tuple, list) else None
 
 

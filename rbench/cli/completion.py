@@ -11,6 +11,9 @@ KIND_NAMES = {
     "architecture": "architecture",
     "initializer": "initializer",
     "init": "initializer",
+    "freezing-rule": "freezing rule",
+    "freezing_rule": "freezing rule",
+    "rule": "freezing rule",
     "dataset": "dataset",
     "task": "task",
     "metric": "metric",
@@ -56,7 +59,7 @@ def complete_kinds(incomplete: str) -> list[str]:
     """The kinds that ``rbench list`` and ``rbench show`` take."""
     from rbench.plugin.components import KINDS
 
-    words = ["model", *KINDS[1:], "recipe", "suite"]
+    words = ["model", *(kind.replace(" ", "-") for kind in KINDS[1:]), "recipe", "suite"]
     return [f"{word}s" for word in words if word.startswith(incomplete)]
 
 

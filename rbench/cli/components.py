@@ -82,7 +82,7 @@ def show_command(
     if kind not in KINDS:
         raise UnknownName("kind", kind, [*KINDS, "recipe", "suite"])
     catalog = Catalog.from_environment()
-    component = getattr(catalog, kind)(name)
+    component = getattr(catalog, kind.replace(" ", "_"))(name)
     described = describe(component, catalog.plugin_of(kind, name))
     if as_json:
         typer.echo(json.dumps(described, indent=1, default=str))

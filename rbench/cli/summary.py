@@ -40,6 +40,8 @@ def show(cells: list[RunResult], output: Path, *, verbose: bool = False) -> None
     if first.freeze is not None:
         learn, frozen = first.freeze.learnable, first.freeze.frozen
         total = learn.count + frozen.count
+        if first.freeze.learns:
+            table.add_row("learns", f"{learn.count:,} of {total:,}", first.freeze.learns)
         for label, part in (("learnable", learn), ("frozen", frozen)):
             share = f"{100 * part.count / total:.1f} %" if total else ""
             table.add_row(

@@ -47,7 +47,11 @@ def _options_called(name: str) -> Iterator[str]:
     from rbench.plugin.catalog import Catalog
     from rbench.plugin.components import KINDS, ArchitectureFamily
 
-    flags = {"architecture": "--model-kwargs", "initializer": "--init-kwargs"}
+    flags = {
+        "architecture": "--model-kwargs",
+        "initializer": "--init-kwargs",
+        "freezing rule": "--freeze-kwargs",
+    }
     catalog = Catalog.from_environment()
     for kind in KINDS:
         for component in catalog.components(kind):
@@ -55,6 +59,6 @@ def _options_called(name: str) -> Iterator[str]:
                 name not in component.options.model_fields
             ):
                 continue
-            prefix = f"{component.name}." if kind == "metric" else ""
+            prefix = f"{component.name}." if kind in ("metric", "freezing rule") else ""
             flag = flags.get(kind, f"--{kind}-kwargs")
             yield f"it is an option of the {kind} {component.name}: {flag} {prefix}{name}=..."

@@ -14,7 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from rbench.errors import UserError, printable
-from rbench.network.freeze import SpatialModule, fingerprint, freeze, is_spatial
+from rbench.network.freeze import freeze, report
+from rbench.network.frozen import Frozen, fingerprint
+from rbench.network.modules import SpatialModule, is_spatial
 from rbench.network.wrap import stored_weight
 from rbench.plugin.contexts import BuildContext, Note
 from rbench.records.record import FreezeReport
@@ -34,6 +36,7 @@ class Built:
     network: nn.Module
     freeze: FreezeReport
     sha256: str | None
+    frozen: Frozen
 
 
 def build(resolved: Resolved, data: ImageData, note: Note) -> Built:
@@ -54,7 +57,8 @@ def build(resolved: Resolved, data: ImageData, note: Note) -> Built:
         num_classes=classes,
         pretrained=spec.pretrained,
         seed=spec.seed,
-        freeze=spec.freeze,
+        freeze=tuple(term.text for term in resolved.freezing.terms),
+        unfreeze=tuple(stage.text for stage in resolved.freezing.stages),
         training=resolved.training,
         draw=law,
         note=note,
@@ -67,7 +71,17 @@ def build(resolved: Resolved, data: ImageData, note: Note) -> Built:
         draw(network, law)
     if spec.initial_checkpoint is not None:
         load_weights(network, Path(spec.initial_checkpoint).expanduser())
-    return Built(network, freeze(network, spec.freeze), state_sha256(network))
+    for term in resolved.freezing.renamed:
+        note(f"--freeze {term.given} is called {term.name} now")
+    trainable = any(parameter.requires_grad for parameter in network.parameters())
+    frozen = freeze(network, resolved.freezing, spec.seed)
+    found = report(frozen, resolved.freezing)
+    if resolved.training is not None and trainable and not found.learnable.count:
+        raise UserError(
+            f"--freeze {','.join(found.policy)}: nothing is left to learn, and the task "
+            f"{spec.task} trains; all,!head lets the classifier learn"
+        )
+    return Built(network, found, state_sha256(network), frozen)
 
 
 @runtime_checkable

@@ -1,179 +1,241 @@
-"""Which parameters learn, what is known of the frozen ones, and whether they stayed put.
-
-P2 freezes every convolution with more than one tap, stem and depthwise included; 1x1
-convolutions, norms and the classifier learn (section 3; facts B2, C15).
-"""
+"""Which parameters learn: rules and name patterns applied to a network, and the report of it."""
 
 from __future__ import annotations
 
 import fnmatch
-import hashlib
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from collections.abc import Iterable, Mapping
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
 
 from rbench.errors import UserError, printable, suggest
+from rbench.network.frozen import Fixed, Frozen, fingerprint, statistics_of, together, without
+from rbench.network.modules import (
+    classifier_parameters,
+    is_convolution,
+    norm_parameters,
+    parents,
+    spatial_parameters,
+)
 from rbench.records.record import FreezeReport, Tensors
-
-if TYPE_CHECKING:
-    from torch import Tensor, nn
-
-POLICIES = ("none", "spatial", "batchnorm", "all")
+from rbench.seeds import generator
+from rbench.spec.freezing import Freezing, Term
 
 
 @runtime_checkable
-class SpatialModule(Protocol):
-    """What a layer that is not a plain convolution implements to take part.
+class Represents(Protocol):
+    """What a layer implements whose parameters stand for other numbers than it keeps.
 
-    ``spatial_parameters`` names those of its own parameters that hold spatial filters (none, if
-    they are drawn but not kept); ``combined_weight`` is the filter (c_out, c_in, k, k) that the
-    layer convolves with in effect, such as an LC-block's.
+    An LC-block that is trained as one convolution stands for E times as many 1x1 weights as it
+    has; its filters were drawn, added up and forgotten.
     """
 
-    def spatial_parameters(self) -> Iterable[str]:
-        """Names of the layer's own parameters, without prefix."""
-
-    def combined_weight(self) -> Tensor:
-        """The filter in effect, (c_out, c_in/groups, k, k)."""
+    def represented(self) -> Mapping[str, int]:
+        """Parameter's name -> how many numbers it stands for; also names of what is not kept,
+        which is fixed."""
 
 
-@dataclass(frozen=True)
-class SpatialFilter:
-    """A layer's filter in effect: its module name and weight (c_out, c_in/groups, k, k)."""
+def freeze(network: nn.Module, freezing: Freezing, seed: int = 0) -> Frozen:
+    """Fix what ``freezing`` says. UserError where a term selects nothing, or nothing that can be.
 
-    name: str
-    weight: Tensor
-
-
-def is_spatial(module: nn.Module) -> bool:
-    """Whether ``module`` is a (transposed) convolution with more than one tap."""
-    from torch.nn.modules.conv import _ConvNd
-
-    return isinstance(module, _ConvNd) and any(size > 1 for size in module.kernel_size)
-
-
-def spatial_filters(network: nn.Module) -> Iterator[SpatialFilter]:
-    """Every spatial filter of ``network`` in the order of its modules, combined where needed.
-
-    A layer that answers :class:`SpatialModule` is one filter; its inner convolutions are not
-    reported again.
+    Random choices derive from ``seed`` and the rule's name.
     """
-    covered: set[str] = set()
-    for name, module in network.named_modules():
-        if any(name.startswith(prefix) for prefix in covered):
-            continue
-        if isinstance(module, SpatialModule):
-            covered.add(f"{name}.")
-            yield SpatialFilter(name, module.combined_weight())
-        elif is_spatial(module):
-            yield SpatialFilter(name, module.weight)
+    chosen = [(term, select(network, term, seed, freezing.rules)) for term in freezing.terms]
+    fixed: Fixed = {}
+    for term, selection in chosen:
+        if not term.learns:
+            fixed = together(fixed, selection)
+    for term, selection in chosen:
+        if term.learns:
+            fixed = without(fixed, selection)
+    stages: dict[int, Fixed] = {}
+    left = fixed
+    for stage in freezing.stages:
+        selection = select(network, stage.term, seed, freezing.rules, "--unfreeze")
+        rest = without(left, selection)
+        if _same(rest, left):
+            raise UserError(
+                f"--unfreeze '{printable(stage.given)}': nothing of {printable(stage.term.name)} "
+                "is frozen then"
+            )
+        left = rest
+        stages[stage.epoch] = together(stages.get(stage.epoch, {}), selection)
+    _refuse_masks_of_other_numbers(network, fixed)
+    return Frozen(network, fixed, statistics=freezing.statistics, stages=stages)
 
 
-def spatial_parameters(network: nn.Module) -> set[str]:
-    """The names of all parameters that hold spatial filters, with their convolutions' biases."""
-    names: set[str] = set()
-    for prefix, module in network.named_modules():
-        dot = f"{prefix}." if prefix else ""
-        if is_spatial(module):
-            # With those from which a weight is computed (torch.nn.utils.parametrize).
-            names.update(dot + name for name, _ in module.named_parameters())
-        elif isinstance(module, SpatialModule):
-            names.update(dot + name for name in module.spatial_parameters())
-    return names
+def select(
+    network: nn.Module, term: Term, seed: int, rules: Iterable[str] = (), flag: str = "--freeze"
+) -> Fixed:
+    """What one rule or pattern selects, checked against the network."""
+    parameters = {name for name, _ in network.named_parameters()}
+    shapes = {n: t.shape for n, t in (*network.named_parameters(), *network.named_buffers())}
+    if term.rule is None:
+        return dict.fromkeys(_matches(term.name, list(shapes), rules, flag))
+    selected = term.rule.select(network, generator(seed, "freeze", term.name), term.options)
+    where = f"{flag} {term.name}"
+    fixed: Fixed = {}
+    entries: Mapping[str, Tensor | bool]
+    entries = selected if isinstance(selected, Mapping) else dict.fromkeys(selected, True)
+    for name, mask in entries.items():
+        if name not in shapes:
+            raise UserError(
+                f"{where}: the network has no tensor '{printable(name)}'{suggest(name, shapes)}"
+            )
+        if isinstance(mask, Tensor):
+            if mask.dtype != torch.bool or mask.shape != shapes[name]:
+                raise UserError(
+                    f"{where}: the mask of {name} is {mask.dtype} {tuple(mask.shape)}; it has to "
+                    f"be torch.bool {tuple(shapes[name])}"
+                )
+            if name not in parameters and not mask.all():
+                raise UserError(f"{where}: {name} is a buffer, which is fixed as a whole or not")
+            if mask.all():
+                fixed[name] = None
+            elif mask.any():
+                fixed[name] = mask.cpu()
+        elif mask:
+            fixed[name] = None
+    if not fixed and not term.rule.may_be_empty:
+        raise UserError(f"{where}: the network has nothing that it selects")
+    return fixed
 
 
-def freeze(network: nn.Module, policies: Iterable[str]) -> FreezeReport:
-    """Freeze ``network`` by every one of ``policies``: a policy's name or a name pattern.
-
-    A pattern such as ``layer3.*`` is matched against parameter names and against the modules
-    that hold them. UserError if a pattern matches nothing, or ``spatial`` finds no filter.
-    """
-    policies = list(policies)
-    frozen: set[str] = set()
-    for policy in policies:
-        frozen |= _matches(network, policy)
+def report(frozen: Frozen, freezing: Freezing) -> FreezeReport:
+    """Count and name what learns and what is fixed to the end; hash what is fixed."""
+    network, end = frozen.network, frozen.at_the_end()
+    stands_for, not_kept = _represented(network)
+    learnable, fixed = Tensors(count=0), Tensors(count=0)
+    stored = {"learnable": 0, "fixed": 0}
     for name, parameter in network.named_parameters():
-        if name in frozen:
-            parameter.requires_grad_(False)
-    return report(network, policies)
-
-
-def report(network: nn.Module, policies: list[str]) -> FreezeReport:
-    """Count and name what learns and what is frozen; hash what is frozen."""
-    learn = {n: p for n, p in network.named_parameters() if p.requires_grad}
-    fixed = {n: p for n, p in network.named_parameters() if not p.requires_grad}
+        size = parameter.numel()
+        mask = end.get(name)
+        whole = name in frozen.by_itself or (name in end and mask is None)
+        still = size if whole else 0 if mask is None else int(mask.sum())
+        for part, key, count in ((fixed, "fixed", still), (learnable, "learnable", size - still)):
+            if count:
+                part.names.append(name)
+                stored[key] += count
+                part.count += stands_for.get(name, size) if count == size else count
+    fixed.count += sum(not_kept.values())
+    for part, key in ((learnable, "learnable"), (fixed, "fixed")):
+        if stored[key] != part.count:
+            part.stored = stored[key]
+    tensors = frozen.tensors()
+    fixed.sha256 = fingerprint(tensors)
+    whole_names = {name for name, mask in end.items() if mask is None} | frozen.by_itself
+    held = statistics_of(network, whole_names) if frozen.statistics else []
+    inside = {f"{prefix}." for prefix in held}
     return FreezeReport(
-        policy=policies,
-        learnable=Tensors(count=sum(p.numel() for p in learn.values()), names=list(learn)),
-        frozen=Tensors(
-            count=sum(p.numel() for p in fixed.values()),
-            names=list(fixed),
-            sha256=fingerprint(fixed),
-        ),
+        policy=[term.text for term in freezing.terms],
+        learnable=learnable,
+        frozen=fixed,
+        learns=learns(network, frozen),
+        statistics=frozen.statistics,
+        buffers=[n for n, _ in network.named_buffers() if f"{n.rpartition('.')[0]}." in inside],
+        unfreeze=[stage.text for stage in freezing.stages],
     )
 
 
-def fingerprint(tensors: Mapping[str, Tensor]) -> str | None:
-    """SHA-256 of names, dtypes, shapes and bytes; None for no tensor."""
-    if not tensors:
-        return None
-    import torch
-
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        tensor = tensors[name].detach().cpu().contiguous()
-        digest.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)};".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
+GROUPS = (
+    "spatial convolutions",
+    "1x1 convolutions",
+    "linear layers",
+    "norms",
+    "classifier",
+    "other",
+)
 
 
-def _matches(network: nn.Module, policy: str) -> set[str]:
-    names = [name for name, _ in network.named_parameters()]
-    if policy == "none":
-        return set()
-    if policy == "all":
-        return set(names)
-    if policy == "spatial":
-        if any(isinstance(module, SpatialModule) for module in network.modules()):
-            return spatial_parameters(network)  # maybe none: filters drawn but not kept
-        return _need(spatial_parameters(network), "the network has no spatial convolution")
-    if policy == "batchnorm":
-        return set(names) - _norms_and_classifier(network)
+def learns(network: nn.Module, frozen: Frozen) -> str:
+    """What learns at any time, by kinds of layer, such as ``norms, part of the classifier``."""
+    end = frozen.at_the_end()
+    kinds = _kinds(network)
+    sizes, still = dict.fromkeys(GROUPS, 0), dict.fromkeys(GROUPS, 0)
+    for name, parameter in network.named_parameters():
+        mask = end.get(name)
+        whole = name in frozen.by_itself or (name in end and mask is None)
+        sizes[kinds[name]] += parameter.numel()
+        still[kinds[name]] += parameter.numel() if whole else 0 if mask is None else int(mask.sum())
+    if not any(still.values()):
+        return "everything" if any(sizes.values()) else "nothing"
+    words = [
+        group if not still[group] else f"part of the {group}"
+        for group in GROUPS
+        if sizes[group] > still[group]
+    ]
+    return ", ".join(words) or "nothing"
+
+
+def _kinds(network: nn.Module) -> dict[str, str]:
+    """The group of every parameter."""
+    spatial, norms = spatial_parameters(network), norm_parameters(network)
+    classifier = classifier_parameters(network)
+    found: dict[str, str] = {}
+    for prefix, module in network.named_modules():
+        for name, _ in module.named_parameters(recurse=False):
+            full = f"{prefix}.{name}" if prefix else name
+            owner = prefix.split(".parametrizations")[0]
+            holder = network.get_submodule(owner) if owner != prefix else module
+            found[full] = (
+                "classifier"
+                if full in classifier
+                else "norms"
+                if full in norms
+                else "spatial convolutions"
+                if full in spatial
+                else "1x1 convolutions"
+                if is_convolution(holder)
+                else "linear layers"
+                if isinstance(holder, nn.Linear)
+                else "other"
+            )
+    return found
+
+
+def _represented(network: nn.Module) -> tuple[dict[str, int], dict[str, int]]:
+    """Numbers that parameters stand for, and those of what is fixed and not kept."""
+    kept = {name for name, _ in network.named_parameters()}
+    stands_for: dict[str, int] = {}
+    forgotten: dict[str, int] = {}
+    for prefix, module in network.named_modules():
+        if isinstance(module, Represents):
+            for name, numbers in module.represented().items():
+                full = f"{prefix}.{name}" if prefix else name
+                (stands_for if full in kept else forgotten)[full] = numbers
+    return stands_for, forgotten
+
+
+def _refuse_masks_of_other_numbers(network: nn.Module, fixed: Fixed) -> None:
+    stands_for, _ = _represented(network)
+    for name in stands_for:
+        if fixed.get(name) is not None:
+            raise UserError(
+                f"--freeze: {name} stands for other numbers than it holds, so that parts of it "
+                "cannot be frozen; build the layer as it is (such as execution=folded)"
+            )
+
+
+def _matches(pattern: str, names: list[str], rules: Iterable[str], flag: str) -> set[str]:
+    """Tensors that ``pattern`` names, by themselves or by a module that holds them."""
     matched = {
         name
         for name in names
-        if fnmatch.fnmatchcase(name, policy)
-        or any(fnmatch.fnmatchcase(parent, policy) for parent in _parents(name))
+        if fnmatch.fnmatchcase(name, pattern)
+        or any(fnmatch.fnmatchcase(parent, pattern) for parent in parents(name))
     }
-    known = [*POLICIES, *names, *{parent for name in names for parent in _parents(name)}]
-    return _need(
-        matched,
-        f"--freeze '{printable(policy)}' is no policy ({', '.join(POLICIES)}) and matches no "
-        f"parameter{suggest(policy, known)}",
-    )
+    if not matched:
+        known = [*rules, *names, *{parent for name in names for parent in parents(name)}]
+        raise UserError(
+            f"{flag} '{printable(pattern)}' is not a freezing rule ({', '.join(rules)}) and "
+            f"matches no parameter{suggest(pattern, known)}"
+        )
+    return matched
 
 
-def _need(names: set[str], otherwise: str) -> set[str]:
-    if not names:
-        raise UserError(otherwise)
-    return names
-
-
-def _parents(name: str) -> list[str]:
-    parts = name.split(".")[:-1]
-    return [".".join(parts[: i + 1]) for i in range(len(parts))]
-
-
-def _norms_and_classifier(network: nn.Module) -> set[str]:
-    from torch import nn
-    from torch.nn.modules.batchnorm import _NormBase
-
-    norms: tuple[type[nn.Module], ...] = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
-    get_classifier = getattr(network, "get_classifier", None)
-    classifier = get_classifier() if callable(get_classifier) else None
-    return {
-        f"{prefix}.{name}" if prefix else name
-        for prefix, module in network.named_modules()
-        if isinstance(module, norms) or (classifier is not None and module is classifier)
-        for name, _ in module.named_parameters()
-    }
+def _same(one: Fixed, other: Fixed) -> bool:
+    if one.keys() != other.keys():
+        return False
+    pairs = [(one[name], other[name]) for name in one]
+    return all(a is b or (a is not None and b is not None and torch.equal(a, b)) for a, b in pairs)

@@ -12,13 +12,14 @@ from rbench.plugin.components import (
     ArchitectureFamily,
     Component,
     Dataset,
+    FreezingRule,
     Initializer,
     Metric,
     Task,
 )
 from rbench.plugin.loading import Plugin, Plugins, load
 
-C = TypeVar("C", Initializer, Dataset, Task, Metric)
+C = TypeVar("C", Initializer, FreezingRule, Dataset, Task, Metric)
 
 
 class Catalog:
@@ -74,6 +75,18 @@ class Catalog:
     def initializer(self, name: str) -> Initializer:
         """The initializer of that name."""
         return self._get(Initializer, name)
+
+    def freezing_rule(self, name: str) -> FreezingRule:
+        """The freezing rule of that name, or of that earlier name."""
+        return self.find_freezing_rule(name) or self._get(FreezingRule, name)
+
+    def find_freezing_rule(self, name: str) -> FreezingRule | None:
+        """The freezing rule of that name or earlier name; None: it is a name pattern, if any."""
+        for component in self.components("freezing rule"):
+            assert isinstance(component, FreezingRule)
+            if name == component.name or name in component.formerly:
+                return component
+        return None
 
     def dataset(self, name: str) -> Dataset:
         """The data set of that name."""

@@ -1,4 +1,4 @@
-"""The five kinds of component that plugins register: frozen descriptions with a factory.
+"""The six kinds of component that plugins register: frozen descriptions with a factory.
 
 A component is a name, one sentence, an options model and a function that does the work. The
 function imports what it needs when it is called: describing a component loads no torch.
@@ -75,6 +75,34 @@ class Initializer:
     revision: int = 1
 
 
+Selection: TypeAlias = "Iterable[str] | Mapping[str, Tensor | bool]"
+"""What a freezing rule selects: names of tensors, or name -> boolean mask of the tensor's shape
+(True: the entry is fixed; a plain True: all of the tensor)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FreezingRule:
+    """A choice of what stays as it was drawn.
+
+    ``select(network, generator, options)`` returns a :data:`Selection`: names as
+    ``network.named_parameters()`` (and ``named_buffers()``) gives them, or masks. It draws random
+    numbers from ``generator`` and from nothing else, and leaves the network as it is. Norms whose
+    parameters are all selected keep their running statistics as well; naming buffers is needed
+    for norms without parameters only. An empty selection is an error unless ``may_be_empty``.
+    """
+
+    kind: ClassVar[str] = "freezing rule"
+    name: str
+    summary: str
+    select: Callable[[nn.Module, Generator, Any], Selection]
+    options: type[Options] = NoOptions
+    formerly: tuple[str, ...] = ()
+    """Earlier names, which go on working with a note of the new one."""
+    may_be_empty: bool = False
+    """Whether selecting nothing is what the rule is for."""
+    revision: int = 1
+
+
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
     """Images, with labels where there are any. ``open(context, options)`` returns the data."""
@@ -137,5 +165,9 @@ class Metric:
     revision: int = 1
 
 
-Component: TypeAlias = Architecture | ArchitectureFamily | Initializer | Dataset | Task | Metric
-KINDS: tuple[str, ...] = ("architecture", "initializer", "dataset", "task", "metric")
+Component: TypeAlias = (
+    Architecture | ArchitectureFamily | Initializer | FreezingRule | Dataset | Task | Metric
+)
+KINDS: tuple[str, ...] = (
+    *("architecture", "initializer", "freezing rule", "dataset", "task", "metric"),
+)

@@ -65,6 +65,26 @@ class Clock:
             phase.seconds += perf_counter() - start
 
 
+class StaysFrozen(Protocol):
+    """What the engine has frozen, for a task with a training loop of its own.
+
+    :func:`rbench.train` calls all of it.
+    """
+
+    def begin_epoch(self, epoch: int) -> bool:
+        """Before the first step of ``epoch`` (from 0 on): let learn what is to learn from it on.
+        Whether anything changed."""
+
+    def ever_learning(self) -> list[nn.Parameter]:
+        """Parameters that do not learn now and will: the optimizer has to know them."""
+
+    def before_step(self) -> None:
+        """Between the backward pass and the optimizer's step."""
+
+    def after_step(self) -> None:
+        """After the optimizer's step."""
+
+
 @dataclass(kw_only=True)
 class BuildContext:
     """For ``Architecture.build``: the shape of the problem.
@@ -81,8 +101,10 @@ class BuildContext:
     """The run's seed, for architectures that draw from streams of their own
     (:func:`rbench.seeds.generator`) instead of the global generator."""
     freeze: tuple[str, ...] = ("none",)
-    """The policies by which the engine will freeze the network, for layers that can be run more
-    cheaply when their filters stay as drawn."""
+    """The rules and patterns by which the engine will freeze the network, for layers that can be
+    run more cheaply when their filters stay as drawn."""
+    unfreeze: tuple[str, ...] = ()
+    """What it will let learn later, as EPOCH:RULE."""
     training: Training | None = None
     """The recipe by which it will be trained, if the task trains."""
     draw: Callable[[Tensor, str], None] | None = None
@@ -166,6 +188,8 @@ class TaskContext:
     minute; 0: never."""
     trainings: int = 0
     """How many trainings this run has begun, so that each has checkpoints of its own."""
+    frozen: StaysFrozen | None = None
+    """What of the network is frozen entry by entry or for some epochs; None: nothing is."""
 
     @property
     def device(self) -> torch.device:

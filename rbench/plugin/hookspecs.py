@@ -16,6 +16,7 @@ from rbench.plugin.components import (
     Architecture,
     ArchitectureFamily,
     Dataset,
+    FreezingRule,
     Initializer,
     Metric,
     Task,
@@ -32,17 +33,22 @@ def rbench_register_architectures() -> Iterable[Architecture | ArchitectureFamil
 
 @hookspec
 def rbench_register_initializers() -> Iterable[Initializer]:  # type: ignore[empty-body]
-    """Laws of the weights that ``--init`` can name."""
+    """Distributions of weights that ``--init`` can name."""
+
+
+@hookspec
+def rbench_register_freezing_rules() -> Iterable[FreezingRule]:  # type: ignore[empty-body]
+    """Rules of what stays as drawn that ``--freeze`` can name."""
 
 
 @hookspec
 def rbench_register_datasets() -> Iterable[Dataset]:  # type: ignore[empty-body]
-    """Sets of images that ``--dataset`` can name."""
+    """Datasets that ``--dataset`` can name."""
 
 
 @hookspec
 def rbench_register_tasks() -> Iterable[Task]:  # type: ignore[empty-body]
-    """Jobs that ``--task`` can name."""
+    """Tasks that ``--task`` can name."""
 
 
 @hookspec

@@ -57,20 +57,36 @@ class Artifact(_Part):
 
 
 class Tensors(_Part):
-    """Some of a network's parameters: how many numbers, which tensors, and their SHA-256."""
+    """Some of a network's parameters: how many numbers, which tensors, and their SHA-256.
+
+    ``count`` is that of the network as it was asked for: an LC-block that is trained as one
+    convolution counts all its filters and 1x1 weights. Where fewer or more are kept in memory,
+    ``stored`` is their number.
+    """
 
     count: int
     names: list[str] = []
     sha256: str | None = None
+    stored: int | None = None
 
 
 class FreezeReport(_Part):
-    """Which parameters learn. ``sha256_after`` must equal ``frozen.sha256``."""
+    """Which parameters learn. ``sha256_after`` must equal ``frozen.sha256``.
+
+    A tensor of which a part is frozen is named on both sides; the SHA-256 is of whole tensors, of
+    ``buffers`` and of frozen entries with their masks. ``learns`` says by kind of layer what
+    learns. ``statistics`` says whether frozen norms keep their running statistics; None in
+    records from before, where they moved and are not in the SHA-256.
+    """
 
     policy: list[str]
     learnable: Tensors
     frozen: Tensors
     sha256_after: str | None = None
+    learns: str = ""
+    statistics: bool | None = None
+    buffers: list[str] = []
+    unfreeze: list[str] = []
 
 
 class DataReport(_Part):

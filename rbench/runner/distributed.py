@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from rbench.errors import UserError
+from rbench.network.frozen import hold, is_held
 
 if TYPE_CHECKING:
     from rbench.plugin.contexts import TaskContext
@@ -30,9 +31,14 @@ def sync_batch_norms(module: nn.Module, context: TaskContext) -> nn.Module:
         raise UserError("--sync-bn needs GPUs: torch cannot synchronize batch norms on the CPU")
     from timm.layers import convert_sync_batchnorm
 
+    held = [name for name, norm in module.named_modules() if is_held(norm)]
     # timm's function, not torch's: torch's drops the activation inside timm's norm layers.
     context.note("batch norm: statistics synchronized over all processes")
-    return convert_sync_batchnorm(module)
+    converted: nn.Module = convert_sync_batchnorm(module)
+    for name in held:
+        # The new norms know nothing of those that are frozen.
+        hold(converted.get_submodule(name))
+    return converted
 
 
 def broadcast_buffers(module: nn.Module, accelerator: Any) -> None:

@@ -23,7 +23,7 @@ from accelerate.state import AcceleratorState
 
 from rbench.errors import UserError, printable
 from rbench.network.build import Built, build, state_sha256
-from rbench.network.freeze import fingerprint
+from rbench.network.frozen import fingerprint
 from rbench.plugin.contexts import Artifacts, Clock, MetricContext, Progress, TaskContext, silent
 from rbench.records.record import Failure, Phase, Record
 from rbench.records.store import Store
@@ -197,6 +197,7 @@ class _Run:
             artifacts=self.artifacts,
             checkpoints=self.execution.checkpoints(resolved),
             checkpoint_every=self.execution.checkpoint_every,
+            frozen=self.built.frozen,
         )
         outcome = resolved.task.component.run(context, resolved.task.options)
         outcome.network.eval()
@@ -288,10 +289,11 @@ def precision(resolved: Resolved) -> str:
 
 
 def _check_frozen(built: Built) -> None:
-    names = set(built.freeze.frozen.names)
-    now = fingerprint({n: p for n, p in built.network.named_parameters() if n in names})
-    if now != built.freeze.frozen.sha256:
-        raise FrozenWeightsMoved("frozen tensors changed during the task")
+    if fingerprint(built.frozen.tensors()) != built.freeze.frozen.sha256:
+        raise FrozenWeightsMoved(
+            "frozen tensors changed during the task; a training loop of its own has to call "
+            "before_step and after_step of context.frozen"
+        )
 
 
 def _save_weights(built: Built, folder: Path) -> None:

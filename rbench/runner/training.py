@@ -7,7 +7,7 @@ what a classifier is.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -54,15 +54,19 @@ def train(
     training = context.training
     assert training is not None
     accelerator = context.accelerator
-    if not any(parameter.requires_grad for parameter in module.parameters()):
-        context.note("nothing learns: training was passed over")
+    frozen = context.frozen
+    later = [] if frozen is None else frozen.ever_learning()
+    if not later and not any(parameter.requires_grad for parameter in module.parameters()):
+        context.note("nothing learns: training was skipped")
         return {}
+    if later and accelerator.num_processes > 1:
+        raise UserError("--unfreeze runs in one process only; leave out torchrun")
     module.train()
     if accelerator.num_processes > 1:
         module = sync_batch_norms(module, context)
     if training.channels_last:
         module = module.to(memory_format=torch.channels_last)
-    optimizer = make_optimizer(module, training)
+    optimizer = make_optimizer(module, training, later)
     scheduler = make_scheduler(optimizer, training, len(batches))
     runner, optimizer = accelerator.prepare(module, optimizer)
     if training.torchcompile:
@@ -78,11 +82,13 @@ def train(
         cpu_bfloat16.in_float32(module),
     ):
         for epoch in range(state.step // len(batches), training.epochs):
+            if frozen is not None:
+                frozen.begin_epoch(epoch)
             runner.train()
             for batch in batches.epoch(epoch, state.step % len(batches)):
                 seed_globally(derive(context.seed, "step", state.step, accelerator.process_index))
                 scheduler.step_update(state.step)
-                state.total += _step(runner, optimizer, loss, batch, training, accelerator)
+                state.total += _step(runner, optimizer, loss, batch, context)
                 state.step += 1
                 context.progress("train", state.step, steps)
                 if state.step % len(batches):
@@ -117,9 +123,10 @@ def _step(
     optimizer: Any,
     loss: Loss,
     batch: Batch,
-    training: Training,
-    accelerator: Any,
+    context: TaskContext,
 ) -> Tensor:
+    training, accelerator, frozen = context.training, context.accelerator, context.frozen
+    assert training is not None
     parts = _micro_batches(batch, training.grad_accum_steps)
     total = torch.zeros((), device=batch.images.device)
     for part in parts:
@@ -127,11 +134,16 @@ def _step(
             images = part.images.contiguous(memory_format=torch.channels_last)
             part = Batch(images, part.labels)
         value = loss(runner, part) / len(parts)
-        accelerator.backward(value)
+        if value.requires_grad:  # before the first stage of --unfreeze, maybe nothing learns
+            accelerator.backward(value)
         total += value.detach()
+    if frozen is not None:
+        frozen.before_step()
     if training.clip_grad is not None:
         accelerator.clip_grad_norm_(runner.parameters(), training.clip_grad)
     optimizer.step()
+    if frozen is not None:
+        frozen.after_step()
     optimizer.zero_grad(set_to_none=True)
     return total
 
@@ -146,14 +158,30 @@ def _micro_batches(batch: Batch, parts: int) -> list[Batch]:
     return [Batch(i, t) for i, t in zip(images, labels, strict=True)]
 
 
-def make_optimizer(module: nn.Module, training: Training) -> torch.optim.Optimizer:
-    """timm's optimiser over the parameters that learn."""
+def make_optimizer(
+    module: nn.Module, training: Training, later: Iterable[nn.Parameter] = ()
+) -> torch.optim.Optimizer:
+    """timm's optimizer over the parameters that learn, now or ``later``.
+
+    A parameter without a gradient is left alone by every optimizer, by weight decay as well.
+    """
+    waiting = list(later)
+    for parameter in waiting:
+        parameter.requires_grad_(True)
+    try:
+        return _make_optimizer(module, training)
+    finally:
+        for parameter in waiting:
+            parameter.requires_grad_(False)
+
+
+def _make_optimizer(module: nn.Module, training: Training) -> torch.optim.Optimizer:
     from timm.optim import create_optimizer_v2, list_optimizers
 
     if training.opt.lower() not in list_optimizers():
         from rbench.errors import UnknownName
 
-        raise UnknownName("optimiser", training.opt, list_optimizers())
+        raise UnknownName("optimizer", training.opt, list_optimizers())
     extra: dict[str, Any] = {}
     if training.opt_eps is not None:
         extra["eps"] = training.opt_eps

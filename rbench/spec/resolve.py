@@ -21,6 +21,7 @@ from rbench.plugin.contexts import DataContext
 from rbench.plugin.options import Options
 from rbench.plugin.recipe import Training
 from rbench.spec import registry
+from rbench.spec.freezing import Freezing, freezing
 from rbench.spec.parse import parse
 from rbench.spec.precision import bfloat16_is_faster
 from rbench.spec.run_spec import RunSpec
@@ -57,6 +58,7 @@ class Resolved:
     dataset: Chosen[Dataset]
     task: Chosen[Task]
     metrics: tuple[Chosen[Metric], ...]
+    freezing: Freezing
     training: Training | None
     """The recipe after the spec's changes; None for a task that does not train."""
     recipe: str | None
@@ -124,6 +126,8 @@ def resolve(spec: RunSpec, catalog: Catalog, contents: Contents | None = None) -
     device = _device(spec.device)
     recipe, training = _training(spec, task, found, device)
     metrics = _metrics(spec, task.component, catalog)
+    frozen = freezing(spec, catalog)
+    _check_stages(frozen, task.component, training)
     identity = {
         "digest_version": DIGEST_VERSION,
         "model": model.identity(),
@@ -132,7 +136,7 @@ def resolve(spec: RunSpec, catalog: Catalog, contents: Contents | None = None) -
         "num_classes": spec.num_classes,
         "init": init.identity() if init else None,
         "init_scope": spec.init_scope if init else None,
-        "freeze": sorted(spec.freeze),
+        **frozen.identity(),
         "task": task.identity(),
         "dataset": _dataset_identity(
             spec, dataset, task.component, {} if contents is None else contents
@@ -151,6 +155,7 @@ def resolve(spec: RunSpec, catalog: Catalog, contents: Contents | None = None) -
         dataset=dataset,
         task=task,
         metrics=metrics,
+        freezing=frozen,
         training=training,
         recipe=recipe,
         device=device,
@@ -247,6 +252,17 @@ def _training(
     if training.amp is None:
         training = training.model_copy(update={"amp": bfloat16_is_faster(device)})
     return table["name"], training
+
+
+def _check_stages(frozen: Freezing, task: Task, training: Training | None) -> None:
+    for stage in frozen.stages:
+        if training is None:
+            raise UserError(f"--unfreeze: the task {task.name} does not train here")
+        if stage.epoch >= training.epochs:
+            raise UserError(
+                f"--unfreeze {stage.given}: the training has {training.epochs} "
+                f"epoch{'s' if training.epochs > 1 else ''}, so nothing would change"
+            )
 
 
 def _metrics(spec: RunSpec, task: Task, catalog: Catalog) -> tuple[Chosen[Metric], ...]:

@@ -49,8 +49,17 @@ class RunSpec(Options):
     )
     freeze: Annotated[tuple[str, ...], _FREEZING] = Field(
         ("none",),
-        description="tensors that stay as initialized: none, spatial, batchnorm, all, or name "
-        "patterns such as layer1.*",
+        description="tensors that stay as initialized: freezing rules, name patterns such as "
+        "layer1.*, and exceptions such as !head in all,!head (see: rbench list freezing-rules)",
+    )
+    freeze_kwargs: Annotated[dict[str, Kwargs], _FREEZING] = Field(
+        {}, description="options of freezing rules, by rule"
+    )
+    freeze_stats: Annotated[bool, _FREEZING] = Field(
+        True, description="frozen normalization layers keep their running statistics"
+    )
+    unfreeze: Annotated[tuple[str, ...], _FREEZING] = Field(
+        (), description="EPOCH:RULE, such as 5:layer4: what learns after so many epochs"
     )
     dataset: Annotated[str | None, Flag("Data", names="datasets")] = Field(
         None, description="dataset; default: the task's"
@@ -108,7 +117,7 @@ class RunSpec(Options):
             raise ValueError("must be at least 1 pixel")
         return value
 
-    @field_validator("freeze", "metrics", mode="before")
+    @field_validator("freeze", "unfreeze", "metrics", mode="before")
     @classmethod
     def _several(cls, value: Any) -> Any:
         return tuple(part for part in value.split(",") if part) if isinstance(value, str) else value

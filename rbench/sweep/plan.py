@@ -218,8 +218,14 @@ def checkpoint_bytes(freeze: Any, run: Resolved) -> int:
     """Size of two checkpoints in float32: each weight, and two moments of each that learns."""
     if run.training is None or not freeze:
         return 0
-    learnable, frozen = freeze["learnable"]["count"], freeze["frozen"]["count"]
+    learnable, frozen = (_stored(freeze[part]) for part in ("learnable", "frozen"))
     return int(2 * 4 * (3 * learnable + frozen))
+
+
+def _stored(tensors: Any) -> int:
+    """Numbers in memory, which an LC-block's execution makes fewer than it stands for."""
+    stored = tensors.get("stored")
+    return int(tensors["count"] if stored is None else stored)
 
 
 def _same_hardware(content: dict[str, Any], run: Resolved) -> bool:

@@ -18,8 +18,8 @@ from rbench_plugins.layers.lc.options import LCOptions
 from torch import nn
 
 from rbench import BuildContext, UserError, folded, generator, global_seed, spatial_filters
-from rbench.network.freeze import freeze
 from rbench.plugin.recipe import Training
+from tests.helpers.freezing import freeze
 
 SGD = Training(epochs=1, batch_size=4, lr=0.01, momentum=0.9, weight_decay=0.01)
 SPATIAL = ("spatial",)
@@ -393,3 +393,35 @@ def test_resnet14_keeps_the_resolution_in_its_stem() -> None:
 
 def test_options_are_shared() -> None:
     assert issubclass(resnet_lc.ResNetLCOptions, LCOptions)
+
+
+COUNTS = {
+    1: (37_290, 267_696),
+    8: (264_874, 2_141_568),
+    64: (2_085_546, 17_132_544),
+    128: (4_166_314, 34_265_088),
+}
+
+
+@pytest.mark.parametrize("execution", ["auto", "gram", "compact", "folded"])
+@pytest.mark.parametrize("expansion", [1, 8])
+def test_a_record_counts_the_paper_s_parameters_whatever_the_execution(
+    expansion: int, execution: str
+) -> None:
+    check_counts(expansion, execution)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("expansion", [64, 128])
+def test_a_record_counts_the_paper_s_parameters_of_large_blocks(expansion: int) -> None:
+    check_counts(expansion, "auto")
+
+
+def check_counts(expansion: int, execution: str) -> None:
+    """P2's ResNet-20-16 at 32 px with frozen filters: its counts, and what is stored."""
+    network = build(resnet_lc.COMPONENT, SPATIAL, expansion=expansion, execution=execution)
+    report = freeze(network, ["spatial"])
+    assert (report.learnable.count, report.frozen.count) == COUNTS[expansion]
+    for part, learns in ((report.learnable, True), (report.frozen, False)):
+        kept = sum(p.numel() for p in network.parameters() if p.requires_grad is learns)
+        assert kept == (part.count if part.stored is None else part.stored)

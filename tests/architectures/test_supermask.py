@@ -12,8 +12,8 @@ from rbench_plugins.layers.masks import BernoulliMask, EdgePopup, kept_of
 from torch import nn
 
 from rbench import BuildContext, UserError, folded, generator, global_seed
-from rbench.network.freeze import freeze
 from tests.conftest import Rbench
+from tests.helpers.freezing import freeze
 
 
 def build(seed: int = 3, base: str = "resnet_cifar_20_16", **options: Any) -> nn.Module:

@@ -36,8 +36,8 @@ from rbench import (
     generator,
     global_seed,
 )
-from rbench.network.freeze import freeze
 from rbench.plugin.contexts import Artifacts
+from tests.helpers.freezing import freeze
 
 SOURCE = Source(seed=1, name="conv1")
 SHAPE = ConvShape(c_in=3, c_out=4, kernel=(3, 3), padding=(1, 1))

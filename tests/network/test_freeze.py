@@ -9,13 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from rbench.errors import UserError
-from rbench.network.freeze import (
-    SpatialModule,
-    fingerprint,
-    freeze,
-    spatial_filters,
-    spatial_parameters,
-)
+from rbench.network.frozen import fingerprint
+from rbench.network.modules import SpatialModule, spatial_filters, spatial_parameters
+from tests.helpers.freezing import freeze
 
 
 class Net(nn.Module):
@@ -80,7 +76,7 @@ def test_spatial_freezes_every_convolution_of_more_than_one_tap() -> None:
         ([], [n for n, _ in Net().named_parameters()]),
         (["all"], []),
         (
-            ["batchnorm"],
+            ["all_but_norms_and_head"],
             ["bn.weight", "bn.bias", "block.2.weight", "block.2.bias", "fc.weight", "fc.bias"],
         ),
         (
@@ -101,13 +97,13 @@ def test_policies_and_patterns(policies: list[str], learns: list[str]) -> None:
 
 def test_a_pattern_that_matches_nothing_is_an_error_that_suggests() -> None:
     network = Net()
-    with pytest.raises(UserError, match=r"--freeze 'blok' is no policy .*did you mean block"):
+    with pytest.raises(UserError, match=r"'blok' is not a freezing rule .*did you mean block"):
         freeze(network, ["spatial", "blok"])
     assert not frozen(network)  # nothing was frozen on the way
 
 
 def test_spatial_without_spatial_convolutions_is_an_error() -> None:
-    with pytest.raises(UserError, match="the network has no spatial convolution"):
+    with pytest.raises(UserError, match="--freeze spatial: the network has no spatial convolution"):
         freeze(nn.Linear(3, 2), ["spatial"])
 
 

@@ -9,8 +9,8 @@ from torch.nn.utils import parametrize
 
 from rbench import folded, generator, reparametrize, replace_layers, spatial_filters
 from rbench.network.build import state_sha256
-from rbench.network.freeze import freeze
 from rbench.network.wrap import stored_weight, weight_layers
+from tests.helpers.freezing import freeze
 
 
 class Doubled(nn.Module):

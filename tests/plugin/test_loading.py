@@ -38,6 +38,10 @@ def rbench_register_initializers():
     return [rbench.Initializer(name="law", summary="A law.", draw=nothing)]
 
 @rbench.hookimpl
+def rbench_register_freezing_rules():
+    return [rbench.FreezingRule(name="rule", summary="A rule.", select=nothing)]
+
+@rbench.hookimpl
 def rbench_register_datasets():
     return (rbench.Dataset(name="set", summary="A set.", open=nothing),)
 
@@ -84,6 +88,7 @@ def test_every_hook_is_implemented_here_and_its_components_are_found(good: Entry
         "architecture net",
         "architecture nets",
         "initializer law",
+        "freezing rule rule",
         "dataset set",
         "task job",
         "metric number",
@@ -100,6 +105,7 @@ def test_catalog_finds_by_kind_and_name(good: EntryPoint) -> None:
     assert [catalog.names(kind) for kind in KINDS] == [
         ["net", "net_1", "net_2"],
         ["law"],
+        ["rule"],
         ["set"],
         ["job"],
         ["number"],

@@ -48,8 +48,11 @@ def learnable(network: nn.Module) -> int:
     count = sum(p.numel() for p in network.parameters() if p.requires_grad)
     for module in network.modules():
         if isinstance(module, LCGram | LCCompact):
+            own = dict(module.named_parameters(recurse=False))
             for name, numbers in module.represented().items():
-                parameter = module.get_parameter(name)
+                parameter = own.get(name)
+                if parameter is None:
+                    continue  # filters that were drawn and not kept
                 count += (numbers - parameter.numel()) * parameter.requires_grad
     return count
 

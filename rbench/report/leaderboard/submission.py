@@ -158,7 +158,8 @@ def _fingerprints(record: Record) -> Iterator[str]:
         yield "it does not say what was frozen"
         return
     for kind, part in (("learnable", freeze.learnable), ("frozen", freeze.frozen)):
-        if part.count < 0 or bool(part.names) != bool(part.count):
+        kept = part.count if part.stored is None else part.stored
+        if part.count < 0 or kept < 0 or bool(part.names) != bool(kept):
             yield f"its {kind} tensors do not fit their count"
     if freeze.frozen.names and not _hash(freeze.frozen.sha256):
         yield "it has no fingerprint of the frozen tensors"

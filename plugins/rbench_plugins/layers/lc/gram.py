@@ -70,8 +70,12 @@ class LCGram(nn.Module):
         return ()
 
     def represented(self) -> dict[str, int]:
-        """How many numbers of the LC-block each parameter stands for: W for the 1x1 weights."""
-        return {"weight": self.shape.c_out * self.expansion * self.shape.per_group}
+        """How many numbers of the LC-block W stands for: the 1x1 weights; and the filters."""
+        filters = self.shape.c_out * self.expansion
+        return {
+            "weight": filters * self.shape.per_group,
+            "spatial": filters * self.shape.taps,
+        }
 
     def combined_weight(self) -> Tensor:
         """W."""

@@ -35,7 +35,9 @@ class LCMaker:
         """Why training through the Gram matrix would not be the LC-block's training, or None."""
         if "spatial" not in self.context.freeze:
             return "the filters learn; it needs --freeze spatial"
-        extra = [policy for policy in self.context.freeze if policy not in ("spatial", "none")]
+        extra = [rule for rule in self.context.freeze if rule not in ("spatial", "none")]
+        if self.context.unfreeze:
+            return f"--unfreeze {' '.join(self.context.unfreeze)} may let the filters learn"
         if extra:
             return f"--freeze {','.join(extra)} beside spatial may freeze what it has combined"
         training = self.context.training

@@ -1,0 +1,259 @@
+"""What is fixed in a network, and how it stays so while the rest learns.
+
+Whole tensors need no gradient and are not given to the optimizer. Of a tensor of which some
+entries are fixed, gradients are zeroed before and entries put back after each step, so that they
+are the same bits under any optimizer: weight decay, momentum and LAMB's trust ratios included.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from rbench.network.modules import is_norm
+
+Fixed = dict[str, "Tensor | None"]
+"""Name of a tensor -> boolean mask of its fixed entries; None: all of it."""
+
+
+@dataclass
+class Partly:
+    """A parameter of which the entries under ``mask`` keep ``values`` (of the whole shape)."""
+
+    parameter: nn.Parameter
+    mask: Tensor
+    values: Tensor
+
+    def to_device(self) -> None:
+        """Follow the parameter to where it is and to its memory format."""
+        if self.mask.device != self.parameter.device:
+            self.mask = self.mask.to(self.parameter.device)
+        if (
+            self.values.device != self.parameter.device
+            or self.values.stride() != self.parameter.stride()
+        ):
+            self.values = torch.empty_like(self.parameter.detach()).copy_(self.values)
+            self.mask = torch.empty_like(self.values, dtype=torch.bool).copy_(self.mask)
+
+
+class Frozen:
+    """The fixed part of one network, now and in later epochs.
+
+    ``fixed`` is what stays from the start on, ``stages`` what learns from an epoch on.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        fixed: Fixed,
+        *,
+        statistics: bool = True,
+        stages: Mapping[int, Fixed] | None = None,
+    ) -> None:
+        self.network, self.statistics = network, statistics
+        self.stages = dict(stages or {})
+        self.by_itself = {n for n, p in network.named_parameters() if not p.requires_grad}
+        """Parameters that the architecture keeps from learning, whatever is asked."""
+        self.fixed = dict(fixed)
+        self.partly: list[Partly] = []
+        self.held: list[str] = []
+        self._apply()
+
+    def _apply(self) -> None:
+        """Let parameters learn or not and norms move or not, as ``fixed`` says now."""
+        parameters = dict(self.network.named_parameters())
+        kept = {id(part.parameter): part.values for part in self.partly}
+        self.partly = []
+        for name, parameter in parameters.items():
+            mask = self.fixed.get(name)
+            whole = name in self.fixed and mask is None
+            parameter.requires_grad_(not whole and name not in self.by_itself)
+            if mask is not None and name not in self.by_itself:
+                values = kept.get(id(parameter))
+                values = parameter.detach().clone() if values is None else values
+                self.partly.append(Partly(parameter, mask, values))
+        for module in self.network.modules():
+            release(module)
+        self.held = statistics_of(self.network, self.whole) if self.statistics else []
+        for name in self.held:
+            hold(self.network.get_submodule(name))
+
+    @property
+    def whole(self) -> set[str]:
+        """The names of tensors that are fixed as a whole."""
+        return {name for name, mask in self.fixed.items() if mask is None} | self.by_itself
+
+    @property
+    def buffers(self) -> list[str]:
+        """The names of buffers that are fixed."""
+        return [
+            f"{prefix}.{name}" if prefix else name
+            for prefix in self.held
+            for name, _ in self.network.get_submodule(prefix).named_buffers(recurse=False)
+        ]
+
+    def at_the_end(self) -> Fixed:
+        """What is fixed after the last stage."""
+        fixed = self.fixed
+        for epoch in sorted(self.stages):
+            fixed = without(fixed, self.stages[epoch])
+        return fixed
+
+    def begin_epoch(self, epoch: int) -> bool:
+        """Let learn what is to learn in ``epoch`` (from 0 on); whether anything changed.
+
+        Called for a later epoch at once, where a run is resumed, it does all that came before.
+        """
+        due = [when for when in sorted(self.stages) if when <= epoch]
+        for when in due:
+            self.fixed = without(self.fixed, self.stages.pop(when))
+        if due:
+            self._apply()
+        return bool(due)
+
+    def ever_learning(self) -> list[nn.Parameter]:
+        """Parameters that do not learn now and will: an optimizer has to know them."""
+        end = self.at_the_end()
+        return [
+            parameter
+            for name, parameter in self.network.named_parameters()
+            if not parameter.requires_grad
+            and name not in self.by_itself
+            and not (name in end and end[name] is None)
+        ]
+
+    def before_step(self) -> None:
+        """Zero the gradients of fixed entries."""
+        for part in self.partly:
+            if part.parameter.grad is not None:
+                part.to_device()
+                part.parameter.grad.masked_fill_(part.mask, 0)
+
+    def after_step(self) -> None:
+        """Put fixed entries back."""
+        with torch.no_grad():
+            for part in self.partly:
+                part.to_device()
+                torch.where(part.mask, part.values, part.parameter, out=part.parameter)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All that is fixed to the end, by name: tensors, buffers, masks and entries under them."""
+        end = self.at_the_end()
+        found: dict[str, Tensor] = {}
+        for name, parameter in self.network.named_parameters():
+            mask = end.get(name)
+            if name in self.by_itself or (name in end and mask is None):
+                found[name] = parameter
+            elif mask is not None:
+                at = mask.to(parameter.device)
+                found[f"{name}[mask]"], found[f"{name}[fixed]"] = mask, parameter.detach()[at]
+        whole = {name for name, mask in end.items() if mask is None} | self.by_itself
+        buffers = dict(self.network.named_buffers())
+        for prefix in statistics_of(self.network, whole) if self.statistics else ():
+            for name, _ in self.network.get_submodule(prefix).named_buffers(recurse=False):
+                full = f"{prefix}.{name}" if prefix else name
+                found[full] = buffers[full]
+        return found
+
+
+def without(fixed: Fixed, learns: Fixed) -> Fixed:
+    """``fixed`` less what ``learns`` selects."""
+    rest: Fixed = {}
+    for name, mask in fixed.items():
+        if name not in learns:
+            rest[name] = mask
+            continue
+        away = learns[name]
+        if away is not None:
+            left = ~away if mask is None else mask & ~away
+            if left.any():
+                rest[name] = left
+    return rest
+
+
+def together(fixed: Fixed, more: Fixed) -> Fixed:
+    """What either selects."""
+    both = dict(fixed)
+    for name, mask in more.items():
+        other = both.get(name)
+        if name in both and (other is None or mask is None):
+            both[name] = None
+        else:
+            both[name] = mask if other is None or mask is None else other | mask
+        union = both[name]
+        if union is not None and union.all():
+            both[name] = None
+    return both
+
+
+def statistics_of(network: nn.Module, whole: set[str]) -> list[str]:
+    """Names of modules whose statistics stay, given the names of tensors that are fixed.
+
+    Those of a norm are fixed where all of its parameters are; of one without parameters, where its
+    buffers are. The vectors of spectral normalization stay where its weight does.
+    """
+    return [prefix for prefix, module in network.named_modules() if _stays(prefix, module, whole)]
+
+
+def _stays(prefix: str, module: nn.Module, whole: set[str]) -> bool:
+    dot = f"{prefix}." if prefix else ""
+    buffers = [dot + name for name, _ in module.named_buffers(recurse=False)]
+    if not buffers:
+        return False
+    if is_power_iteration(module):
+        owner = prefix.rpartition(".")[0]
+        return f"{owner}.original" in whole
+    if hasattr(module, "weight_u"):
+        return f"{dot}weight_orig" in whole
+    if not is_norm(module):
+        return False
+    own = [dot + name for name, _ in module.named_parameters(recurse=False)]
+    return all(name in whole for name in own or buffers)
+
+
+def is_power_iteration(module: nn.Module) -> bool:
+    """Whether ``module`` is torch's spectral normalization, which moves vectors as it is used."""
+    from torch.nn.utils import parametrizations
+
+    return isinstance(module, parametrizations._SpectralNorm)
+
+
+def hold(module: nn.Module) -> None:
+    """Keep ``module`` in eval mode, whoever puts its network into training mode."""
+    # An attribute of the instance: nn.Module.train calls its children's.
+    vars(module)["train"] = partial(_train_the_rest, module)
+    module.train(module.training)
+
+
+def release(module: nn.Module) -> None:
+    """Undo :func:`hold`; the module's next ``train`` decides its mode."""
+    vars(module).pop("train", None)
+
+
+def is_held(module: nn.Module) -> bool:
+    """Whether :func:`hold` keeps ``module`` in eval mode."""
+    return "train" in vars(module)
+
+
+def _train_the_rest(module: nn.Module, mode: bool = True) -> nn.Module:
+    for child in module.children():
+        child.train(mode)
+    module.training = False
+    return module
+
+
+def fingerprint(tensors: Mapping[str, Tensor]) -> str | None:
+    """SHA-256 of names, dtypes, shapes and bytes; None for no tensor."""
+    if not tensors:
+        return None
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        digest.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)};".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

@@ -18,6 +18,7 @@ from .network.wrap import replace_layers as replace_layers
 from .network.wrap import stored_weight as stored_weight
 from .plugin.components import Architecture as Architecture
 from .plugin.components import ArchitectureFamily as ArchitectureFamily
+from .plugin.components import Curve as Curve
 from .plugin.components import Dataset as Dataset
 from .plugin.components import FreezingRule as FreezingRule
 from .plugin.components import Initializer as Initializer
@@ -30,6 +31,8 @@ from .plugin.contents import content_revision as content_revision
 from .plugin.contexts import BuildContext as BuildContext
 from .plugin.contexts import DataContext as DataContext
 from .plugin.contexts import MetricContext as MetricContext
+from .plugin.contexts import Progress as Progress
+from .plugin.contexts import Split as Split
 from .plugin.contexts import TaskContext as TaskContext
 from .plugin.crops import fit_image as fit_image
 from .plugin.crops import largest_crop as largest_crop
@@ -68,6 +71,7 @@ __all__ = [
     "BuildContext",
     "Choice",
     "ClassificationOutcome",
+    "Curve",
     "DataContext",
     "Dataset",
     "Diverged",
@@ -84,11 +88,13 @@ __all__ = [
     "NoOptions",
     "Options",
     "Outcome",
+    "Progress",
     "Record",
     "RunSpec",
     "Selection",
     "SpatialFilter",
     "SpatialModule",
+    "Split",
     "StylizationOutcome",
     "SuiteSpec",
     "Task",

@@ -222,7 +222,9 @@ def _value(name: str, info: FieldInfo, value: Any) -> Any:
 
 def _without_none(annotation: Any) -> Any:
     if get_origin(annotation) in (Union, UnionType):
-        (annotation,) = (a for a in get_args(annotation) if a is not type(None))
+        kinds = [a for a in get_args(annotation) if a is not type(None)]
+        # A number or a word: the model's own validator tells them apart.
+        return kinds[0] if len(kinds) == 1 else str
     return annotation
 
 

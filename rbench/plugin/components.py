@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import JsonValue
 
@@ -143,10 +143,22 @@ class Task:
     """Whether, under these options, the task trains and so needs a recipe."""
     labels: bool = True
     """Whether the task needs labelled train and test splits."""
+    score: str | None = None
+    """The metric by which ``keep = "best"`` selects an epoch; None: this task cannot."""
     compared: tuple[str, ...] = ()
     """Options that say who competes and not by which rules: runs that differ in them share a
     protocol, and so a table of the leaderboard."""
     revision: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """A metric's course over the epochs that another metric reads from ``Outcome.history``."""
+
+    metric: str
+    split: Literal["val", "test"]
+    every: int = 1
+    """Epochs between two points."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,6 +174,8 @@ class Metric:
     measure: Callable[[Any, MetricContext, Any], Iterable[MetricValue]]
     reads: type[Outcome] = Outcome
     options: type[Options] = NoOptions
+    curves: Callable[[Any], tuple[Curve, ...]] = lambda options: ()
+    """The curves that, under these options, it reads from the outcome's history."""
     revision: int = 1
 
 

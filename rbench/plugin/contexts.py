@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from rbench.plugin.subset import Choice, test_choice, train_choice
-from rbench.records.record import Artifact, Phase
+from rbench.records.record import Artifact, MetricValue, Phase, Selection
 
 if TYPE_CHECKING:
     import torch
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from rbench.plugin.data import ImageData, TrainingBatches
+    from rbench.plugin.outcomes import Outcome
     from rbench.plugin.recipe import Training
 
 Note = Callable[[str], None]
@@ -50,6 +51,11 @@ class Clock:
         self.earlier += seconds
         if self.running:
             self.running[-1].seconds += seconds
+
+    def exclude(self, seconds: float) -> None:
+        """Take ``seconds`` that belong to another phase off the phase that is running."""
+        if self.running:
+            self.running[-1].seconds -= seconds
 
     @contextmanager
     def phase(self, name: str, images: int = 0) -> Iterator[Phase]:
@@ -163,6 +169,24 @@ class Artifacts:
         self.files.append(Artifact(file=f"{self.folder.name}/{name}", caption=caption))
 
 
+Split = Literal["val", "test"]
+"""The images that a network is evaluated on; the validation split may be absent."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """Metrics to be measured while the network is trained, every ``every`` epochs and at the end.
+
+    ``measure`` takes an outcome of the images of ``split``. Where ``selects`` is set, the first
+    value is the score by which ``keep = "best"`` selects an epoch.
+    """
+
+    split: Split
+    every: int
+    measure: Callable[[Outcome], list[MetricValue]]
+    selects: bool = False
+
+
 @dataclass(kw_only=True)
 class TaskContext:
     """For ``Task.run``: the network, the data, the recipe and the means."""
@@ -190,6 +214,10 @@ class TaskContext:
     """How many trainings this run has begun, so that each has checkpoints of its own."""
     frozen: StaysFrozen | None = None
     """What of the network is frozen entry by entry or for some epochs; None: nothing is."""
+    probes: tuple[Probe, ...] = ()
+    """What :func:`rbench.train` measures between epochs."""
+    selection: Selection | None = None
+    """Set by :func:`rbench.train` where the recipe says ``keep = "best"``."""
 
     @property
     def device(self) -> torch.device:

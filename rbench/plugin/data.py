@@ -160,6 +160,8 @@ class ImageData:
     img_size: tuple[int, int]
     train: MemoryImages | FileImages | None = None
     test: MemoryImages | FileImages | None = None
+    val: MemoryImages | FileImages | None = None
+    """The dataset's own validation split, or the one that the run has set aside (``--val``)."""
     class_names: list[str] = field(default_factory=list)
     mean: tuple[float, ...] = (0.5,)
     std: tuple[float, ...] = (0.5,)

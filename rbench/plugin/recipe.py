@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -42,6 +42,9 @@ class Training(Options):
     )
     smoothing: float = Field(0.0, ge=0, lt=1, description="label smoothing")
     bce_loss: bool = Field(False, description="binary cross-entropy for each class")
+    bce_target_thresh: float | None = Field(
+        None, ge=0, lt=1, description="with bce_loss: targets above it count as 1, others as 0"
+    )
     mixup: float = Field(0.0, ge=0, description="mixup alpha")
     cutmix: float = Field(0.0, ge=0, description="CutMix alpha")
     hflip: float | None = Field(
@@ -75,9 +78,21 @@ class Training(Options):
     )
     sync_bn: bool = Field(False, description="batch norm statistics over all processes")
     keep: Literal["last", "best"] = Field(
-        "last", description="epoch whose weights are measured; best: the highest test top-1"
+        "last",
+        description="epoch whose weights are measured; best: the highest score on the validation "
+        "split, or, without --val, on the test split",
     )
     drop_path: float | None = Field(None, ge=0, lt=1, description="drop_path_rate of timm models")
+
+    def identity(self) -> dict[str, Any]:
+        """The fields as a run's digest has them: one that is newer is there only if it is set."""
+        fields = self.model_dump(mode="json")
+        if self.bce_target_thresh is None:
+            del fields["bce_target_thresh"]
+        if self.sched == "multistep":
+            # Since revision 2 the rate drops at the milestone, before it dropped one step earlier.
+            fields["multistep_revision"] = 2
+        return fields
 
     @model_validator(mode="after")
     def _one_crop(self) -> Training:

@@ -96,10 +96,24 @@ class DataReport(_Part):
     revision: str
     train_images: int | None = None
     test_images: int | None = None
+    val_images: int | None = None
     num_classes: int | None = None
     in_chans: int
     img_size: tuple[int, int]
     skipped: list[str] = []
+
+
+class Selection(_Part):
+    """The epoch whose weights were measured, and the score by which it was selected.
+
+    ``epoch`` counts from 1. Where ``split`` is ``test``, the metrics on the test split are of an
+    epoch that was selected on that same split, and so are too good.
+    """
+
+    split: Literal["val", "test"]
+    metric: str
+    epoch: int
+    value: float
 
 
 class Failure(_Part):
@@ -144,6 +158,8 @@ class Record(_Part):
     result_sha256: str | None = None
     """Of all parameters and buffers as the task left them."""
     freeze: FreezeReport | None = None
+    selection: Selection | None = None
+    """How the epoch was selected; None: the last one was taken."""
     metrics: list[MetricValue] = []
     history: dict[str, list[float | None]] = {}
     details: dict[str, JsonValue] = {}
@@ -154,6 +170,21 @@ class Record(_Part):
     notes: list[str] = []
     error: Failure | None = None
     command: str = ""
+
+    @property
+    def selected_on_test(self) -> bool:
+        """Whether the epoch was selected on the test split, by which the metrics are judged.
+
+        Records without :attr:`selection` are from before it existed: their recipe says it.
+        """
+        if self.selection is not None:
+            return self.selection.split == "test"
+        training = self.resolved.get("training")
+        return (
+            isinstance(training, dict)
+            and training.get("keep") == "best"
+            and "val" not in self.resolved
+        )
 
     def metric(self, name: str) -> MetricValue:
         """The value of that name; KeyError where the record has none."""
@@ -248,6 +279,7 @@ __all__ = [
     "Phase",
     "Record",
     "RecordError",
+    "Selection",
     "Tensors",
     "first_complaint",
     "parse",

@@ -24,15 +24,23 @@ from accelerate.state import AcceleratorState
 from rbench.errors import UserError, printable
 from rbench.network.build import Built, build, state_sha256
 from rbench.network.frozen import fingerprint
-from rbench.plugin.contexts import Artifacts, Clock, MetricContext, Progress, TaskContext, silent
-from rbench.records.record import Failure, Phase, Record
+from rbench.plugin.contexts import (
+    Artifacts,
+    Clock,
+    MetricContext,
+    Probe,
+    Progress,
+    TaskContext,
+    silent,
+)
+from rbench.records.record import Failure, MetricValue, Phase, Record
 from rbench.records.store import Store
 from rbench.runner import environment, memory
 from rbench.runner.batches import make_batches
 from rbench.runner.finite import finite_json, finite_value
 from rbench.runner.load_data import described, open_data, sampled
 from rbench.seeds import derive
-from rbench.spec.resolve import Resolved
+from rbench.spec.resolve import ProbeSpec, Resolved
 from rbench.spec.run_spec import PLACES
 
 if TYPE_CHECKING:
@@ -105,7 +113,7 @@ class _Run:
             resolved=resolved.identity,
             protocol=resolved.protocol,
             protocol_name=resolved.protocol_name,
-            comparable=spec.limit is None,
+            comparable=spec.limit is None and spec.measure_on == "test",
             seed=spec.seed,
             started=datetime.now(UTC).isoformat(timespec="seconds"),
             plugins=environment.plugin_versions(plugins) if plugins else {},
@@ -198,10 +206,32 @@ class _Run:
             checkpoints=self.execution.checkpoints(resolved),
             checkpoint_every=self.execution.checkpoint_every,
             frozen=self.built.frozen,
+            probes=tuple(map(self._probe, resolved.probes)),
         )
         outcome = resolved.task.component.run(context, resolved.task.options)
         outcome.network.eval()
+        self.record.selection = context.selection
+        if self.record.selected_on_test:
+            self.note(
+                "the epoch was selected on the test split, so its metrics are too good: --val 0.1 "
+                "selects on training images that are set aside"
+            )
         return outcome
+
+    def _probe(self, spec: ProbeSpec) -> Probe:
+        def measure(outcome: Outcome) -> list[MetricValue]:
+            values: list[MetricValue] = []
+            for metric in spec.metrics:
+                context = MetricContext(
+                    seed=derive(self.resolved.spec.seed, "metric", metric.component.name),
+                    device=self.accelerator.device,
+                    accelerator=self.accelerator,
+                    note=self.note,
+                )
+                values += metric.component.measure(outcome, context, metric.options)
+            return values
+
+        return Probe(split=spec.split, every=spec.every, measure=measure, selects=spec.selects)
 
     def _free_memory(self, smaller: Resolved) -> None:
         memory.free_gpu(self.built, self.accelerator)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rbench.plugin.data import FileImages
 from rbench.records.record import DataReport
+from rbench.runner.validation import with_validation
 from rbench.spec.registry import known_data
 from rbench.spec.resolve import Resolved, data_context
 
@@ -20,11 +21,11 @@ def open_data(resolved: Resolved) -> tuple[ImageData, list[str]]:
     """The run's data and notes on it; several seeds in one process share what was opened last."""
     data, notes = _open_data(_DataKey(resolved))
     workers = resolved.spec.workers
-    train, test = (
+    train, val, test = (
         replace(images, workers=workers) if isinstance(images, FileImages) else images
-        for images in (data.train, data.test)
+        for images in (data.train, data.val, data.test)
     )
-    return replace(data, train=train, test=test), notes
+    return replace(data, train=train, val=val, test=test), notes
 
 
 class _DataKey:
@@ -32,9 +33,14 @@ class _DataKey:
 
     def __init__(self, resolved: Resolved) -> None:
         self.resolved = resolved
-        self.context = data_context(resolved.spec, resolved.task.component)
+        spec = resolved.spec
+        self.context = data_context(spec, resolved.task.component)
+        if spec.val not in (None, "own"):
+            # The validation split is of all training images; those that remain are limited.
+            self.context = replace(self.context, limit=None)
         form = replace(self.context, note=print)  # the same function for all
-        self.key = repr((resolved.identity["dataset"], form))
+        splits = (spec.val, spec.measure_on, spec.limit)
+        self.key = repr((resolved.identity["dataset"], form, splits))
 
     def __hash__(self) -> int:
         return hash(self.key)
@@ -47,8 +53,14 @@ class _DataKey:
 def _open_data(key: _DataKey) -> tuple[ImageData, list[str]]:
     notes: list[str] = []
     context = replace(key.context, note=notes.append)
-    dataset = key.resolved.dataset
-    return limited(dataset.component.open(context, dataset.options), context), notes
+    spec, dataset = key.resolved.spec, key.resolved.dataset
+    data = limited(dataset.component.open(context, dataset.options), context)
+    if spec.val is not None:
+        data = with_validation(data, spec.val)
+        data = limited(data, replace(context, limit=spec.limit, limit_test=None))
+    if spec.measure_on == "val":
+        data = replace(data, test=data.val)
+    return data, notes
 
 
 def limited(data: ImageData, context: DataContext) -> ImageData:
@@ -83,6 +95,7 @@ def described(data: ImageData) -> DataReport:
         revision=data.revision,
         train_images=data.train_images,
         test_images=data.test_images,
+        val_images=None if data.val is None else len(data.val),
         num_classes=data.num_classes,
         in_chans=data.in_chans,
         img_size=data.img_size,

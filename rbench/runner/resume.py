@@ -30,7 +30,12 @@ class State:
     """Sum of this process's losses in the current epoch, a scalar."""
     step: int = 0
     history: dict[str, list[float]] = field(default_factory=dict)
+    seconds: float = 0.0
+    """Time spent on the steps so far, by all processes that this run has had."""
     best: float | None = None
+    best_epoch: int = 0
+    best_metric: str = ""
+    """The series by which the best epoch is known, such as ``top1@val``."""
     best_weights: dict[str, Tensor] = field(default_factory=dict)
 
 
@@ -79,7 +84,16 @@ class Checkpointer:
         self.seconds_before_resume = facts["seconds"]
         self.context.clock.resumed(self.seconds_before_resume)
         self.context.note(f"resumed from a checkpoint after step {found.step} of {self.steps}")
-        return State(total.clone(), found.step, facts["history"], facts["best"], groups["best"])
+        return State(
+            total=total.clone(),
+            step=found.step,
+            history=facts["history"],
+            seconds=facts.get("train_seconds", 0.0),
+            best=facts["best"],
+            best_epoch=facts.get("best_epoch", 0),
+            best_metric=facts.get("best_metric", "score@test"),
+            best_weights=groups["best"],
+        )
 
     def maybe_save(self, state: State, *, epoch_ended: bool = False) -> None:
         """Save ``state`` if a checkpoint is due or this process was asked to end.
@@ -116,6 +130,9 @@ class Checkpointer:
         facts = {
             "history": state.history,
             "best": state.best,
+            "best_epoch": state.best_epoch,
+            "best_metric": state.best_metric,
+            "train_seconds": state.seconds,
             "optimizer": optimizer,
             "scaler": None if accelerator.scaler is None else accelerator.scaler.state_dict(),
             "seconds": self.seconds_before_resume + perf_counter() - self.started,

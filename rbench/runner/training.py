@@ -1,13 +1,14 @@
 """The one training loop, on Accelerate. It reads top to bottom.
 
-A task gives a module, batches and a loss; what comes back is the history. Nothing here knows
-what a classifier is.
+A task gives a module, batches, a loss and a way to evaluate; the loop returns the history. What
+is measured, and by which score an epoch is selected, is the task's and the metrics' business.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,8 +17,10 @@ from torch import Tensor, nn
 from rbench.errors import UserError
 from rbench.plugin.data import Batch
 from rbench.plugin.recipe import Training
+from rbench.records.record import Selection
 from rbench.runner import cpu_bfloat16, preemption
 from rbench.runner.distributed import broadcast_buffers, sync_batch_norms
+from rbench.runner.evaluation import Evaluate, Evaluator, better, series
 from rbench.runner.resume import Checkpointer, State
 from rbench.seeds import derive, global_seed, seed_globally
 
@@ -38,18 +41,25 @@ def train(
     batches: TrainingBatches,
     loss: Loss,
     context: TaskContext,
-    after_epoch: Callable[[nn.Module, int], float | None] | None = None,
+    evaluate: Evaluate | None = None,
 ) -> dict[str, list[float]]:
-    """Train ``module`` in place by ``context.training``; return ``train_loss`` per epoch.
+    """Train ``module`` in place by ``context.training``; return series of one value per epoch.
 
-    Only parameters that require a gradient are given to the optimiser, so that neither a step
-    nor weight decay touches what is frozen. ``after_epoch(module, epoch)`` may return a score,
-    which goes into the history as ``test_top1`` and decides under ``keep = "best"``. Raises
-    Diverged when the mean loss of an epoch is not finite.
+    ``train_loss`` is the mean loss of each epoch. ``evaluate(split)`` returns the outcome of the
+    network as it is at that moment on the images of ``val`` or ``test``; the loop calls it where
+    the recipe says ``keep = "best"`` or the user asked for curves, and adds a series for each
+    value, such as ``top1@val`` (NaN for epochs without one). With curves ``seconds`` and
+    ``images`` say how long the training took until the end of each epoch, without the time for
+    evaluation, and how many images it took. UserError for ``keep = "best"`` without
+    ``evaluate``.
 
-    Where the context has a folder for checkpoints, training goes on from the last one there. A
+    Only parameters that require a gradient are given to the optimizer, so that neither a step
+    nor weight decay touches what is frozen. Raises Diverged when the mean loss of an epoch is not
+    finite.
+
+    Where the context has a folder for checkpoints, training continues from the last one there. A
     step draws its random numbers from (seed, step) and an epoch its order from (seed, epoch), so
-    that weights, optimiser and position are all there is to keep.
+    that weights, optimizer and position are all there is to keep.
     """
     training = context.training
     assert training is not None
@@ -73,6 +83,7 @@ def train(
         runner = torch.compile(runner)
 
     steps = len(batches) * training.epochs
+    evaluator = Evaluator(module, context, evaluate)
     checkpointer = Checkpointer(context, module, optimizer, steps)
     state = checkpointer.restore() or State(total=torch.zeros((), device=context.device))
     history = state.history
@@ -84,6 +95,7 @@ def train(
         for epoch in range(state.step // len(batches), training.epochs):
             if frozen is not None:
                 frozen.begin_epoch(epoch)
+            start = perf_counter()
             runner.train()
             for batch in batches.epoch(epoch, state.step % len(batches)):
                 seed_globally(derive(context.seed, "step", state.step, accelerator.process_index))
@@ -92,22 +104,28 @@ def train(
                 state.step += 1
                 context.progress("train", state.step, steps)
                 if state.step % len(batches):
+                    state.seconds += perf_counter() - start
+                    start = perf_counter()
                     checkpointer.maybe_save(state)
             mean = accelerator.reduce(state.total, "mean").item() / len(batches)
             state.total.zero_()
+            state.seconds += perf_counter() - start
             history.setdefault("train_loss", []).append(mean)
             if not math.isfinite(mean):
                 raise Diverged(f"the training loss of epoch {epoch + 1} is {mean}")
             broadcast_buffers(module, accelerator)
-            if after_epoch is not None:
-                score = after_epoch(module, epoch)
-                if score is not None:
-                    history.setdefault("test_top1", []).append(score)
-                    if training.keep == "best" and (state.best is None or score > state.best):
-                        state.best = score
-                        state.best_weights = {
-                            k: v.detach().clone() for k, v in module.state_dict().items()
-                        }
+            if evaluator.curves:
+                _put(history, "seconds", epoch, round(state.seconds, 4))
+                _put(history, "images", epoch, float(state.step * training.batch_size))
+            for probe, value in evaluator.after_epoch(epoch):
+                name, number = series(value, probe.split), value.value
+                _put(history, name, epoch, math.nan if number is None else number)
+                if probe.selects and better(value, state.best):
+                    assert number is not None
+                    state.best, state.best_epoch, state.best_metric = number, epoch, name
+                    state.best_weights = {
+                        k: v.detach().clone() for k, v in module.state_dict().items()
+                    }
             context.progress("train", state.step, steps, f"loss {mean:.3f}")
             checkpointer.maybe_save(state, epoch_ended=True)
     # Take off Accelerate's autocast wrapper: what is measured is measured in float32.
@@ -115,7 +133,29 @@ def train(
     accelerator.free_memory()
     if state.best is not None:
         module.load_state_dict(state.best_weights)
+        context.selection = _selection(state)
+    for values in history.values():
+        values += [math.nan] * (training.epochs - len(values))
     return history
+
+
+def _put(history: dict[str, list[float]], name: str, epoch: int, value: float) -> None:
+    """Set a series' value of an epoch; epochs that were not evaluated are NaN."""
+    values = history.setdefault(name, [])
+    values += [math.nan] * (epoch + 1 - len(values))
+    values[epoch] = value
+
+
+def _selection(state: State) -> Selection:
+    assert state.best is not None
+    metric, _, split = state.best_metric.rpartition("@")
+    assert split in ("val", "test")
+    return Selection(
+        split="val" if split == "val" else "test",
+        metric=metric,
+        epoch=state.best_epoch + 1,
+        value=state.best,
+    )
 
 
 def _step(
@@ -222,6 +262,9 @@ def make_scheduler(optimizer: torch.optim.Optimizer, training: Training, steps: 
         step_on_epochs=False,
         updates_per_epoch=steps,
     )
+    if training.sched == "multistep":
+        # timm lowers the rate one update before a milestone (its issues 2745 and 2806 say why).
+        scheduler.decay_t = [milestone + 1 for milestone in scheduler.decay_t]
     return scheduler
 
 

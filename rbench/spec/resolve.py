@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from rbench import hardware
 from rbench.errors import UnknownName, UserError, suggest
@@ -49,6 +49,17 @@ class Chosen(Generic[C]):
 
 
 @dataclass(frozen=True)
+class ProbeSpec:
+    """Metrics that are measured on a split every ``every`` epochs of training, and at the end."""
+
+    metrics: tuple[Chosen[Metric], ...]
+    split: Literal["val", "test"]
+    every: int
+    selects: bool = False
+    """Whether the first value decides which epoch is kept."""
+
+
+@dataclass(frozen=True)
 class Resolved:
     """A run of which everything is known but the numbers."""
 
@@ -59,6 +70,8 @@ class Resolved:
     task: Chosen[Task]
     metrics: tuple[Chosen[Metric], ...]
     freezing: Freezing
+    probes: tuple[ProbeSpec, ...]
+    """What is measured between epochs."""
     training: Training | None
     """The recipe after the spec's changes; None for a task that does not train."""
     recipe: str | None
@@ -128,6 +141,7 @@ def resolve(spec: RunSpec, catalog: Catalog, contents: Contents | None = None) -
     metrics = _metrics(spec, task.component, catalog)
     frozen = freezing(spec, catalog)
     _check_stages(frozen, task.component, training)
+    probes = probe_specs(spec, task.component, training, metrics, catalog)
     identity = {
         "digest_version": DIGEST_VERSION,
         "model": model.identity(),
@@ -142,11 +156,12 @@ def resolve(spec: RunSpec, catalog: Catalog, contents: Contents | None = None) -
             spec, dataset, task.component, {} if contents is None else contents
         ),
         "recipe": recipe,
-        "training": training.model_dump(mode="json") if training else None,
+        "training": training.identity() if training else None,
         "metrics": [metric.identity() for metric in metrics],
         "limit": spec.limit,
         "deterministic": spec.deterministic,
         "seed": spec.seed,
+        **evaluation_identity(spec, probes),
     }
     return Resolved(
         spec=spec,
@@ -156,6 +171,7 @@ def resolve(spec: RunSpec, catalog: Catalog, contents: Contents | None = None) -
         task=task,
         metrics=metrics,
         freezing=frozen,
+        probes=probes,
         training=training,
         recipe=recipe,
         device=device,
@@ -202,6 +218,7 @@ def _protocol_name(identity: Mapping[str, Any], spec: RunSpec) -> str:
         f"recipe {recipe}{'*' if spec.training else ''}" if recipe else "",
         f"{training['epochs']} epochs" if training else "",
         f"first {spec.limit} images" if spec.limit else "",
+        evaluation_name(spec),
     ]
     return " · ".join(filter(None, parts))
 
@@ -211,6 +228,7 @@ def protocol(identity: Mapping[str, Any], task: Task) -> str:
     own = dict(identity["task"])
     own["options"] = {k: v for k, v in own["options"].items() if k not in task.compared}
     rules = {key: identity.get(key) for key in ("dataset", "training", "metrics", "limit")}
+    rules |= {key: identity[key] for key in EVALUATION_KEYS if key in identity}
     return digest({**rules, "task": own})[:12]
 
 
@@ -288,6 +306,75 @@ def _metrics(spec: RunSpec, task: Task, catalog: Catalog) -> tuple[Chosen[Metric
             f"--metric-kwargs name '{name}', which is not measured{suggest(name, names)}"
         )
     return tuple(chosen)
+
+
+EVALUATION_KEYS = ("val", "measure_on", "selection")
+"""Parts of the identity that only runs have which ask for them, so that no digest has changed."""
+
+
+def probe_specs(
+    spec: RunSpec,
+    task: Task,
+    training: Training | None,
+    metrics: tuple[Chosen[Metric], ...],
+    catalog: Catalog,
+) -> tuple[ProbeSpec, ...]:
+    """What is measured between epochs: the score that selects one, and curves."""
+    if spec.measure_on == "val" and spec.val is None:
+        raise UserError("--measure-on val needs a validation split, such as --val 0.1")
+    held_out: Literal["val", "test"] = "test" if spec.val is None else "val"
+    found: list[ProbeSpec] = []
+
+    def add(names: Iterable[str], split: Literal["val", "test"], every: int, flag: str) -> None:
+        if split == "val" and spec.val is None:
+            raise UserError(f"{flag} needs a validation split, such as --val 0.1")
+        asked = spec.model_copy(update={"metrics": tuple(names), "metric_kwargs": kwargs(names)})
+        found.append(ProbeSpec(_metrics(asked, task, catalog), split, every))
+
+    def kwargs(names: Iterable[str]) -> dict[str, Any]:
+        return {k: v for k, v in spec.metric_kwargs.items() if k in set(names)}
+
+    if training is not None and training.keep == "best":
+        if task.score is None:
+            raise UserError(f"--keep best: the task {task.name} has no score to select an epoch by")
+        score = _chosen(catalog.metric(task.score), {}, "--metric-kwargs")
+        found.append(ProbeSpec((score,), held_out, 1, selects=True))
+    for metric in metrics:
+        for curve in metric.component.curves(metric.options):
+            if training is None:
+                raise UserError(f"the metric {metric.component.name} needs a task that trains")
+            flag = f"the metric {metric.component.name}"
+            add([curve.metric], curve.split, curve.every, flag)
+    if training is not None and spec.eval_every is not None:
+        names = spec.eval_metrics or ((task.score,) if task.score else task.metrics[:1])
+        add(names, spec.eval_split or held_out, spec.eval_every, "--eval-split val")
+    return tuple(found)
+
+
+def evaluation_identity(spec: RunSpec, probes: tuple[ProbeSpec, ...]) -> dict[str, Any]:
+    """What of the validation split and the selection of an epoch can change a number."""
+    found: dict[str, Any] = {}
+    if spec.val is not None:
+        found["val"] = spec.val
+    if spec.measure_on != "test":
+        found["measure_on"] = spec.measure_on
+    for probe in probes:
+        if probe.selects:
+            found["selection"] = {"metric": probe.metrics[0].identity(), "split": probe.split}
+    return found
+
+
+def evaluation_name(spec: RunSpec) -> str:
+    """The same in words, for the protocol's name."""
+    if spec.val is None:
+        return ""
+    if spec.val == "own":
+        text = "validation split"
+    else:
+        assert isinstance(spec.val, float)
+        share = f"{100 * spec.val:g} %" if spec.val < 1 else f"{spec.val:g} images"
+        text = f"{share} for validation"
+    return f"{text}, measured on them" if spec.measure_on == "val" else text
 
 
 def _file_digest(path: str | None) -> str | None:

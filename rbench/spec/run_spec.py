@@ -101,6 +101,23 @@ class RunSpec(Options):
     workers: Annotated[int, Flag("Seed and machine", short="-j")] = Field(
         2, ge=0, description="processes that read and decode streamed images"
     )
+    val: Annotated[float | Literal["own"] | None, _DATA] = Field(
+        None,
+        description="validation split, never trained on: a fraction of the training images, a "
+        "number of them, or own, the dataset's",
+    )
+    measure_on: Annotated[Literal["test", "val"], _MEASURING] = Field(
+        "test", description="split that the metrics are measured on: test or val"
+    )
+    eval_every: Annotated[int | None, _MEASURING] = Field(
+        None, ge=1, description="measure while training, too, every N epochs: curves in the history"
+    )
+    eval_metrics: Annotated[tuple[str, ...], Flag("Measuring", names="metrics")] = Field(
+        (), description="metrics of the curves; default: the one that scores an epoch, top1"
+    )
+    eval_split: Annotated[Literal["val", "test"] | None, _MEASURING] = Field(
+        None, description="split that the curves are measured on; default: val where there is one"
+    )
 
     @field_validator("img_size", mode="before")
     @classmethod
@@ -117,11 +134,30 @@ class RunSpec(Options):
             raise ValueError("must be at least 1 pixel")
         return value
 
-    @field_validator("freeze", "unfreeze", "metrics", mode="before")
+    @field_validator("val", mode="before")
+    @classmethod
+    def _number(cls, value: Any) -> Any:
+        try:
+            return float(value) if isinstance(value, str) else value
+        except ValueError:
+            return value
+
+    @field_validator("val")
+    @classmethod
+    def _split(cls, value: float | str | None) -> float | str | None:
+        if isinstance(value, float) and not (0 < value < 1 or (value >= 1 and value.is_integer())):
+            raise ValueError("must be a fraction below 1, a number of images, or own")
+        return value
+
+    @field_validator("freeze", "unfreeze", "metrics", "eval_metrics", mode="before")
     @classmethod
     def _several(cls, value: Any) -> Any:
         return tuple(part for part in value.split(",") if part) if isinstance(value, str) else value
 
 
-PLACES = ("data_dir", "download", "device", "workers")
-"""Fields about the machine, which cannot change a number; records do not keep them."""
+PLACES = (
+    *("data_dir", "download", "device", "workers"),
+    *("eval_every", "eval_metrics", "eval_split"),
+)
+"""Fields about the machine and about what is logged, which cannot change a number; records do
+not keep them."""

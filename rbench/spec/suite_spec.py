@@ -13,6 +13,7 @@ from rbench.plugin.options import Options
 from rbench.spec import registry
 from rbench.spec.parse import parse
 from rbench.spec.run_spec import RunSpec
+from rbench.spec.tune_spec import Trial, TuneSpec, check_tunable
 
 
 class SuiteSpec(Options):
@@ -35,20 +36,49 @@ class SuiteSpec(Options):
     figure: list[dict[str, JsonValue]] = []
     compare: list[dict[str, JsonValue]] = []
     slurm: dict[str, JsonValue] = Field({}, description="options of sbatch, and setup commands")
+    tune: TuneSpec | None = None
 
     def cells(self, overrides: Mapping[str, Any] | None = None) -> list[RunSpec]:
         """Every run of the suite, in order, without repetitions; ``overrides`` win."""
         specs: dict[tuple[str, int], RunSpec] = {}
-        for assignment in self._assignments():
-            fields: dict[str, Any] = {}
-            for key, value in {**self.base, **assignment, **(overrides or {})}.items():
-                assign(fields, key, value)
+        for fields in self._configurations(overrides):
             # Parsed once for all seeds: a suite may have a hundred thousand cells.
             spec = parse(RunSpec, fields, f"suite {self.name}")
             key = spec.model_dump_json(exclude={"seed"})
             for seed in [spec.seed] if "seed" in fields else range(self.seeds):
                 specs.setdefault((key, seed), spec.model_copy(update={"seed": seed}))
         return list(specs.values())
+
+    def trials(self, overrides: Mapping[str, Any] | None = None) -> list[Trial]:
+        """The runs that tune the suite: every configuration with every point of ``tune``.
+
+        They are measured on the validation split, by the score alone: the test split has no part.
+        """
+        if self.tune is None:
+            raise UserError(f"the suite {self.name} has no [tune] table")
+        found: list[Trial] = []
+        points = self.tune.points()
+        for arm, configuration in enumerate(self._configurations(overrides)):
+            for point in points:
+                fields = {**configuration, "metrics": [self.tune.metric], "measure_on": "val"}
+                kwargs = fields.pop("metric_kwargs", {})
+                if self.tune.metric in kwargs:
+                    fields["metric_kwargs"] = {self.tune.metric: kwargs[self.tune.metric]}
+                for name, value in point.items():
+                    assign(fields, name, value)
+                spec = parse(RunSpec, fields, f"suite {self.name}")
+                check_tunable(self.name, spec)
+                for seed in range(self.tune.seeds):
+                    found.append(Trial(arm, point, spec.model_copy(update={"seed": seed})))
+        return found
+
+    def _configurations(self, overrides: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
+        """The fields of each configuration, as nested tables."""
+        for assignment in self._assignments():
+            fields: dict[str, Any] = {}
+            for key, value in {**self.base, **assignment, **(overrides or {})}.items():
+                assign(fields, key, value)
+            yield fields
 
     def _assignments(self) -> Iterator[dict[str, JsonValue]]:
         for table in self.grid:

@@ -11,7 +11,7 @@ from rbench import ClassificationOutcome, Options, Task, UserError
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from rbench import Batch, TaskContext
+    from rbench import Batch, FileImages, MemoryImages, Progress, Split, TaskContext
 
 
 class ClassificationOptions(Options):
@@ -22,45 +22,65 @@ class ClassificationOptions(Options):
 
 def run(context: TaskContext, options: ClassificationOptions) -> ClassificationOutcome:
     """Train by the recipe (or not), then classify every test image once in float32."""
-    from rbench import Diverged, MemoryImages, predict, train
+    from rbench import Diverged, train
     from rbench_plugins.layers.normalize import Normalized
 
-    data, accelerator = context.data, context.accelerator
+    data = context.data
     if data.test is None or data.test.labels is None:
-        raise UserError(f"the data set {data.name} has no labelled test images")
+        raise UserError(f"the dataset {data.name} has no labelled test images")
     classifier = Normalized(context.network, data.mean, data.std).to(context.device)
-    test = data.test.to(context.device) if isinstance(data.test, MemoryImages) else data.test
+    evaluation = Evaluation(classifier, context)
     history: dict[str, list[float]] = {}
     if options.train:
         training = context.training
         assert training is not None
         batches = context.training_batches()
-        labels = test.labels
-        assert labels is not None
-
-        def score(module: nn.Module, epoch: int) -> float | None:
-            if training.keep == "last":
-                return None
-            logits = predict(module, test, accelerator)
-            return float((logits.argmax(1) == labels.cpu()).double().mean() * 100)
-
         images = len(batches) * training.batch_size * training.epochs
         with context.clock.phase("train", images):
-            history = train(classifier, batches, Loss(context), context, score)
+            history = train(classifier, batches, Loss(context), context, evaluation)
     classifier.eval()
-    with context.clock.phase("evaluate", len(test)):
-        logits = predict(classifier, test, accelerator, progress=context.progress)
-    if not logits.isfinite().all():
+    with context.clock.phase("evaluate", len(data.test)):
+        outcome = evaluation("test", context.progress)
+    if not outcome.logits.isfinite().all():
         raise Diverged("the trained network's outputs are not finite")
-    assert test.labels is not None
-    return ClassificationOutcome(
-        network=context.network,
-        classifier=classifier,
-        test=test,
-        logits=logits,
-        labels=test.labels.cpu(),
-        history=history,
-    )
+    outcome.history = history
+    return outcome
+
+
+class Evaluation:
+    """Classifies each image of a split once."""
+
+    def __init__(self, classifier: nn.Module, context: TaskContext) -> None:
+        self.classifier, self.context = classifier, context
+        self.splits: dict[Split, MemoryImages | FileImages] = {}
+
+    def __call__(self, split: Split, progress: Progress | None = None) -> ClassificationOutcome:
+        """The outcome of the classifier as it is now, on the images of ``split``."""
+        from rbench import predict
+
+        images = self._images(split)
+        assert images.labels is not None
+        accelerator = self.context.accelerator
+        return ClassificationOutcome(
+            network=self.context.network,
+            classifier=self.classifier,
+            test=images,
+            logits=predict(self.classifier, images, accelerator, progress=progress),
+            labels=images.labels.cpu(),
+        )
+
+    def _images(self, split: Split) -> MemoryImages | FileImages:
+        """The images of ``split``, moved to the device once."""
+        from rbench import MemoryImages
+
+        if split not in self.splits:
+            data = self.context.data
+            images = data.test if split == "test" else data.val
+            assert images is not None
+            if isinstance(images, MemoryImages):
+                images = images.to(self.context.device)
+            self.splits[split] = images
+        return self.splits[split]
 
 
 class Loss:
@@ -84,7 +104,9 @@ class Loss:
             )
         if training.bce_loss:
             smoothing = 0.0 if self.mixup else training.smoothing
-            self.criterion: Any = BinaryCrossEntropy(smoothing=smoothing)
+            self.criterion: Any = BinaryCrossEntropy(
+                smoothing=smoothing, target_threshold=training.bce_target_thresh
+            )
         elif self.mixup:
             self.criterion = SoftTargetCrossEntropy()
         else:
@@ -106,5 +128,6 @@ COMPONENT = Task(
     options=ClassificationOptions,
     dataset="digits",
     metrics=("top1", "top5", "fgsm", "filter_variance_entropy"),
+    score="top1",
     trains=lambda options: options.train,
 )

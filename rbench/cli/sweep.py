@@ -97,6 +97,7 @@ def command(
         _show_dry_run(chosen, jobs)
         return
     store.check_writable()
+    store.discard_leftovers(run.slug for run in found.done)
     typer.echo(
         f"{suite}: {_plural(selected.total, 'run')}: {len(found.done)} done, "
         f"{len(found.failed)} failed, {len(jobs)} to run",

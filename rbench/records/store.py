@@ -20,7 +20,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,6 +104,17 @@ class Store:
         shutil.rmtree(folder, ignore_errors=True)
         with suppress(OSError):
             folder.parent.rmdir()
+
+    def discard_leftovers(self, done: Iterable[str]) -> None:
+        """Remove checkpoints and logs of runs that are done.
+
+        A process that was killed right after it had written the record did not remove them.
+        """
+        for slug in done:
+            if self.checkpoints(slug).exists():
+                self.discard_checkpoints(slug)
+            if self.log(slug).exists():
+                self.discard_log(slug)
 
     def discard_log(self, slug: str) -> None:
         """Remove the log of a run that is done."""

@@ -105,6 +105,7 @@ def _locked(
     if lock.took_over:
         store.discard_partial_files(job.slug)
     if store.status(job.slug, job.digest) == "done":
+        store.discard_leftovers([job.slug])
         return {"event": "done", "text": "was already done"}
     log = _print_to_log(store.log(job.slug))
     emit("started")

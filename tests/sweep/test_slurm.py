@@ -47,7 +47,8 @@ SlurmctldPidFile={folder}/slurmctld.pid
 SlurmdPidFile={folder}/slurmd.pid
 SlurmctldLogFile={folder}/slurmctld.log
 SlurmdLogFile={folder}/slurmd.log
-NodeName={host} NodeAddr=127.0.0.1 CPUs=2 RealMemory=9000
+GresTypes=gpu
+NodeName={host} NodeAddr=127.0.0.1 CPUs=2 RealMemory=9000 Features=a100 Gres=gpu:1
 PartitionName=short Nodes=ALL Default=YES State=UP
 """
 SUITE = """
@@ -101,7 +102,9 @@ def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
             folder=folder,
         )
     )
+    (folder / "gres.conf").write_text("Name=gpu File=/dev/null\n")
     monkeypatch.setenv("SLURM_CONF", str(configuration))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("PATH", PATH)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "suite.toml").write_text(SUITE)
@@ -156,14 +159,67 @@ def test_a_job_that_slurm_takes_away_goes_on_where_it_was(slurm: Path) -> None:
     assert not list(slurm.glob("results/.locks/*"))
 
 
+def test_options_of_sbatch_reach_slurm(slurm: Path) -> None:
+    """From the user's file, the suite and the command line, each overriding the one before."""
+    (slurm / "config").mkdir()
+    (slurm / "config" / "rbench.toml").write_text(
+        '[slurm]\naccount = "file"\nqos = "long"\ncomment = "of the file"\n'
+        'setup = ["echo of the file"]\n'
+    )
+    with (slurm / "suite.toml").open("a") as suite:
+        suite.write('[slurm]\naccount = "suite"\nnice = 7\n')
+    options = ["--slurm", "account=abc", "constraint=a100", "gres=gpu:1", "exclusive=true"]
+    setup = ["--slurm-setup", "touch set-up", "export RBENCH_TEST_SETUP=1"]
+    printed = sweep(*options, *setup, "--dry-run")
+    text, said = printed.communicate(timeout=120)
+    assert printed.returncode == 0, said
+    for line in ("account=abc", "qos=long", "constraint=a100", "gres=gpu:1", "nice=7", "exclusive"):
+        assert f"#SBATCH --{line}\n" in text, (line, text)
+    assert text.index("touch set-up\nexport RBENCH_TEST_SETUP=1\n") < text.index("srun ")
+    assert "of the file" not in text.replace("comment='of the file'", "")
+    assert not list(slurm.glob("results/*"))
+
+    running = sweep(*options, *setup)
+    until(lambda: running.poll() is not None or say("squeue", "-h", "-o", "%A").split())
+    (job,) = say("squeue", "-h", "-o", "%A").split()
+    shown = say("scontrol", "show", "job", job)
+    for fact in ("Account=abc", "Features=a100", "gres:gpu:1", "Nice=7"):
+        assert fact in shown, (fact, shown)
+    until(lambda: (slurm / "set-up").exists())
+    say("scancel", job)
+    running.communicate(timeout=120)
+
+
+@pytest.mark.parametrize(
+    ("words", "reason", "option"),
+    [
+        (["--slurm", "constraint=h100"], "Invalid feature specification", "constraint=h100"),
+        (["--slurm", "gres=tpu:1"], "Invalid generic resource (gres) specification", "gres=tpu:1"),
+        (["--slurm", "nonsense=1"], "unrecognized option", "nonsense=1"),
+        (["--job-memory", "9999"], "node configuration is not available", "--job-memory 9999"),
+    ],
+)
+def test_a_refusal_names_the_option(
+    slurm: Path, words: list[str], reason: str, option: str
+) -> None:
+    running = sweep(*words)
+    _, said = running.communicate(timeout=120)
+    assert running.returncode == 2, said
+    last = said.strip().splitlines()[-1]
+    assert last.startswith("rbench: Slurm refuses the jobs: ")
+    assert reason in last
+    assert option in last.rpartition("(")[2], last
+    assert "Traceback" not in said
+
+
 def test_cancelled_jobs_end_the_sweep(slurm: Path) -> None:
     running = sweep("--jobs", "2", "--job-memory", "3")
     until(lambda: running.poll() is not None or list(slurm.glob("results/.logs/*")))
     say("scancel", "--user", getpass.getuser())
     _, said = running.communicate(timeout=120)
     assert running.returncode == 1
-    assert "not run: resnet18-none-digits-s0" in said
-    assert "1 not run" in said
+    assert "not executed: resnet18-none-digits-s0" in said
+    assert "1 not executed" in said
     assert "Traceback" not in said
     assert not list(slurm.glob("results/.locks/*"))
 

@@ -213,6 +213,7 @@ class Loop:
         if job is None:
             return
         if self.store.status(job.slug, job.digest) == "done":
+            self.store.discard_leftovers([job.slug])
             self._report("done", job, worker.slot)
             return
         attempt = self.attempts[job.slug] = self.attempts.get(job.slug, 0) + 1

@@ -122,9 +122,12 @@ def refusal(message: str, options: Mapping[str, Any], flags: Mapping[str, Any]) 
 
     ``flags`` are values of options that have a flag of rbench's own, by sbatch's name.
     """
-    lines = [line.removeprefix("sbatch: error: ") for line in message.strip().splitlines()]
-    reasons = [line for line in lines if line and not line.startswith("sbatch: ")]
-    # The first line may name an option that the last one does not.
+    lines = [
+        line.removeprefix("sbatch: ").removeprefix("error: ")
+        for line in message.strip().splitlines()
+    ]
+    reasons = [line for line in lines if line and not line.startswith("Try ")]
+    # The last line is the reason; one before it may be the only one to name the option.
     said = printable(reasons[-1] if reasons else message)
     text = " ".join(reasons).lower()
     named = []

@@ -10,7 +10,7 @@ import typer
 
 from rbench.cli.arguments import with_model_flags
 from rbench.cli.completion import SUITE
-from rbench.cli.watch import duration
+from rbench.cli.watch import duration, plural
 from rbench.sweep.suite_settings import SuiteSettings
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def show(suite: str, plan: Plan, bad: list[str]) -> None:
     parts += [f"{plan.running} running now"] if plan.running else []
     parts += [f"{plan.failed} failed"] if plan.failed else []
     parts += [f"{len(bad)} cannot be executed here"] if bad else []
-    console.print(f"{suite}: {total} runs: {', '.join(parts)}")
+    console.print(f"{suite}: {plural(total, 'run')}: {', '.join(parts)}")
     if plan.failed and not plan.retried:
         console.print("failed runs are left out; --retry-failed includes them")
     for text in dict.fromkeys(bad):
@@ -128,11 +128,11 @@ def show(suite: str, plan: Plan, bad: list[str]) -> None:
     console.print(table)
     if not plan.known:
         console.print(
-            f"{plan.to_run} runs of unknown cost, {plan.slots} at the same time; "
+            f"{plural(plan.to_run, 'run')} of unknown cost, {plan.slots} at the same time; "
             "--pilots 1 measures one"
         )
         return
-    unknown = f", plus {plan.unknown} runs of unknown cost" if plan.unknown else ""
+    unknown = f", plus {plural(plan.unknown, 'run')} of unknown cost" if plan.unknown else ""
     console.print(
         f"about {duration(plan.seconds / plan.slots)} with {plan.slots} at the same time{unknown}; "
         f"memory {_bytes(plan.memory or None)} of {_bytes(plan.memory_available)} free; "

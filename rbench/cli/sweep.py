@@ -11,7 +11,7 @@ import typer
 
 from rbench.cli.arguments import with_model_flags
 from rbench.cli.completion import SUITE
-from rbench.cli.watch import Watch
+from rbench.cli.watch import Watch, plural
 from rbench.sweep.executors.base import Settings
 from rbench.sweep.suite_settings import SuiteSettings
 
@@ -99,7 +99,7 @@ def command(
     store.check_writable()
     store.discard_leftovers(run.slug for run in found.done)
     typer.echo(
-        f"{suite}: {_plural(selected.total, 'run')}: {len(found.done)} done, "
+        f"{suite}: {plural(selected.total, 'run')}: {len(found.done)} done, "
         f"{len(found.failed)} failed, {len(jobs)} to run",
         err=True,
     )
@@ -125,10 +125,6 @@ def command(
 
 def _part(flags: dict[str, Any], model: type[SuiteSettings | Settings]) -> dict[str, Any]:
     return {name: value for name, value in flags.items() if name in model.model_fields}
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _handle_signals(watch: Watch) -> None:
@@ -157,7 +153,7 @@ def _show_dry_run(chosen: Executor, jobs: list[RunJob]) -> None:
         return
     for job in jobs:
         typer.echo(job.slug)
-    typer.echo(f"{_plural(len(jobs), 'run')} to execute", err=True)
+    typer.echo(f"{plural(len(jobs), 'run')} to execute", err=True)
 
 
 def _summarize(watch: Watch, store: Store) -> None:
@@ -179,19 +175,19 @@ def _say_how_to_continue(watch: Watch, store: Store) -> None:
     left = watch.total - len(watch.ended)
     if running:
         typer.echo(
-            f"{_plural(len(running), 'run')} interrupted: {saved} saved a checkpoint and will "
+            f"{plural(len(running), 'run')} interrupted: {saved} saved a checkpoint and will "
             f"continue from it, {len(running) - saved} will start again",
             err=True,
         )
     again = shlex.join(["rbench", *sys.argv[1:]])
-    typer.echo(f"{_plural(left, 'run')} left; to continue: {again}", err=True)
+    typer.echo(f"{plural(left, 'run')} left; to continue: {again}", err=True)
 
 
 def _say_what_is_next(watch: Watch, store: Store, failed_before: int) -> None:
     if watch.failed() or failed_before:
         words = [word for word in sys.argv[1:] if word != "--retry-failed"]
         again = shlex.join(["rbench", *words, "--retry-failed"])
-        before = f"{_plural(failed_before, 'run')} failed before; " if failed_before else ""
+        before = f"{plural(failed_before, 'run')} failed before; " if failed_before else ""
         typer.echo(f"{before}to run again what failed: {again}", err=True)
     if any(store.record_files()):
         typer.echo(f"next: {shlex.join(['rbench', 'leaderboard', str(store.output)])}", err=True)

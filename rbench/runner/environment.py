@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import subprocess
+import sys
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -30,7 +31,9 @@ PACKAGES = (
 )
 
 
-def describe(accelerator: Accelerator, precision: str) -> dict[str, JsonValue]:
+def describe(
+    accelerator: Accelerator, precision: str, plugins: Plugins | None = None
+) -> dict[str, JsonValue]:
     """What a record keeps of its environment."""
     import torch
 
@@ -44,11 +47,35 @@ def describe(accelerator: Accelerator, precision: str) -> dict[str, JsonValue]:
         "processes": accelerator.num_processes,
         "precision": precision,
         "packages": {name: _version(name) for name in PACKAGES},
+        "modules": {name: imported_from(name) for name in _modules(plugins)},
     }
     if accelerator.device.type == "cuda":
         facts["gpu"] = torch.cuda.get_device_name(accelerator.device)
         facts["cuda"] = torch.version.cuda
     return facts
+
+
+def imported_from(module: str) -> str | None:
+    """The file that a module was imported from, without the folders that name a machine.
+
+    ``site-packages/timm/__init__.py`` for an installed module, and ``not installed:
+    timm/__init__.py`` for one from another place, such as a checkout or the working directory.
+    """
+    file = getattr(sys.modules.get(module), "__file__", None)
+    if file is None:
+        return None
+    parts = Path(file).parts
+    for folder in ("site-packages", "dist-packages"):
+        if folder in parts:
+            return "/".join(parts[parts.index(folder) :])
+    depth = 1 + module.count(".") + (parts[-1] == "__init__.py")
+    return f"not installed: {'/'.join(parts[-depth:])}"
+
+
+def _modules(plugins: Plugins | None) -> list[str]:
+    """torch, timm and the modules of all plugins."""
+    values = [plugin.value.split(":")[0] for plugin in plugins.plugins] if plugins else []
+    return ["torch", "timm", *dict.fromkeys(values)]
 
 
 def plugin_versions(plugins: Plugins) -> dict[str, str]:

@@ -151,7 +151,9 @@ class _Run:
     def start(self) -> None:
         """Set up the device and the precision."""
         self.accelerator = make_accelerator(self.resolved)
-        self.record.environment = environment.describe(self.accelerator, precision(self.resolved))
+        self.record.environment = environment.describe(
+            self.accelerator, precision(self.resolved), self.execution.plugins
+        )
 
     def load_data(self) -> None:
         """Open the dataset."""

@@ -83,7 +83,8 @@ def install(folder: Path) -> Path:
 
 def environment(*folders: Path, **more: str) -> dict[str, str]:
     """The environment of a process with ``folders`` on its path, computing on one thread."""
-    path = os.pathsep.join([*map(str, folders), os.environ.get("PYTHONPATH", "")])
+    # An empty entry would be the working directory.
+    path = os.pathsep.join([*map(str, folders), *filter(None, [os.environ.get("PYTHONPATH")])])
     return {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", **more}
 
 

@@ -8,7 +8,9 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from rbench.cli import app
 from rbench.errors import UserError
 from rbench.plugin.catalog import Catalog
 from rbench.records.record import Record, to_json
@@ -19,6 +21,7 @@ from rbench.spec.select import select
 from rbench.sweep.job import RunJob
 from rbench.sweep.locks import RunLocks
 from rbench.sweep.plan import Cost, make_plan
+from rbench.sweep.suite_settings import SuiteSettings, suite_runs
 from rbench.sweep.survey import resolve_each, survey
 from tests.helpers import faulty_plugin
 
@@ -193,3 +196,43 @@ def test_the_command_line_with_a_pilot(tmp_path: Path) -> None:
     assert 5 < group["seconds_each"] < 1100
     assert group["memory_bytes"] > 100 * MEBI
     assert not (tmp_path / "o").exists()
+
+
+def test_unknown_costs_are_not_zero_and_every_run_is_counted_once(tmp_path: Path) -> None:
+    """Of four runs one failed and two are running; nothing is known of their cost."""
+    suite = tmp_path / "suite.toml"
+    suite.write_text(
+        'summary = "Four."\nseeds = 4\n[base]\nmodel = "test_resnet"\ndataset = "digits"\n'
+        'device = "cpu"\nmetrics = ["top1"]\n'
+    )
+    output = tmp_path / "out"
+    which = SuiteSettings(device="cpu", output=output)
+    every = suite_runs(str(suite), which, Catalog.from_environment()).runs
+    put(output, every[0], RunJob.of(every[0]).failed("RuntimeError", "no"))
+    locks = RunLocks(Store(output))
+    locks.prepare()
+    words = [str(suite), "--output", str(output), "--pilots", "0", "--device", "cpu"]
+    with locks.acquire(every[1].slug), locks.acquire(every[2].slug):  # type: ignore[union-attr]
+        said = CliRunner().invoke(app, ["plan", *words])
+    assert said.exit_code == 0, said.output
+    assert "4 runs: 0 done, 1 missing, 2 running now, 1 failed" in said.output
+    assert "3 runs of unknown cost" in said.output
+    assert " 0.0 " not in said.output
+    retried = CliRunner().invoke(app, ["plan", *words, "--retry-failed", "--json"])
+    assert json.loads(retried.output)["to_run"] == 4
+
+
+def test_set_replaces_fields_under_the_names_of_run(tmp_path: Path) -> None:
+    suite = tmp_path / "suite.toml"
+    suite.write_text(
+        'summary = "Two."\n[base]\ndataset = "digits"\n[[grid]]\n'
+        'model = ["resnet_cifar", "test_resnet"]\n"training.epochs" = 9\n'
+    )
+    given = {"epochs": 3, "seed": 5, "model": "resnet_cifar", "model_kwargs": {"width": 4}}
+    which = SuiteSettings(device="cpu", set=given)
+    (run,) = suite_runs(str(suite), which, Catalog.from_environment()).runs
+    assert run.training is not None
+    assert run.training.epochs == 3
+    assert (run.spec.seed, run.spec.model_kwargs) == (5, {"width": 4})
+    with pytest.raises(UserError, match="unknown field in --set 'epoch'; did you mean epochs"):
+        suite_runs(str(suite), SuiteSettings(set={"epoch": 3}), Catalog.from_environment())

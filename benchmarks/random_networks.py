@@ -28,7 +28,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from rbench_plugins.architectures.rrvgg import COMPONENT
+from rbench_plugins.architectures.cnn_dcn import COMPONENTS
 from rbench_plugins.images.mappings import GreyMatched, grey_matched
 from rbench_plugins.images.ssim import Ssim, grey
 from rbench_plugins.layers.cnn_dcn.plan import convs
@@ -37,6 +37,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rbench import BuildContext
+
+RRVGG = COMPONENTS["rrvgg"]
 
 MOST_SHIFT = 0.001
 """bfloat16 that changes the mean SSIM by more does not count."""
@@ -162,7 +164,7 @@ def memory(size: int) -> dict[str, object]:
 
 
 def build(width: int) -> nn.Module:
-    return COMPONENT.build(BuildContext(), COMPONENT.options(width=width)).eval()
+    return RRVGG.build(BuildContext(), RRVGG.options(width=width)).eval()
 
 
 def photographs(count: int, size: int, folder: Path | None = None) -> Tensor:

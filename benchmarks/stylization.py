@@ -17,7 +17,7 @@ from time import process_time
 from typing import Any
 
 import torch
-from rbench_plugins.architectures import rrvgg
+from rbench_plugins.architectures.cnn_dcn import COMPONENTS
 from rbench_plugins.datasets.content_style import ContentStyleOptions, open_pairs
 from rbench_plugins.stylization.loss_network import LossNetwork
 from rbench_plugins.stylization.methods import Method
@@ -26,6 +26,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import rbench
+
+RRVGG = COMPONENTS["rrvgg"]
 
 LOOKS = (0, 2, 5, 10, 20, 40, 60, 80, 120)
 """Steps at which FVT's vector is decoded and its picture judged, off the clock."""
@@ -95,8 +97,8 @@ def main() -> None:
         ContentStyleOptions(content=(given.content,), style=(given.style,)),
     )
     content, style = (x.pixels.float() / 255 for x in (data.test, data.train))
-    options = rrvgg.COMPONENT.options(**{**rrvgg.COMPONENT.defaults, "width": given.width})
-    network = rrvgg.COMPONENT.build(rbench.BuildContext(in_chans=3, img_size=(64, 64)), options)
+    options = RRVGG.options(**{**RRVGG.defaults, "width": given.width})
+    network = RRVGG.build(rbench.BuildContext(in_chans=3, img_size=(64, 64)), options)
     base = StylizationOptions()
     losses = LossNetwork(given.width, base.widths, base.convs, base.kernel, base.pooling, 0)
     arms: dict[str, dict[str, Any]] = {

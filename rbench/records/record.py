@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from html import escape
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast, get_args
 
-from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError, model_validator
 
 from rbench.errors import UserError, printable
 
@@ -20,6 +20,16 @@ class RecordError(UserError):
 
 class _Part(BaseModel):
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", defer_build=True)
+
+
+Over = Literal["images", "networks", "pairs", "layers"]
+
+
+def over_of(kind: str | None) -> Over | None:
+    """What an ``uncertainty_kind`` is over: ``networks`` of "standard deviation over networks"."""
+    words = (kind or "").rsplit(" over ", 1)
+    found = next((word for word in get_args(Over) if words[1:] == [word]), None)
+    return cast("Over | None", found)
 
 
 class MetricValue(_Part):
@@ -37,7 +47,16 @@ class MetricValue(_Part):
     n: int = 1
     uncertainty: float | None = None
     uncertainty_kind: str | None = None
+    over: Over | None = None
+    """What ``n`` counts and ``uncertainty`` is taken over; by default the word that
+    ``uncertainty_kind`` ends in."""
     details: JsonValue = None
+
+    @model_validator(mode="after")
+    def _over_from_kind(self) -> MetricValue:
+        if self.over is None:
+            self.over = over_of(self.uncertainty_kind)
+        return self
 
 
 class Phase(_Part):

@@ -9,11 +9,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from rbench.errors import UserError
 from rbench.files import write_atomically
 from rbench.records.record import SCHEMA, MetricValue, Record, RecordError, parse, read, to_json
+from rbench.report.leaderboard.rows import Value
 
 
 @pytest.fixture
@@ -167,3 +169,28 @@ def test_what_is_written_can_be_read_by_others(tmp_path: Path) -> None:
     path = tmp_path / "record.json"
     write_atomically(path, "{}")
     assert path.stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize(
+    ("kind", "over"),
+    [
+        ("standard deviation over networks", "networks"),
+        ("binomial standard error over images", "images"),
+        ("standard error over pairs", "pairs"),
+        ("standard deviation", None),
+        ("over the moon", None),
+        (None, None),
+    ],
+)
+def test_what_an_uncertainty_is_over_is_a_field(kind: str | None, over: str | None) -> None:
+    value = MetricValue(name="m", value=1.0, uncertainty_kind=kind)
+    assert value.over == over
+    written = MetricValue.model_validate_json(value.model_dump_json())
+    assert written == value
+    said = MetricValue(name="m", value=1.0, uncertainty_kind="spread", over="networks")
+    assert said.over == "networks"
+    # Leaderboards read records from before the field, too.
+    old = msgspec.json.decode(
+        json.dumps({"name": "m", "value": 1.0, "uncertainty_kind": kind}).encode(), type=Value
+    )
+    assert old.spread_over == over

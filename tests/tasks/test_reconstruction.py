@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from rbench_plugins.architectures import rrvgg
+from rbench_plugins.architectures.cnn_dcn import COMPONENTS
 from rbench_plugins.images.subset import evenly
 from rbench_plugins.layers.cnn_dcn.reconstruct import chunk_size, reconstruct
 from rbench_plugins.tasks.reconstruction import load
@@ -13,6 +13,8 @@ from rbench import BuildContext, MemoryImages, Record, RunSpec, UserError
 from rbench.plugin.catalog import Catalog
 from rbench.runner.execute import Execution, execute
 from rbench.spec.resolve import resolve
+
+RRVGG = COMPONENTS["rrvgg"]
 
 
 @pytest.fixture(scope="module")
@@ -142,8 +144,8 @@ def test_a_trained_classifiers_cnn_is_inverted(catalog: Catalog, tmp_path: Path)
 
 
 def test_chunks_do_not_change_the_outputs() -> None:
-    options = rrvgg.COMPONENT.options(width=4, depth=2, cnn_scale=0.1, dcn_scale=0.1)
-    network = rrvgg.COMPONENT.build(BuildContext(), options)
+    options = RRVGG.options(width=4, depth=2, cnn_scale=0.1, dcn_scale=0.1)
+    network = RRVGG.build(BuildContext(), options)
     images = torch.rand(5, 3, 20, 22)
     whole = list(reconstruct(network, images, networks=2))
     one_by_one = list(reconstruct(network, images, networks=2, budget=1))
@@ -156,8 +158,8 @@ def test_chunks_do_not_change_the_outputs() -> None:
 
 def test_a_wide_network_goes_image_by_image() -> None:
     def size(width: int, dtype: torch.dtype = torch.float32) -> int:
-        options = rrvgg.COMPONENT.options(width=width)
-        network = rrvgg.COMPONENT.build(BuildContext(), options)
+        options = RRVGG.options(width=width)
+        network = RRVGG.build(BuildContext(), options)
         return chunk_size(network, (224, 224), dtype)
 
     per_image = 224 * 224 * 2 * 64 * 4
@@ -178,7 +180,7 @@ def test_images_are_of_every_class_and_the_train_side_was_trained_on() -> None:
 
 
 def test_networks_do_not_depend_on_the_memory_format() -> None:
-    component = rrvgg.COMPONENT
+    component = RRVGG
     options = component.options(**{**component.defaults, "width": 8})
     one = component.build(BuildContext(img_size=(24, 24)), options)
     other = component.build(BuildContext(img_size=(24, 24)), options)

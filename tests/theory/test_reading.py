@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from rbench_plugins.architectures import rrvgg_mean as rrvgg
+from rbench_plugins.architectures.cnn_dcn import COMPONENTS
 from rbench_plugins.architectures.random_cnn import RandomCNNOptions, build
 from rbench_plugins.layers.cnn_dcn.options import CnnDcnOptions
 from rbench_plugins.layers.random_cnn import ChannelMean
@@ -11,6 +11,8 @@ from rbench_plugins.theory.stack import Conv, Pool, Upsample, Window
 from torch import nn
 
 from rbench import BuildContext, UserError
+
+RRVGG_MEAN = COMPONENTS["rrvgg_mean"]
 
 IMAGE = torch.rand(1, 3, 16, 16)
 
@@ -90,8 +92,8 @@ def test_refuses_in_one_line(layers: list[nn.Module], message: str) -> None:
 
 
 def rrvgg_mean(**options: object) -> nn.Module:
-    fields = {**rrvgg.COMPONENT.defaults, **options}
-    return rrvgg.COMPONENT.build(BuildContext(), CnnDcnOptions.model_validate(fields))
+    fields = {**RRVGG_MEAN.defaults, **options}
+    return RRVGG_MEAN.build(BuildContext(), CnnDcnOptions.model_validate(fields))
 
 
 def test_reads_the_mean_variant_of_rrvgg() -> None:

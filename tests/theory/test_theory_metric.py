@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from rbench_plugins.architectures import rrvgg_mean
+from rbench_plugins.architectures.cnn_dcn import COMPONENTS
 from rbench_plugins.architectures.random_cnn import RandomCNNOptions, build
 from rbench_plugins.layers.cnn_dcn.options import CnnDcnOptions
 from rbench_plugins.metrics.theory import COMPONENT
@@ -24,6 +24,8 @@ from torch import Tensor, nn
 
 from rbench import BuildContext, ImagesOutcome, MetricContext, MetricValue, UserError
 from rbench.plugin.contexts import Artifacts
+
+RRVGG_MEAN = COMPONENTS["rrvgg_mean"]
 
 
 @dataclass
@@ -267,8 +269,8 @@ def test_mean_variant_of_rrvgg_converges_to_its_limit(
     images: Tensor, options: dict[str, object], width: int, at_most: float
 ) -> None:
     """CD1 has no pool: every theorem but Theorem 8's one route holds for it as it is."""
-    fields = {**rrvgg_mean.COMPONENT.defaults, **options, "width": width}
-    network = rrvgg_mean.COMPONENT.build(BuildContext(), CnnDcnOptions.model_validate(fields))
+    fields = {**RRVGG_MEAN.defaults, **options, "width": width}
+    network = RRVGG_MEAN.build(BuildContext(), CnnDcnOptions.model_validate(fields))
     got = Run(images).of(network.eval())
     assert got.number("theory_sin") < at_most
     assert got.number("theory_sin") < 0.6 * math.sin(
@@ -279,7 +281,7 @@ def test_mean_variant_of_rrvgg_converges_to_its_limit(
 
 
 def test_one_filter_is_refused(images: Tensor) -> None:
-    fields = {**rrvgg_mean.COMPONENT.defaults, "width": 1}
-    network = rrvgg_mean.COMPONENT.build(BuildContext(), CnnDcnOptions.model_validate(fields))
+    fields = {**RRVGG_MEAN.defaults, "width": 1}
+    network = RRVGG_MEAN.build(BuildContext(), CnnDcnOptions.model_validate(fields))
     with pytest.raises(UserError, match="width 2 or more"):
         Run(images).of(network)

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 from rbench import Architecture, ArchitectureFamily
 from rbench_plugins.architectures import (
-    alexnet_dcn,
+    cnn_dcn,
     fixed_basis,
     lc_timm,
     random_cnn,
     resnet14,
     resnet_cifar,
     resnet_lc,
-    rrvgg,
-    rrvgg_mean,
-    rwalexnet,
-    rwvgg,
     supermask,
     timm_models,
     vgg16_small,
-    vgg_dcn,
 )
 
 COMPONENTS: list[Architecture | ArchitectureFamily] = [
-    alexnet_dcn.COMPONENT,
+    *cnn_dcn.COMPONENTS.values(),
     fixed_basis.COMPONENT,
     fixed_basis.FAMILY,
     lc_timm.COMPONENT,
@@ -33,13 +28,8 @@ COMPONENTS: list[Architecture | ArchitectureFamily] = [
     resnet_cifar.FAMILY,
     resnet_lc.COMPONENT,
     resnet_lc.FAMILY,
-    rrvgg.COMPONENT,
-    rrvgg_mean.COMPONENT,
-    rwalexnet.COMPONENT,
-    rwvgg.COMPONENT,
     supermask.COMPONENT,
     supermask.FAMILY,
     timm_models.COMPONENT,
     vgg16_small.COMPONENT,
-    vgg_dcn.COMPONENT,
 ]

@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from rbench.records.record import over_of
+
 
 class Value(msgspec.Struct, frozen=True, gc=False):
     """One measured number of a record, without its details."""
@@ -18,6 +20,12 @@ class Value(msgspec.Struct, frozen=True, gc=False):
     n: int = 1
     uncertainty: float | None = None
     uncertainty_kind: str | None = None
+    over: str | None = None
+
+    @property
+    def spread_over(self) -> str | None:
+        """What the uncertainty is over, in records from before the field ``over`` as well."""
+        return self.over or over_of(self.uncertainty_kind)
 
 
 class Picture(msgspec.Struct, frozen=True, gc=False):

@@ -74,7 +74,7 @@ def _entry(cell: str, rows: list[Row]) -> Entry:
 
 def _over_networks(metric: Value) -> Summary | None:
     """The spread over the networks that one record drew, where that is what it tells."""
-    if metric.uncertainty_kind != "standard deviation over networks" or metric.n < 2:
+    if metric.spread_over != "networks" or metric.n < 2:
         return None
     assert metric.value is not None
     if metric.uncertainty is None:

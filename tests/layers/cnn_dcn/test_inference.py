@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import pytest
 import torch
-from rbench_plugins.architectures import rrvgg, rrvgg_mean, rwalexnet
+from rbench_plugins.architectures.cnn_dcn import COMPONENTS
 from rbench_plugins.layers.cnn_dcn.bfloat16_stack import fits
 from rbench_plugins.layers.cnn_dcn.network import CnnDcn
 from rbench_plugins.layers.cnn_dcn.reconstruct import reconstruct
 
 from rbench import Architecture, BuildContext
+
+RRVGG = COMPONENTS["rrvgg"]
+RRVGG_MEAN = COMPONENTS["rrvgg_mean"]
+RWALEXNET = COMPONENTS["rwalexnet"]
 
 
 def _network(component: Architecture, **options: object) -> CnnDcn:
@@ -30,18 +34,21 @@ def _images(size: tuple[int, int], count: int = 3) -> torch.Tensor:
 @pytest.mark.parametrize("upsampling", ["zero", "nearest", "unpool"])
 @pytest.mark.parametrize("depth", [2, 3])
 def test_zeros_that_nobody_multiplies(size: tuple[int, int], upsampling: str, depth: int) -> None:
-    network = _network(rrvgg.COMPONENT, depth=depth, width=6, upsampling=upsampling)
+    network = _network(RRVGG, depth=depth, width=6, upsampling=upsampling)
     _agree(network.double(), _images(size).double())
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3])
 def test_strides_and_pools_that_overlap(depth: int) -> None:
-    network = _network(rwalexnet.COMPONENT, depth=depth, width=6)
+    network = _network(RWALEXNET, depth=depth, width=6)
     _agree(network.double(), _images((67, 80)).double())
 
 
 def test_a_mean_behind_an_upsampling() -> None:
-    _agree(_network(rrvgg_mean.COMPONENT, depth=2, width=6).double(), _images((32, 32)).double())
+    _agree(
+        _network(RRVGG_MEAN, depth=2, width=6).double(),
+        _images((32, 32)).double(),
+    )
 
 
 def _agree(network: CnnDcn, images: torch.Tensor) -> None:
@@ -55,10 +62,10 @@ def _agree(network: CnnDcn, images: torch.Tensor) -> None:
 @pytest.mark.parametrize(
     ("component", "options"),
     [
-        (rrvgg.COMPONENT, {"width": 16}),
-        (rrvgg.COMPONENT, {"width": 16, "last_relu": True}),
-        (rrvgg.COMPONENT, {"conv": "conv1_1", "width": 16, "kernel_size": 7}),
-        (rrvgg_mean.COMPONENT, {"width": 16}),
+        (RRVGG, {"width": 16}),
+        (RRVGG, {"width": 16, "last_relu": True}),
+        (RRVGG, {"conv": "conv1_1", "width": 16, "kernel_size": 7}),
+        (RRVGG_MEAN, {"width": 16}),
     ],
 )
 def test_bfloat16_with_little_noise(component: Architecture, options: dict[str, object]) -> None:
@@ -82,7 +89,7 @@ def test_bfloat16_with_little_noise(component: Architecture, options: dict[str, 
 
 
 def test_bfloat16_draws_the_networks_of_float32() -> None:
-    network, images = _network(rrvgg.COMPONENT, width=8), _images((32, 32))
+    network, images = _network(RRVGG, width=8), _images((32, 32))
     pairs = zip(
         reconstruct(network, images, networks=3),
         reconstruct(network, images, networks=3, dtype=torch.bfloat16),

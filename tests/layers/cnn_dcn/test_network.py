@@ -2,14 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from rbench_plugins.architectures import (
-    alexnet_dcn,
-    rrvgg,
-    rrvgg_mean,
-    rwalexnet,
-    rwvgg,
-    vgg_dcn,
-)
+from rbench_plugins.architectures.cnn_dcn import COMPONENTS
 from rbench_plugins.layers.cnn_dcn.network import CnnDcn, activated
 from rbench_plugins.layers.cnn_dcn.plan import Conv, Pool, convs, mirrored, vgg16
 from torch import nn
@@ -17,7 +10,13 @@ from torch.nn import functional as F
 
 from rbench import Architecture, BuildContext, UserError
 
-ALL = [rrvgg, rrvgg_mean, rwvgg, rwalexnet, vgg_dcn, alexnet_dcn]
+RRVGG = COMPONENTS["rrvgg"]
+RRVGG_MEAN = COMPONENTS["rrvgg_mean"]
+RWALEXNET = COMPONENTS["rwalexnet"]
+RWVGG = COMPONENTS["rwvgg"]
+VGG_DCN = COMPONENTS["vgg_dcn"]
+
+ALL = list(COMPONENTS.values())
 
 
 def _make(component: Architecture, seed: int = 0, **options: object) -> CnnDcn:
@@ -38,7 +37,7 @@ def test_cd5_has_26_convolutions_and_4_pools() -> None:
 
 
 def test_cd2_is_what_one_would_write_by_hand() -> None:
-    network = _make(rrvgg.COMPONENT, depth=2, width=(4, 6))
+    network = _make(RRVGG, depth=2, width=(4, 6))
     w = dict(network.named_parameters())
     x = torch.rand(2, 3, 8, 12)
 
@@ -62,12 +61,12 @@ def test_cd2_is_what_one_would_write_by_hand() -> None:
     torch.testing.assert_close(network.decode(network.encode(x)), y)
 
 
-@pytest.mark.parametrize("module", ALL)
+@pytest.mark.parametrize("component", ALL, ids=list(COMPONENTS))
 @pytest.mark.parametrize("size", [(32, 32), (37, 50), (33, 71)])
 @pytest.mark.parametrize("depth", [1, 5])
-def test_any_size_comes_back(module: object, size: tuple[int, int], depth: int) -> None:
-    network = _make(module.COMPONENT, depth=depth, width=3)  # type: ignore[attr-defined]
-    channels = 1 if module is rrvgg_mean else 3
+def test_any_size_comes_back(component: Architecture, size: tuple[int, int], depth: int) -> None:
+    network = _make(component, depth=depth, width=3)
+    channels = 1 if component.name == "rrvgg_mean" else 3
     with torch.no_grad():
         assert network(torch.rand(2, 3, *size)).shape == (2, channels, *size)
 
@@ -75,12 +74,12 @@ def test_any_size_comes_back(module: object, size: tuple[int, int], depth: int) 
 @pytest.mark.parametrize("upsampling", ["zero", "nearest", "unpool"])
 @pytest.mark.parametrize("size", [(16, 16), (17, 23)])
 def test_upsamplings(upsampling: str, size: tuple[int, int]) -> None:
-    network = _make(rrvgg.COMPONENT, depth=3, width=3, upsampling=upsampling)
+    network = _make(RRVGG, depth=3, width=3, upsampling=upsampling)
     assert network(torch.rand(1, 3, *size)).shape == (1, 3, *size)
 
 
 def test_unpooling_puts_values_where_the_maxima_were() -> None:
-    network = _make(rrvgg.COMPONENT, depth=2, conv="conv2_1", width=2, upsampling="unpool")
+    network = _make(RRVGG, depth=2, conv="conv2_1", width=2, upsampling="unpool")
     x = torch.rand(1, 3, 8, 8)
     w = dict(network.named_parameters())
     y = F.conv2d(x, w["encoder.conv1_1.weight"], padding=1).relu()
@@ -94,11 +93,11 @@ def test_unpooling_puts_values_where_the_maxima_were() -> None:
     with pytest.raises(UserError, match="unpool"):
         network.decode(network.encode(x))
     with pytest.raises(UserError, match="do not overlap"):
-        _make(rwalexnet.COMPONENT, depth=2, upsampling="unpool")
+        _make(RWALEXNET, depth=2, upsampling="unpool")
 
 
 def test_alexnets_mirror_is_the_transposed_convolution() -> None:
-    network = _make(rwalexnet.COMPONENT, depth=1, width=2)
+    network = _make(RWALEXNET, depth=1, width=2)
     with torch.no_grad():
         features = network.encode(torch.rand(1, 3, 63, 63))
         weight = network.decoder.get_submodule("deconv1").weight
@@ -109,7 +108,7 @@ def test_alexnets_mirror_is_the_transposed_convolution() -> None:
 
 
 def test_the_mean_variant_ends_with_the_channels_mean() -> None:
-    network = _make(rrvgg_mean.COMPONENT, width=5)
+    network = _make(RRVGG_MEAN, width=5)
     assert [name for name, _ in network.named_parameters()] == [
         "encoder.conv1_1.weight",
         "encoder.conv1_2.weight",
@@ -122,7 +121,7 @@ def test_the_mean_variant_ends_with_the_channels_mean() -> None:
 
 
 def test_a_single_convolution_and_its_mirror() -> None:
-    network = _make(rrvgg.COMPONENT, conv="conv1_1", width=7, kernel_size=5)
+    network = _make(RRVGG, conv="conv1_1", width=7, kernel_size=5)
     assert [tuple(p.shape) for p in network.parameters()] == [(7, 3, 5, 5), (3, 7, 5, 5)]
 
 
@@ -136,7 +135,7 @@ def test_a_single_convolution_and_its_mirror() -> None:
     ],
 )
 def test_laws_have_the_papers_spread(law: str, scale: float | None, std: float) -> None:
-    network = _make(rrvgg.COMPONENT, width=64, cnn_law=law, cnn_scale=scale)
+    network = _make(RRVGG, width=64, cnn_law=law, cnn_scale=scale)
     w = {name: p.detach() for name, p in network.named_parameters()}
     assert w["encoder.conv1_2.weight"].std().item() == pytest.approx(std, rel=0.02)
     assert w["decoder.deconv1_2.weight"].std().item() == pytest.approx(0.1, rel=0.02)
@@ -146,24 +145,24 @@ def test_networks_are_drawn_by_seed_and_number() -> None:
     def weights(network: nn.Module) -> torch.Tensor:
         return torch.cat([p.detach().flatten() for p in network.parameters()])
 
-    network = _make(rrvgg.COMPONENT, width=4)
+    network = _make(RRVGG, width=4)
     first = weights(network)
-    torch.testing.assert_close(first, weights(_make(rrvgg.COMPONENT, width=4)), atol=0, rtol=0)
+    torch.testing.assert_close(first, weights(_make(RRVGG, width=4)), atol=0, rtol=0)
     network.redraw(1)
     second = weights(network)
     assert (first != second).all()
-    assert (weights(_make(rrvgg.COMPONENT, seed=1, width=4)) != first).all()
+    assert (weights(_make(RRVGG, seed=1, width=4)) != first).all()
     network.redraw(0)
     torch.testing.assert_close(weights(network), first, atol=0, rtol=0)
 
 
 def test_the_dcn_learns_and_the_random_cnn_does_not() -> None:
-    network = _make(rwvgg.COMPONENT, depth=2, width=4)
+    network = _make(RWVGG, depth=2, width=4)
     learns = {name for name, p in network.named_parameters() if p.requires_grad}
     assert learns
     assert all(name.startswith("decoder.") for name in learns)
     assert network.decoder.get_submodule("deconv1_1").bias.eq(0).all()  # type: ignore[union-attr]
-    assert all(p.requires_grad for p in _make(rrvgg.COMPONENT, width=4).parameters())
+    assert all(p.requires_grad for p in _make(RRVGG, width=4).parameters())
 
 
 def test_a_classifiers_convolutions_are_taken_over() -> None:
@@ -179,7 +178,7 @@ def test_a_classifiers_convolutions_are_taken_over() -> None:
     features = nn.Sequential(*layers)
     state = {f"features.{name}": value for name, value in features.state_dict().items()}
     state["head.weight"] = torch.zeros(10, 8)
-    network = _make(vgg_dcn.COMPONENT, depth=3, width=(4, 6, 8), normalize="none")
+    network = _make(VGG_DCN, depth=3, width=(4, 6, 8), normalize="none")
     assert network.awaits_weights
     network.load_state_dict(network.adapt_checkpoint(state))  # type: ignore[operator]
     assert not network.awaits_weights
@@ -195,7 +194,7 @@ def test_a_classifiers_convolutions_are_taken_over() -> None:
     ],
 )
 def test_a_checkpoint_of_the_wrong_architecture(options: dict[str, object], message: str) -> None:
-    network = _make(vgg_dcn.COMPONENT, **{"depth": 2, **options})  # type: ignore[arg-type]
+    network = _make(VGG_DCN, **{"depth": 2, **options})  # type: ignore[arg-type]
     state = {f"features.{i}.weight": torch.zeros(4, 4 if i else 3, 3, 3) for i in range(4)}
     state |= {f"features.{i}.bias": torch.zeros(4) for i in range(4)}
     with pytest.raises(UserError, match=message):
@@ -219,12 +218,12 @@ def test_a_checkpoint_of_the_wrong_architecture(options: dict[str, object], mess
 )
 def test_options_out_of_range(options: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        _make(rrvgg.COMPONENT, **options)
+        _make(RRVGG, **options)
 
 
 def test_normalised_inputs() -> None:
-    plain = _make(rrvgg.COMPONENT, width=4)
-    normalised = _make(rrvgg.COMPONENT, width=4, normalize="imagenet")
+    plain = _make(RRVGG, width=4)
+    normalised = _make(RRVGG, width=4, normalize="imagenet")
     x = torch.rand(1, 3, 12, 12)
     mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
     torch.testing.assert_close(

@@ -1,0 +1,78 @@
+"""P1's six CNN-DCNs: a CNN and a deconvolutional network (DCN) that mirrors it.
+
+rr: CNN and DCN both random, N(0, 0.1), ReLU, nothing learns (section 4). rw: a random, frozen CNN
+and a DCN that learns to invert it (section 3.2). The others compare with a trained CNN.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rbench import Architecture, BuildContext
+from rbench_plugins.layers.cnn_dcn.options import CnnDcnOptions
+
+if TYPE_CHECKING:
+    from torch import nn
+
+LEARNED_DCN = {"dcn_law": "kaiming", "dcn_activation": "leaky_relu", "dcn": "trained"}
+RANDOM_CNN = {"cnn_activation": "leaky_relu", **LEARNED_DCN}
+TRAINED_CNN = {"cnn": "trained", "normalize": "imagenet", **LEARNED_DCN}
+
+
+def vgg16(context: BuildContext, options: CnnDcnOptions) -> nn.Module:
+    """Images (B, C, H, W) in [0, 1] -> reconstructions of that size, unbounded."""
+    from rbench_plugins.layers.cnn_dcn.make import make
+
+    return make(context, options, "vgg16")
+
+
+def alexnet(context: BuildContext, options: CnnDcnOptions) -> nn.Module:
+    """Images (B, C, H, W) in [0, 1] -> reconstructions of that size, unbounded."""
+    from rbench_plugins.layers.cnn_dcn.make import make
+
+    return make(context, options, "alexnet")
+
+
+COMPONENTS = {
+    name: Architecture(
+        name=name, summary=summary, build=build, options=CnnDcnOptions, defaults=defaults
+    )
+    for name, build, defaults, summary in (
+        (
+            "alexnet_dcn",
+            alexnet,
+            TRAINED_CNN,
+            "A trained AlexNet's CNN, frozen, with a DCN to be trained (P1 section 3.2).",
+        ),
+        (
+            "rrvgg",
+            vgg16,
+            {},
+            "VGG16's CNN-DCN, random-random: both halves random, nothing learns (P1 section 4).",
+        ),
+        (
+            "rrvgg_mean",
+            vgg16,
+            {"last": "mean"},
+            "rrvgg with the mean of the channels as its last layer (P1 section 4.2).",
+        ),
+        (
+            "rwalexnet",
+            alexnet,
+            RANDOM_CNN,
+            "AlexNet's CNN with random weights, frozen, and a DCN to be trained (P1 section 3.2).",
+        ),
+        (
+            "rwvgg",
+            vgg16,
+            RANDOM_CNN,
+            "VGG16's CNN with random weights, frozen, and a DCN to be trained (P1 section 3.2).",
+        ),
+        (
+            "vgg_dcn",
+            vgg16,
+            TRAINED_CNN,
+            "A trained VGG16's CNN, frozen, with a DCN to be trained (P1 section 3.2).",
+        ),
+    )
+}

@@ -203,15 +203,37 @@ def test_flops_of_one_convolution() -> None:
 
 def test_pictures_of_filters(tmp_path: Path) -> None:
     block = nn.Sequential(LCBlock(SHAPE, 2, SOURCE), nn.Conv2d(4, 2, 5))
-    values = measure(filter_pictures.COMPONENT, block, tmp_path, at_most=5, scale=2)
+    values = measure(filter_pictures.COMPONENT, block, tmp_path, at_most=5, scale=2, rgb=False)
     picture = Image.open(tmp_path / "filters-0.png")
     assert picture.size == ((3 * 4 + 1) * 2, (2 * 4 + 1) * 2)
     assert values["filter_pictures@0"].value == 5
-    kernels = torch.zeros(1, 3, 3)
-    kernels[0, 0, 0], kernels[0, 2, 2] = 2.0, -1.0
-    drawn = filter_pictures.draw(kernels, 1)
+    kernel = torch.zeros(3, 3)
+    kernel[0, 0], kernel[2, 2] = 2.0, -1.0
+    drawn = filter_pictures.draw([filter_pictures.signed(kernel)], 1)
     assert drawn.getpixel((1, 1)) == (255, 0, 0)
     assert drawn.getpixel((2, 2)) == (255, 255, 255)
     assert drawn.getpixel((3, 3)) == (128, 128, 255)
     with pytest.raises(UserError, match="no layer 'middle'"):
         measure(filter_pictures.COMPONENT, block, layer="middle")
+
+
+def test_filters_that_read_rgb_are_colored(tmp_path: Path) -> None:
+    conv = nn.Conv2d(3, 7, 3, bias=False)
+    with torch.no_grad():
+        conv.weight.zero_()
+        conv.weight[0, 1] = 4.0  # a green blob
+        conv.weight[1, 0, 0, 0], conv.weight[1, 2, 2, 2] = -1.0, 0.5
+    values = measure(filter_pictures.COMPONENT, nn.Sequential(conv), tmp_path, scale=1)
+    assert values["filter_pictures@0"].value == 21
+    picture = Image.open(tmp_path / "filters-0.png")
+    assert picture.size == (3 * 4 + 1, 3 * 4 + 1)
+    assert picture.getpixel((2, 2)) == (128, 255, 128)
+    assert picture.getpixel((5, 1)) == (0, 128, 128)
+    assert picture.getpixel((7, 3)) == (128, 128, 191)
+    assert picture.getpixel((9, 1)) == (128, 128, 128)
+    assert picture.getpixel((0, 0)) == (211, 211, 211)
+    # The picture's form enters no identity.
+    options = filter_pictures.PictureOptions
+    assert options().model_dump() == options(rgb=False).model_dump()
+    part = measure(filter_pictures.COMPONENT, nn.Sequential(conv), tmp_path, at_most=8)
+    assert part["filter_pictures@0"].value == 6

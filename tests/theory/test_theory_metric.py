@@ -12,13 +12,13 @@ import torch
 from PIL import Image
 from rbench_plugins.architectures.cnn_dcn import COMPONENTS
 from rbench_plugins.architectures.random_cnn import RandomCNNOptions, build
+from rbench_plugins.images.grid import stretch
 from rbench_plugins.layers.cnn_dcn.options import CnnDcnOptions
 from rbench_plugins.metrics.theory import COMPONENT
 from rbench_plugins.theory.angles import angle
 from rbench_plugins.theory.bounds import two_layer_bound
 from rbench_plugins.theory.l2_limit import l2_limit, squared_norms
 from rbench_plugins.theory.options import TheoryOptions
-from rbench_plugins.theory.pictures import stretch
 from rbench_plugins.theory.read_network import read_stack
 from torch import Tensor, nn
 
@@ -219,9 +219,9 @@ def test_picture_shows_image_limit_and_output(images: Tensor, tmp_path: Path) ->
     assert kept.file == "run/theory.png"
     assert kept.caption.endswith("f: image 0")
     with Image.open(tmp_path / kept.file) as picture:
-        sheet = np.asarray(picture, dtype=float)
-    assert sheet.shape == (100, 300)
-    image, limit, output = (sheet[2:98:6, at : at + 96 : 6] for at in (2, 102, 202))
+        sheet = np.asarray(picture.convert("L"), dtype=float)
+    assert sheet.shape == (104, 304)
+    image, limit, output = (sheet[4:100:6, at : at + 96 : 6] for at in (4, 104, 204))
     x = squared_norms(images[0]).sqrt().numpy()
     assert np.abs(image / 255 - (x - x.min()) / (x.max() - x.min())).max() < 0.003
     assert np.corrcoef(limit.ravel(), output.ravel())[0, 1] > 0.99

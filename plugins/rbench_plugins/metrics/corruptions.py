@@ -112,7 +112,7 @@ def _mean(right: Tensor, details: dict[str, JsonValue]) -> MetricValue:
 def _picture(context: MetricContext, outcome: ClassificationOutcome, seed: int) -> None:
     """The first test image under every corruption at severities 1, 3 and 5."""
     from rbench_plugins.corruptions.make import corrupt
-    from rbench_plugins.images.tiles import Tile, grid
+    from rbench_plugins.images.grid import Tile, grid
 
     image = next(iter(outcome.test.batches(1, context.device))).images
     rows = [

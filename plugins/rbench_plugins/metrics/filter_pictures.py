@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from rbench import Metric, MetricContext, MetricValue, Options, Outcome, UserError, spatial_filters
 
@@ -21,11 +21,26 @@ class PictureOptions(Options):
 
     layer: str = Field("first", description="first, last, or a layer's name")
     at_most: int = Field(48, ge=1, le=4096, description="kernels to draw")
-    scale: int = Field(8, ge=1, le=64, description="pixels a tap")
+    scale: int = Field(8, ge=1, le=64, description="pixels per tap")
+    rgb: bool = Field(
+        True,
+        description="draw the three kernels of a filter that reads RGB as one colored picture",
+    )
+
+    @model_serializer(mode="wrap")
+    def _numbers_only(self, rest: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """``rgb`` changes no number, and so no run's identity."""
+        fields: dict[str, Any] = rest(self)
+        fields.pop("rgb")
+        return fields
 
 
 def measure(outcome: Outcome, context: MetricContext, options: PictureOptions) -> list[MetricValue]:
-    """Save the picture; the value is the number of kernels in it."""
+    """Save the picture; the value is the number of kernels in it.
+
+    A filter that reads three channels is one RGB picture: 0 is grey, and a filter's largest
+    magnitude is full brightness. Other kernels are drawn one by one, red above zero, blue below.
+    """
     filters = list(spatial_filters(outcome.network))
     if not filters:
         context.note(f"{NAME}: the network has no spatial filter")
@@ -34,43 +49,61 @@ def measure(outcome: Outcome, context: MetricContext, options: PictureOptions) -
     if options.layer not in by_name:
         raise UserError(f"{NAME}: no layer '{options.layer}'; there are {', '.join(by_name)}")
     found = by_name[options.layer]
-    kernels = found.weight.detach().float().cpu().flatten(0, 1)[: options.at_most]
-    caption = f"{len(kernels)} combined kernels of {found.name}, each over its largest magnitude"
-    context.artifacts.save(f"filters-{found.name}.png", draw(kernels, options.scale), caption)
+    weight = found.weight.detach().float().cpu()
+    kernels = weight.flatten(0, 1)[: options.at_most]
+    if options.rgb and weight.shape[1] == 3 and len(kernels) >= 3:
+        count = len(kernels) // 3
+        images = [rgb(w) for w in weight[:count]]
+        caption = f"{count} combined filters of {found.name} in RGB, grey is zero"
+        drawn = 3 * count
+    else:
+        images = [signed(kernel) for kernel in kernels]
+        caption = f"{len(kernels)} combined kernels of {found.name}, each over its largest value"
+        drawn = len(kernels)
+    context.artifacts.save(f"filters-{found.name}.png", draw(images, options.scale), caption)
     return [
         MetricValue(
             name=f"{NAME}@{found.name}",
-            value=float(len(kernels)),
+            value=float(drawn),
             unit="kernels",
-            n=len(kernels),
+            n=drawn,
             details={"layer": found.name},
         )
     ]
 
 
-def draw(kernels: Tensor, scale: int) -> Image:
-    """(n, k, k) as a near-square grid; blue below zero, red above, white at zero."""
-    import torch
-    from PIL import Image
+def rgb(weight: Tensor) -> Tensor:
+    """(3, k, k) -> an image in [0, 1]: 0.5 is zero, the largest magnitude is 0 or 1."""
+    return 0.5 + 0.5 * weight / weight.abs().max().clamp(min=1e-12)
 
-    n, height, width = kernels.shape
-    columns = math.ceil(math.sqrt(n))
-    rows = math.ceil(n / columns)
-    sheet = torch.full((rows * (height + 1) + 1, columns * (width + 1) + 1, 3), 0.8)
-    for i, kernel in enumerate(kernels):
-        y, x = (i // columns) * (height + 1) + 1, (i % columns) * (width + 1) + 1
-        value = kernel / kernel.abs().max().clamp(min=1e-12)
-        fade = 1 - value.abs()
-        red, blue = torch.where(value < 0, fade, 1), torch.where(value > 0, fade, 1)
-        sheet[y : y + height, x : x + width] = torch.stack([red, fade, blue], dim=-1)
-    pixels = (sheet * 255).round().byte().numpy()
-    image = Image.fromarray(pixels)
-    return image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
+
+def signed(kernel: Tensor) -> Tensor:
+    """(k, k) -> (3, k, k) in [0, 1]: blue below zero, red above, white at zero."""
+    import torch
+
+    value = kernel / kernel.abs().max().clamp(min=1e-12)
+    fade = 1 - value.abs()
+    red, blue = torch.where(value < 0, fade, 1), torch.where(value > 0, fade, 1)
+    return torch.stack([red, fade, blue])
+
+
+def draw(images: list[Tensor], scale: int) -> Image:
+    """A near-square grid of images (3, k, k), each tap ``scale`` pixels wide."""
+    from rbench_plugins.images.grid import Tile, grid
+
+    columns = math.ceil(math.sqrt(len(images)))
+    rows = [images[at : at + columns] for at in range(0, len(images), columns)]
+    return grid(
+        [[Tile(image) for image in row] for row in rows],
+        at_least=scale * max(images[0].shape[-2:]),
+        gap=scale,
+        background="lightgrey",
+    )
 
 
 COMPONENT = Metric(
     name=NAME,
-    summary="Picture of a layer's combined kernels (P2 Figs 7, 9-11).",
+    summary="Picture of a layer's combined filters, in RGB where they read RGB (P2 Figs 7, 9-11).",
     measure=measure,
     options=PictureOptions,
 )

@@ -58,8 +58,8 @@ def _save_nearest(
     outcome: ImagesOutcome, context: MetricContext, found: Tensor, count: int
 ) -> None:
     """Of each of the first images, the grey output whose SSIM is nearest to the networks' mean."""
+    from rbench_plugins.images.grid import Tile, grid
     from rbench_plugins.images.ssim import grey
-    from rbench_plugins.images.tiles import Tile, grid
 
     networks, images = found.shape
     if networks == 1:

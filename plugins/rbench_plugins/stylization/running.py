@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 
 from rbench import StylizationOutcome, TaskContext, UserError
+from rbench_plugins.images.grid import to_pil
 from rbench_plugins.stylization.decoding import encoder_decoder
 from rbench_plugins.stylization.loss_network import LossNetwork
 from rbench_plugins.stylization.memory import Cost, batch_size, free_bytes
 from rbench_plugins.stylization.methods import Pictures, stylize
 from rbench_plugins.stylization.optimisation import Trace
-from rbench_plugins.stylization.sheets import contact_sheet, plain_sheet, to_pil
+from rbench_plugins.stylization.sheets import contact_sheet, plain_sheet
 
 if TYPE_CHECKING:
     from rbench import ImageData

@@ -18,7 +18,7 @@ def run(context: TaskContext, options: NoOptions) -> ImagesOutcome:
     """
     import torch
 
-    from rbench_plugins.theory.pictures import stretch
+    from rbench_plugins.images.grid import stretch
 
     data, network = context.data, context.network.eval().to(context.device)
     if data.test is None:

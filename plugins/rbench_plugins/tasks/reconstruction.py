@@ -179,9 +179,9 @@ def squared_errors(outputs: Tensor, inputs: Tensor) -> Tensor:
 
 def _picture(context: TaskContext, outcome: ReconstructionOutcome) -> None:
     """The first images, and what the first network makes of them under three mappings."""
+    from rbench_plugins.images.grid import Tile, grid
     from rbench_plugins.images.mappings import FITTED, mapping
     from rbench_plugins.images.ssim import WINDOW, Ssim, grey
-    from rbench_plugins.images.tiles import Tile, grid
 
     count = min(4, len(outcome.inputs))
     inputs, raw = outcome.inputs[:count], outcome.raw[:count]

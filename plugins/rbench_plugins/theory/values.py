@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from rbench import ImagesOutcome, MetricContext, MetricValue, UserError
+from rbench_plugins.images.grid import Tile, grid, stretch
 from rbench_plugins.images.mappings import MAPPINGS
 from rbench_plugins.images.ssim import WINDOW, Ssim, grey
 from rbench_plugins.theory import assumptions
@@ -24,7 +25,6 @@ from rbench_plugins.theory.measure import (
     networks,
     uses_recursion,
 )
-from rbench_plugins.theory.pictures import beside
 from rbench_plugins.theory.read_network import read_stack
 from rbench_plugins.theory.stack import Stack
 
@@ -115,7 +115,9 @@ def _picture(found: Found, images: Tensor, context: MetricContext) -> None:
     if found.options.pictures == 0:
         return
     limits = torch.stack([theory.limit.z for theory in found.theories[some]])
-    sheet = beside(squared_norms(images[some]).sqrt(), limits, found.angles.outputs[some])
+    columns = (squared_norms(images[some]).sqrt(), limits, found.angles.outputs[some])
+    rows = zip(*(stretch(column.float()) for column in columns), strict=True)
+    sheet = grid([[Tile(image) for image in row] for row in rows], at_least=96)
     names = ", ".join(theory.name for theory in found.theories[some])
     context.artifacts.save("theory.png", sheet, f"image, limit f*, output f: {names}")
 

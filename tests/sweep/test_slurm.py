@@ -1,56 +1,26 @@
-"""Sweeps on a real Slurm, of one machine, that this file starts and ends."""
+"""Sweeps on a real Slurm, of one machine, that the tests start and end."""
 
 from __future__ import annotations
 
 import getpass
-import os
-import shutil
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from rbench.records.record import read
-from rbench.sweep.text import tail
+from tests.helpers.slurm_cluster import ACCOUNT, QOS, ask, cluster, installed, say, until
 
-DAEMONS = ("slurmctld", "slurmd")
-PATH = f"{os.environ['PATH']}:/usr/sbin"
-pytestmark = pytest.mark.skipif(
-    any(shutil.which(name, path=PATH) is None for name in DAEMONS),
-    reason="Slurm is not installed on this machine (Debian: slurm-wlm)",
-)
-CONFIGURATION = """
-ClusterName=test
-SlurmctldHost={host}(127.0.0.1)
-SlurmctldPort={ports[0]}
-SlurmdPort={ports[1]}
-SlurmUser={user}
-SlurmdUser={user}
-AuthType=auth/none
-CredType=cred/none
-MpiDefault=none
-ProctrackType=proctrack/linuxproc
-TaskPlugin=task/none
-SelectType=select/cons_tres
-SelectTypeParameters=CR_Core
-SlurmdParameters=config_overrides
-SchedulerParameters=batch_sched_delay=0,sched_interval=1
-KillWait=5
-StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool
-SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/slurmd.pid
-SlurmctldLogFile={folder}/slurmctld.log
-SlurmdLogFile={folder}/slurmd.log
-GresTypes=gpu
-NodeName={host} NodeAddr=127.0.0.1 CPUs=2 RealMemory=9000 Features=a100 Gres=gpu:1
-PartitionName=short Nodes=ALL Default=YES State=UP
-"""
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not installed("slurmctld", "slurmd"),
+        reason="Slurm is not installed on this machine (Debian: slurm-wlm)",
+    ),
+]
 SUITE = """
 summary = "A training of 30 steps, each long enough for two signals."
 [base]
@@ -64,65 +34,29 @@ metrics = ["top1"]
 """
 
 
-def say(*words: str) -> str:
-    return subprocess.run(words, capture_output=True, text=True, check=True).stdout
-
-
-def ask(*words: str) -> str:
-    """The answer of a command that may fail."""
-    return subprocess.run(words, capture_output=True, text=True, check=False).stdout
-
-
-def until(what: Callable[[], object], seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
+def prepare(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A working directory with a suite and without the user's own configuration."""
+    (folder / "suite.toml").write_text(SUITE)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
+    monkeypatch.chdir(folder)
 
 
 @pytest.fixture
 def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder with a suite in it, where ``sbatch`` and the like find a cluster."""
-    folder = tmp_path / "slurm"
-    for part in ("state", "spool"):
-        (folder / part).mkdir(parents=True)
-    configuration = folder / "slurm.conf"
-    configuration.write_text(
-        CONFIGURATION.format(
-            host=socket.gethostname().split(".")[0],
-            user=getpass.getuser(),
-            ports=(free_port(), free_port()),
-            folder=folder,
-        )
-    )
-    (folder / "gres.conf").write_text("Name=gpu File=/dev/null\n")
-    monkeypatch.setenv("SLURM_CONF", str(configuration))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.setenv("PATH", PATH)
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "suite.toml").write_text(SUITE)
-    daemons = [subprocess.Popen([name, "-D"], stderr=subprocess.DEVNULL) for name in DAEMONS]
-    try:
-        deadline = time.monotonic() + 60
-        while "idle" not in ask("sinfo", "-h"):
-            if time.monotonic() > deadline:
-                pytest.skip(f"Slurm does not run here: {tail(folder / 'slurmctld.log', 300)}")
-            time.sleep(0.1)
+    """A working directory where ``sbatch`` and the like find a cluster."""
+    prepare(tmp_path, monkeypatch)
+    with cluster(tmp_path / "slurm", monkeypatch, accounting=False):
         yield tmp_path
-    finally:
-        ask("scancel", "--full", "--user", getpass.getuser())
-        with suppress(AssertionError):
-            until(lambda: not ask("squeue", "-h"), 30)
-        for daemon in daemons:
-            daemon.kill()
-            daemon.wait()
+
+
+@pytest.fixture
+def accounting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The same, of a cluster that keeps accounts."""
+    if not installed("slurmdbd", "mariadbd", "mysql_install_db"):
+        pytest.skip("accounting is not installed (Debian: slurmdbd, mariadb-server)")
+    prepare(tmp_path, monkeypatch)
+    with cluster(tmp_path / "slurm", monkeypatch, accounting=True):
+        yield tmp_path
 
 
 def started(job: str) -> bool:
@@ -188,6 +122,24 @@ def test_options_of_sbatch_reach_slurm(slurm: Path) -> None:
     until(lambda: (slurm / "set-up").exists())
     say("scancel", job)
     running.communicate(timeout=120)
+
+
+def test_account_and_qos_reach_a_slurm_that_keeps_accounts(accounting: Path) -> None:
+    running = sweep("--slurm", f"account={ACCOUNT}", f"qos={QOS}", "constraint=a100")
+    until(lambda: running.poll() is not None or say("squeue", "-h", "-o", "%A").split())
+    (job,) = say("squeue", "-h", "-o", "%A").split()
+    shown = say("scontrol", "show", "job", job)
+    assert f"Account={ACCOUNT} QOS={QOS}" in shown
+    assert "Features=a100" in shown
+    say("scancel", job)
+    running.communicate(timeout=120)
+    for wrong, reason in (("account=xyz", "Invalid account"), ("qos=short", "Invalid qos")):
+        refused = sweep("--slurm", wrong)
+        _, said = refused.communicate(timeout=120)
+        last = said.strip().splitlines()[-1]
+        assert refused.returncode == 2
+        assert reason in last
+        assert last.endswith(f"(--slurm {wrong})")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Run a record's spec again and hold the numbers against it."""
+"""Compare a record to the record of a repetition of its run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TOLERANCE = 0.02
 
 @dataclass(frozen=True)
 class Difference:
-    """A number that was, is, and may be off by ``allowed``."""
+    """A metric as recorded and as measured again; the two may differ by ``allowed``."""
 
     name: str
     recorded: float | None
@@ -29,14 +29,14 @@ class Difference:
 
 
 def same_environment(one: Record, other: Record) -> bool:
-    """Whether both ran on the same kind of machine with the same versions."""
+    """Whether both were executed on the same kind of machine with the same versions."""
     return all(one.environment.get(key) == other.environment.get(key) for key in SAME)
 
 
 def compare(recorded: Record, measured: Record) -> list[Difference]:
-    """Every metric of either; exact where the environment is the same and it is a CPU.
+    """Every metric of either record; equality is required on a CPU in the same environment.
 
-    GPU kernels are not deterministic unless the run asked for it, so there the tolerance holds.
+    GPU kernels are not deterministic unless the run asked for it, so the tolerance applies there.
     """
     exact = same_environment(recorded, measured) and (
         measured.environment.get("device") == "cpu" or bool(measured.spec.get("deterministic"))

@@ -33,6 +33,12 @@ def build(context, options):
     if how == "hang":
         print("now it hangs", flush=True)
         time.sleep(600)
+    if how == "ignore":
+        import signal
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
+        print("now it ignores signals", flush=True)
+        time.sleep(600)
     if how == "die":
         os._exit(7)
     if how == "die once" and not Path(options.flag).exists():

@@ -12,6 +12,7 @@ from tests.helpers import faulty_plugin
 CHAOS = Path(__file__).parents[2] / "benchmarks" / "chaos.py"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
 def test_ten_kills_leave_no_trace() -> None:
     """The short form of benchmarks/chaos.py; see there what it holds."""

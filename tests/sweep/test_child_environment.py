@@ -55,6 +55,7 @@ def test_modules_of_the_working_directory_are_not_imported(
     assert modules["torch"] == "site-packages/torch/__init__.py"
 
 
+@pytest.mark.slow
 def test_a_pilot_imports_nothing_from_the_working_directory_either(cluttered: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "rbench", "plan", "suite.toml"],

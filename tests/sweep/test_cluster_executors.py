@@ -48,6 +48,7 @@ def check(output: Path, cells: list[RunJob], heard: list[Event]) -> None:
     assert not list((output / ".locks").iterdir())
 
 
+@pytest.mark.slow
 def test_slurm_by_submitits_local_executor(plugin: Path, tmp_path: Path) -> None:
     pytest.importorskip("submitit", reason="the extra rbench[slurm] is not installed")
     output, tally = tmp_path / "out", tmp_path / "tally"
@@ -111,6 +112,7 @@ def test_the_script_for_slurm(
     assert "submitit.core._submit" in script
 
 
+@pytest.mark.slow
 def test_a_preempted_job_is_queued_anew(plugin: Path, tmp_path: Path) -> None:
     submitit = pytest.importorskip("submitit", reason="the extra rbench[slurm] is not installed")
     cells = jobs(tmp_path / "tally", seconds=1.0)[:3]
@@ -146,6 +148,7 @@ def test_a_job_that_gains_nothing_is_not_queued_again(plugin: Path, tmp_path: Pa
         signal.signal(signal.SIGTERM, before)
 
 
+@pytest.mark.slow
 def test_ray_with_a_worker_killed(plugin: Path, tmp_path: Path) -> None:
     pytest.importorskip("ray", reason="the extra rbench[ray] is not installed")
     output, tally = tmp_path / "out", tmp_path / "tally"

@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from rbench.records.record import Record, read
 from rbench.sweep.executors import Event, Settings, executor
 from rbench.sweep.executors.local import Local
@@ -17,7 +19,8 @@ def records(output: Path) -> dict[str, Record]:
     return {path.stem: read(path) for path in output.glob("*.json")}
 
 
-def test_one_bad_cell_stops_no_other(plugin: Path, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_one_bad_run_stops_no_other(plugin: Path, tmp_path: Path) -> None:
     flag = str(tmp_path / "flag")
     cells = {
         "raise": faulty_plugin.job(model_kwargs={"how": "raise"}),
@@ -77,6 +80,7 @@ def test_one_bad_cell_stops_no_other(plugin: Path, tmp_path: Path) -> None:
         assert record.digest == cells[name].digest
 
 
+@pytest.mark.slow
 def test_a_shared_process_changes_no_number(plugin: Path, tmp_path: Path) -> None:
     training = {"epochs": 1, "batch_size": 8}
     cells = [
@@ -107,6 +111,7 @@ def test_too_many_failures_stop_the_sweep(plugin: Path, tmp_path: Path) -> None:
     assert len(records(tmp_path / "out")) == 2
 
 
+@pytest.mark.slow
 def test_the_command_line(plugin: Path, tmp_path: Path) -> None:
     """Failures and their summary; ctrl-C; going on; two sweeps of one folder at once."""
     suite = tmp_path / "suite.toml"

@@ -175,6 +175,7 @@ def test_a_hundred_thousand_records(tmp_path: Path) -> None:
     assert used < 100 * MEBI
 
 
+@pytest.mark.slow
 def test_the_command_line_with_a_pilot(tmp_path: Path) -> None:
     suite = tmp_path / "suite.toml"
     suite.write_text(

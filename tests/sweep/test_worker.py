@@ -157,6 +157,7 @@ def test_a_worker_whose_parent_died_records_no_failure(plugin: Path, tmp_path: P
     assert not list((tmp_path / "out").glob("*.json"))
 
 
+@pytest.mark.slow
 @linux
 def test_workers_die_with_a_sweep_that_is_killed(plugin: Path, tmp_path: Path) -> None:
     suite = tmp_path / "suite.toml"
@@ -232,3 +233,35 @@ def test_run_saves_before_it_ends(plugin: Path, tmp_path: Path, name: str) -> No
     assert saved is not None
     assert f"saved after step {saved.step} of 200" in said
     assert not list((tmp_path / "out" / ".locks").iterdir())
+
+
+@linux
+@pytest.mark.slow
+def test_the_second_ctrl_c_does_not_wait(plugin: Path, tmp_path: Path) -> None:
+    """The first lets a run save for up to half a minute; this one ignores the request."""
+    suite = tmp_path / "suite.toml"
+    suite.write_text(
+        'summary = "One."\n[base]\nmodel = "trouble"\ndataset = "digits"\ndevice = "cpu"\n'
+        'metrics = ["top1"]\nmodel_kwargs.how = "ignore"\n'
+    )
+    output = tmp_path / "out"
+    command = [sys.executable, "-m", "rbench", "sweep", str(suite), "--output", str(output)]
+    sweep = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        # What a shell starts in the background ignores Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    until(lambda: any("now it" in p.read_text() for p in output.glob(".logs/*")), sweep)
+    family = psutil.Process(sweep.pid).children(recursive=True)
+    sweep.send_signal(signal.SIGINT)
+    time.sleep(1)
+    assert sweep.poll() is None
+    sweep.send_signal(signal.SIGINT)
+    begun = time.monotonic()
+    _, said = sweep.communicate(timeout=60)
+    assert time.monotonic() - begun < 10
+    assert sweep.returncode == 130, said
+    assert "1 run left; to continue: rbench sweep" in said
+    assert not psutil.wait_procs(family, 20)[1]

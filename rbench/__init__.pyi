@@ -33,6 +33,7 @@ from .plugin.contexts import DataContext as DataContext
 from .plugin.contexts import MetricContext as MetricContext
 from .plugin.contexts import Progress as Progress
 from .plugin.contexts import Split as Split
+from .plugin.contexts import StaysFrozen as StaysFrozen
 from .plugin.contexts import TaskContext as TaskContext
 from .plugin.crops import fit_image as fit_image
 from .plugin.crops import largest_crop as largest_crop
@@ -95,6 +96,7 @@ __all__ = [
     "SpatialFilter",
     "SpatialModule",
     "Split",
+    "StaysFrozen",
     "StylizationOutcome",
     "SuiteSpec",
     "Task",

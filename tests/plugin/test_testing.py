@@ -76,7 +76,11 @@ def value(number: float | None = 1.0) -> rbench.MetricValue:
 
 
 def test_the_built_in_plugin_keeps_the_contract() -> None:
-    check_plugin("builtin", models=["resnet18"])
+    check_plugin(
+        "builtin",
+        models=["resnet18"],
+        options={"dip_skip": {"input_channels": 3, "scales": 3}},
+    )
 
 
 def test_the_example_plugin_is_found_and_passes_its_own_test(tmp_path: Path) -> None:

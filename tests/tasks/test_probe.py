@@ -12,14 +12,14 @@ import timm
 import torch
 from rbench_plugins.probing import fit as probes
 from rbench_plugins.probing.features import Features, blocks, chosen
-from rbench_plugins.tasks.probe import ProbeOptions, fit, subset
+from rbench_plugins.tasks.probe import ProbeOptions, fit
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
-from rbench import MemoryImages, UserError, generator
+from rbench import UserError, generator
 from tests.conftest import Rbench
 
 
@@ -149,15 +149,6 @@ def test_transformers_and_networks_without_a_classifier() -> None:
         )
     with pytest.raises(UserError, match="layers=nothing: the network has no such module"):
         chosen(vit, ["nothing"])
-
-
-def test_a_limit_takes_the_same_images_for_every_seed() -> None:
-    images = MemoryImages(torch.zeros(50, 1, 2, 2, dtype=torch.uint8), torch.arange(50))
-    part = subset(images, 20)
-    assert part.labels is not None
-    assert len(set(part.labels.tolist())) == 20
-    assert part.labels.tolist() == sorted(part.labels.tolist())
-    assert subset(images, None) is images
 
 
 def test_layer_by_layer_on_digits(rbench: Rbench) -> None:

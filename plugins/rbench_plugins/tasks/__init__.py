@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from rbench import Task
-from rbench_plugins.tasks import classification, forward, probe, reconstruction, stylization
+from rbench_plugins.tasks import (
+    classification,
+    deep_image_prior,
+    forward,
+    inversion,
+    probe,
+    reconstruction,
+    stylization,
+)
 
 COMPONENTS: list[Task] = [
     classification.COMPONENT,
+    deep_image_prior.COMPONENT,
     forward.COMPONENT,
+    inversion.COMPONENT,
     probe.COMPONENT,
     reconstruction.COMPONENT,
     stylization.COMPONENT,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, field_validator
@@ -13,7 +12,7 @@ from rbench_plugins.probing.outcome import LayerProbe, ProbeOutcome
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from rbench import FileImages, MemoryImages, TaskContext
+    from rbench import TaskContext
 
 
 class ProbeOptions(Options):
@@ -69,7 +68,7 @@ def run(context: TaskContext, options: ProbeOptions) -> ProbeOutcome:
         raise UserError(f"the data set {data.name} has no labelled training images to probe with")
     if data.test is None or data.test.labels is None:
         raise UserError(f"the data set {data.name} has no labelled test images")
-    train = subset(data.train, context.limit)
+    train = data.train
     test = data.test.to(context.device) if isinstance(data.test, MemoryImages) else data.test
     network = Normalized(context.network, data.mean, data.std).to(context.device).eval()
     features = Features(network, chosen(context.network, options.layers), options.pool)
@@ -130,23 +129,6 @@ def fit(features: Tensor, labels: Tensor, classes: int, options: ProbeOptions) -
     else:
         scorer = probes.Neighbors(features, labels, classes, options.k)
     return nn.Sequential(*prepare, scorer)
-
-
-def subset(images: MemoryImages | FileImages, limit: int | None) -> MemoryImages | FileImages:
-    """``limit`` of the images: those that a training with this limit sees, for every seed."""
-    import torch
-
-    from rbench import MemoryImages, generator
-
-    if limit is None or limit >= len(images):
-        return images
-    order = torch.randperm(len(images), generator=generator(0, "limit"))[:limit].sort().values
-    if isinstance(images, MemoryImages):
-        labels = None if images.labels is None else images.labels[order]
-        return MemoryImages(images.pixels[order], labels)
-    at, load = order.tolist(), images.load
-    targets = [images.targets[i] for i in at]
-    return replace(images, load=lambda i: load(at[i]), targets=targets, names=())
 
 
 COMPONENT = Task(

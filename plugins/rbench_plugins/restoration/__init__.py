@@ -1,0 +1,1 @@
+"""Images restored, or recovered from features, without a training set."""

@@ -1,0 +1,168 @@
+"""``deep_image_prior``: restore images by fitting the network, from noise, to each of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from rbench import Options, Task, UserError
+from rbench_plugins.restoration.outcome import RestorationOutcome
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from rbench import TaskContext
+    from rbench_plugins.restoration.degrade import Observation
+    from rbench_plugins.restoration.prior import Fitted
+
+
+class DeepImagePriorOptions(Options):
+    """What is wrong with the images, and how long the network is fitted to them."""
+
+    degradation: Literal["denoise", "inpaint", "super_resolution"] = Field(
+        "denoise", description="noise, missing pixels, or fewer pixels"
+    )
+    sigma: float = Field(25.0, gt=0, le=255, description="denoise: of the noise, out of 255")
+    missing: float = Field(0.5, ge=0, lt=1, description="inpaint: share of the pixels")
+    factor: int = Field(4, ge=2, le=16, description="super_resolution: along each side")
+    steps: int = Field(3000, ge=1, le=1_000_000, description="of Adam")
+    lr: float = Field(0.01, gt=0, description="learning rate")
+    noise: float = Field(
+        1 / 30, ge=0, description="standard deviation added to the network's input at each step"
+    )
+    average: float = Field(0.99, ge=0, lt=1, description="weight of the past in the average")
+    output: Literal["average", "last", "oracle"] = Field(
+        "average",
+        description="what other metrics see: the outputs' running average, the last one, or (by "
+        "the truth, which nobody has) the best one",
+    )
+    backtrack: bool = Field(
+        True, description="restore the last weights when the fit drops by 5 dB between checks"
+    )
+    images: int = Field(1, ge=1, description="how many, evenly spaced over the test images")
+
+
+def run(context: TaskContext, options: DeepImagePriorOptions) -> RestorationOutcome:
+    """Fit the network anew, from its initial weights, to each degraded image.
+
+    Its input z ~ U[0, 0.1] has the channels that the network's ``input_channels`` says (those of
+    the images without it) and the image's size. What is frozen stays frozen. The network comes
+    back as it was fitted to the last image.
+    """
+    import torch
+
+    from rbench import generator
+    from rbench_plugins.images.subset import evenly
+    from rbench_plugins.restoration.prior import Schedule, fit
+    from rbench_plugins.tasks.reconstruction import load
+
+    data, network = context.data, context.network.to(context.device)
+    if data.test is None:
+        raise UserError(f"the data set {data.name} has no test images")
+    truths, names = load(data.test, evenly(len(data.test), options.images))
+    initial = {name: value.detach().clone() for name, value in network.state_dict().items()}
+    if not any(parameter.requires_grad for parameter in network.parameters()):
+        context.note("nothing learns: the output is that of the network as it was drawn")
+    fields = ("steps", "lr", "noise", "average", "backtrack")
+    schedule = Schedule(**{name: getattr(options, name) for name in fields})
+    channels = int(getattr(network, "input_channels", data.in_chans))
+    found: list[Fitted] = []
+    observed: list[Tensor] = []
+    with context.clock.phase("fit", options.steps * len(truths)):
+        for number, image in enumerate(truths):
+            truth = image[None].to(context.device)
+            stream = generator(context.seed, "deep_image_prior", number, "degradation")
+            observation = degraded(truth, options, stream)
+            network.load_state_dict(initial)
+            network.train()
+            z = generator(context.seed, "deep_image_prior", number, "z")
+            start = torch.rand(1, channels, *truth.shape[-2:], generator=z) / 10
+
+            def report(step: int, value: float, number: int = number) -> None:
+                at = number * options.steps + step
+                total = options.steps * len(truths)
+                context.progress("fit", at, total, f"PSNR {value:.2f} dB")
+
+            draws = generator(context.seed, "deep_image_prior", number, "noise")
+            fitted = fit(
+                network,
+                start.to(context.device),
+                observation,
+                truth,
+                schedule,
+                draws,
+                report,
+                context.frozen,
+            )
+            observed.append(observation.shown[0].cpu())
+            found.append(fitted)
+    outputs = torch.cat([getattr(one, options.output) for one in found]).cpu().clamp(0, 1)
+    _picture(context, truths, observed, found)
+    return RestorationOutcome(
+        network=network,
+        inputs=truths,
+        outputs=outputs,
+        names=names,
+        courses=[one.course for one in found],
+        history=history(found),
+    )
+
+
+def degraded(truth: Tensor, options: DeepImagePriorOptions, draws: Any) -> Observation:
+    """What is observed of ``truth`` (1, C, H, W)."""
+    from rbench_plugins.restoration import degrade
+
+    if options.degradation == "denoise":
+        return degrade.noisy(truth, options.sigma, draws)
+    if options.degradation == "inpaint":
+        return degrade.masked(truth, options.missing, draws)
+    return degrade.small(truth, options.factor)
+
+
+def history(found: list[Fitted]) -> dict[str, list[float]]:
+    """Loss and PSNR at the checks, averaged over the images."""
+
+    def mean(rows: list[list[float]]) -> list[float]:
+        return [sum(column) / len(rows) for column in zip(*rows, strict=True)]
+
+    return {
+        "step": [float(step) for step in found[0].course.steps],
+        "loss": mean([one.losses for one in found]),
+        "psnr_last": mean([one.course.current for one in found]),
+        "psnr_average": mean([one.course.average for one in found]),
+    }
+
+
+def _picture(
+    context: TaskContext, truths: Tensor, observed: list[Tensor], found: list[Fitted]
+) -> None:
+    from rbench_plugins.images.grid import Tile, grid
+
+    rows = []
+    for truth, shown, one in zip(truths[:4], observed, found, strict=False):
+        course = one.course
+        rows.append(
+            [
+                Tile(truth, "truth"),
+                Tile(shown, f"observed {course.observed:.2f} dB"),
+                Tile(one.last[0], f"last {course.current[-1]:.2f} dB"),
+                Tile(one.average[0], f"average {course.average[-1]:.2f} dB"),
+                Tile(one.oracle[0], f"oracle {max(course.current):.2f} dB"),
+            ]
+        )
+    caption = "truth, observation, and the network's outputs; the oracle is chosen by the truth"
+    context.artifacts.save("restoration.png", grid(rows), caption)
+
+
+COMPONENT = Task(
+    name="deep_image_prior",
+    summary="Denoise, inpaint or enlarge images by fitting a network from noise to each.",
+    run=run,
+    produces=RestorationOutcome,
+    options=DeepImagePriorOptions,
+    dataset="photographs",
+    metrics=("restoration",),
+    trains=lambda options: False,
+    labels=False,
+)

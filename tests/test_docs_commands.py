@@ -1,0 +1,85 @@
+"""Every command line in the documentation is executed, with small data in place of the reader's."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def commands(page: Path) -> list[str]:
+    """The lines of a page's ``sh`` blocks that call rbench, comments left out."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
+    lines = [line.split("  #")[0].strip() for block in blocks for line in block.splitlines()]
+    return [line for line in lines if line.startswith("rbench ")]
+
+
+def _images(folder: Path, count: int, size: int) -> None:
+    folder.mkdir(parents=True)
+    noise = np.random.default_rng(len(folder.name))
+    for index in range(count):
+        pixels = noise.integers(0, 255, (size, size, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{index:03}.png")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home folder with what the documentation calls ~/photos, ~/my-images, ~/pictures, ~/data."""
+    home = tmp_path_factory.mktemp("home")
+    _images(home / "photos", 4, 96)
+    for split, count in (("train", 12), ("test", 4)):
+        for name in ("cat", "dog"):
+            _images(home / "my-images" / split / name, count, 32)
+    _images(home / "pictures" / "content", 1, 96)
+    _images(home / "pictures" / "style", 1, 96)
+    (home / "data").mkdir()
+    return home
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "page",
+    [page for page in PAGES if commands(page) and "reference" not in page.parts],
+    ids=lambda page: page.relative_to(ROOT).as_posix(),
+)
+def test_command_lines(page: Path, home: Path, tmp_path: Path) -> None:
+    suites = re.findall(r"```toml\n(summary = .*?)```", page.read_text(encoding="utf-8"), re.S)
+    for suite in suites:
+        (tmp_path / "my_suite.toml").write_text(suite, encoding="utf-8")
+    environment = {
+        **os.environ,
+        "HOME": str(home),
+        "OMP_NUM_THREADS": "1",
+        "RBENCH_CACHE": str(home / "cache"),
+        "PYTHONPATH": os.pathsep.join(
+            [str(ROOT), str(ROOT / "plugins"), str(ROOT / "registry"), str(ROOT)]
+        ),
+    }
+    for line in commands(page):
+        line = line.replace("~/", f"{home}/")
+        if "results/RECORD.json" in line:
+            record = next((tmp_path / "results").glob("*.json"), None)
+            if record is None:
+                first = "run --model test_resnet --img-size 32 --epochs 1 --save-weights"
+                _call(shlex.split(first), tmp_path, environment)
+                record = next((tmp_path / "results").glob("*.json"))
+            line = line.replace("results/RECORD.json", str(record))
+        line = line.replace("leaderboards/records", str(ROOT / "leaderboards" / "records"))
+        line = line.replace("--output leaderboards", f"--output {ROOT / 'leaderboards'}")
+        _call(shlex.split(line)[1:], tmp_path, environment)
+
+
+def _call(words: list[str], folder: Path, environment: dict[str, str]) -> None:
+    command = [sys.executable, "-m", "rbench", *words]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, f"rbench {shlex.join(words)}\n{done.stderr[-2000:]}"

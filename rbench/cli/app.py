@@ -16,6 +16,7 @@ from rbench.cli import (
     new_plugin,
     plan,
     plot,
+    publish,
     run,
     submit,
     sweep,
@@ -67,6 +68,7 @@ _add("compare", compare.command, REPORT)
 _add("plot", plot.command, REPORT)
 _add("export", export.command, REPORT)
 _add("submit", submit.command, REPORT)
+_add("publish", publish.command, REPORT, publish.EPILOG)
 _add("list", components.list_command, LOOK_UP)
 _add("show", components.show_command, LOOK_UP)
 _add("plugins", components.plugins_command, LOOK_UP)

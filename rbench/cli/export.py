@@ -16,6 +16,15 @@ def command(
     data_dir: Annotated[
         str | None, typer.Option("--data-dir", help="where the data set's files are")
     ] = None,
+    push: Annotated[
+        str | None,
+        typer.Option(
+            "--push", metavar="user/name", help="upload the folder to this model repository"
+        ),
+    ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="with --push: do it; otherwise only list the files")
+    ] = False,
 ) -> None:
     """Write a run's network as a timm-loadable safetensors folder with a model card.
 
@@ -28,3 +37,10 @@ def command(
     done = export(record, output, Catalog.from_environment(), data_dir)
     typer.echo(f"{done.folder}: timm's {done.architecture}, logits within {done.moved:.1g}")
     typer.echo(done.opening)
+    if push is not None:
+        from rbench.report.publish import upload
+
+        for name in upload(output, push, "model", dry_run=not yes):
+            typer.echo(f"{'sent' if yes else 'would send'} {name} to {push}")
+        if not yes:
+            typer.echo("nothing was sent; add --yes to do it")

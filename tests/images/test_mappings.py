@@ -55,7 +55,7 @@ def test_grey_matched_networks_each_with_their_image() -> None:
             torch.testing.assert_close(images[i].double(), expected.clamp(0, 1), atol=1e-5, rtol=0)
 
 
-def test_the_fit_undoes_any_colour_map_and_nothing_else() -> None:
+def test_the_fit_undoes_any_color_map_and_nothing_else() -> None:
     mix = torch.tensor([[1.0, 2, 0], [0, -1, 3], [2, 0, 1]])
     mixed = torch.einsum("dc,bchw->bdhw", mix, INPUTS) + 4
     torch.testing.assert_close(mapping("affine_fit")(mixed, INPUTS), INPUTS, atol=1e-4, rtol=0)

@@ -20,7 +20,7 @@ CPU = torch.device("cpu")
 
 
 class Classifier(nn.Module):
-    """A small network that normalises inside and behaves differently in train mode."""
+    """A small network that normalizes inside and behaves differently in train mode."""
 
     def __init__(self, scale: float = 1.0) -> None:
         super().__init__()

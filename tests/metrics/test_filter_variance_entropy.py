@@ -18,8 +18,8 @@ from rbench import MetricContext, MetricValue, Outcome
 def brute_force(weight: Tensor) -> float:
     """The entropy from the eigenvalues of the kernels' covariance (not from singular values)."""
     kernels = weight.detach().double().numpy().reshape(-1, weight[0, 0].numel())
-    centred = kernels - kernels.mean(axis=0)
-    p = np.linalg.eigvalsh(centred.T @ centred).clip(min=0)
+    centered = kernels - kernels.mean(axis=0)
+    p = np.linalg.eigvalsh(centered.T @ centered).clip(min=0)
     p = p / p.sum()
     return -sum(x * math.log10(x) for x in p if x > 0)
 

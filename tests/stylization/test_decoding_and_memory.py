@@ -5,7 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 from rbench_plugins.stylization.decoding import Decode, fit_linear
-from rbench_plugins.stylization.evaluation import Judge, content_distances, style_distances
+from rbench_plugins.stylization.evaluation import (
+    ReferenceNetwork,
+    content_distances,
+    style_distances,
+)
 from rbench_plugins.stylization.memory import SHARE, Cost, batch_size
 from torch import nn
 
@@ -67,15 +71,15 @@ def test_a_network_without_a_decoder_is_refused() -> None:
 
 def test_judges_are_fixed_and_find_a_style_in_itself() -> None:
     style, other = images(2, 3, 32, 32), images(2, 3, 32, 32, seed=1) ** 4
-    judge = Judge(0)
+    judge = ReferenceNetwork(0)
     for kind in ("gram", "moments"):
         assert style_distances(style, style, judge, kind).tolist() == pytest.approx([0, 0])
         assert float(style_distances(other, style, judge, kind).min()) > 0.05
     torch.testing.assert_close(
         style_distances(other, style, judge, "gram"),
-        style_distances(other, style, Judge(0), "gram"),
+        style_distances(other, style, ReferenceNetwork(0), "gram"),
     )
-    different = style_distances(other, style, Judge(1), "gram")
+    different = style_distances(other, style, ReferenceNetwork(1), "gram")
     assert not torch.allclose(different, style_distances(other, style, judge, "gram"))
     # Where things are does not matter to a style, but does to a content.
     mirrored = style.flip(-1)

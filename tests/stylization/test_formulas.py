@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from rbench_plugins.stylization.closed_forms import match_moments, principal, whiten_colour
+from rbench_plugins.stylization.closed_forms import match_moments, principal, whiten_color
 from rbench_plugins.stylization.losses import (
     Statistics,
     bounded_distance,
@@ -42,7 +42,7 @@ def test_gram_is_the_sum_of_products_over_positions() -> None:
                 )
         np.testing.assert_allclose(gram(x)[p].numpy(), expected / 20, rtol=1e-12)
         np.testing.assert_allclose(
-            gram(x, centred=True)[p].numpy(), np.cov(flat(x, p), bias=True), rtol=1e-10
+            gram(x, centered=True)[p].numpy(), np.cov(flat(x, p), bias=True), rtol=1e-10
         )
 
 
@@ -80,9 +80,9 @@ def test_bounded_distance() -> None:
 def test_centred_gram_ignores_what_the_means_do_to_a_gram_matrix() -> None:
     a = features(1, 3, 8, 8)
     shifted = a + 100
-    centred = statistics(a, "gram", True), statistics(shifted, "gram", True)
-    torch.testing.assert_close(centred[0].parts[0], centred[1].parts[0], rtol=1e-9, atol=1e-9)
-    assert float(distance(centred[1], centred[0])[0]) > 1  # the means are a part of their own
+    centered = statistics(a, "gram", True), statistics(shifted, "gram", True)
+    torch.testing.assert_close(centered[0].parts[0], centered[1].parts[0], rtol=1e-9, atol=1e-9)
+    assert float(distance(centered[1], centered[0])[0]) > 1  # the means are a part of their own
 
 
 def test_content_loss_is_one_for_a_flat_map() -> None:
@@ -106,21 +106,21 @@ def test_a_flat_channel_stays_flat() -> None:
     assert float(matched[:, 1].mean()) == pytest.approx(float(style[:, 1].mean()))
 
 
-def test_whitening_and_colouring_gives_the_styles_mean_and_covariance() -> None:
+def test_whitening_and_coloring_gives_the_styles_mean_and_covariance() -> None:
     content, style = features(3, 4, 8, 7), features(3, 4, 6, 9, seed=1)
-    new = whiten_colour(content, style)
+    new = whiten_color(content, style)
     for p in range(3):
         np.testing.assert_allclose(
             np.cov(flat(new, p), bias=True), np.cov(flat(style, p), bias=True), rtol=1e-8
         )
         np.testing.assert_allclose(flat(new, p).mean(1), flat(style, p).mean(1), rtol=1e-9)
-    torch.testing.assert_close(whiten_colour(style, style), style, rtol=1e-8, atol=1e-8)
+    torch.testing.assert_close(whiten_color(style, style), style, rtol=1e-8, atol=1e-8)
 
 
 def test_whitening_of_a_degenerate_content_is_finite() -> None:
     content, style = features(1, 4, 8, 7), features(1, 4, 6, 9, seed=1)
     content[:, 3] = content[:, 2]
-    new = whiten_colour(content, style)
+    new = whiten_color(content, style)
     assert bool(new.isfinite().all())
     assert np.linalg.matrix_rank(np.cov(flat(new, 0)), tol=1e-6) == 3
 
@@ -128,7 +128,7 @@ def test_whitening_of_a_degenerate_content_is_finite() -> None:
 def test_principal_axes_rebuild_the_covariance() -> None:
     x = features(2, 4, 8, 7)
     axes = principal(x, 4)
-    torch.testing.assert_close(axes @ axes.mT, gram(x, centred=True))
+    torch.testing.assert_close(axes @ axes.mT, gram(x, centered=True))
     lengths = axes.square().sum(1)
     assert bool((lengths[:, :-1] >= lengths[:, 1:]).all())
     assert principal(x, 2).shape == (2, 4, 2)

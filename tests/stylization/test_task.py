@@ -124,7 +124,7 @@ def test_one_pair_is_also_saved_alone(rbench: Rbench, tmp_path: Path) -> None:
         (("--dataset-kwargs", "content=empty"), "content empty: the folder has no image"),
         (("--data-dir", "."), "has no folder content/"),
         (("--img-size", "9000"), "at most 8192 pixels a side"),
-        (("--in-chans", "1"), "content_style is in colour"),
+        (("--in-chans", "1"), "content_style is in color"),
         (("--task-kwargs", "ratio=-1"), "ratio = -1"),
         (("--task-kwargs", "style_layers=[6]"), "layers are 1 to 5"),
         (("--task-kwargs", "kernel=4"), "odd side"),
@@ -148,7 +148,7 @@ def test_bad_input(rbench: Rbench, tmp_path: Path, words: tuple[str, ...], line:
 
 
 def test_memory_is_estimated_first(rbench: Rbench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rbench_plugins.stylization.running.free_bytes", lambda device: 2**20)
+    monkeypatch.setattr("rbench_plugins.stylization.run.free_bytes", lambda device: 2**20)
     done = rbench(*WORDS, "--dataset-kwargs", "content=chelsea", "style=brick", "--img-size", "128")
     assert done.returncode == 2
     assert "128x128 pixels need about" in done.stderr

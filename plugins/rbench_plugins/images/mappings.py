@@ -35,9 +35,9 @@ class GreyMatched:
 
     def __init__(self, inputs: Tensor) -> None:
         planes = grey(inputs).flatten(0, -3)
-        centre = planes.mean((-2, -1), keepdim=True)
-        self.norms = torch.linalg.vector_norm(planes - centre, dim=(-2, -1)).tolist()
-        self.centres = centre[:, 0, 0]
+        center = planes.mean((-2, -1), keepdim=True)
+        self.norms = torch.linalg.vector_norm(planes - center, dim=(-2, -1)).tolist()
+        self.centers = center[:, 0, 0]
 
     def __call__(self, outputs: Tensor) -> Tensor:
         """Grey images (..., M, 1, H, W) of outputs (..., M, c, H, W)."""
@@ -46,15 +46,15 @@ class GreyMatched:
         for at, (output, image) in enumerate(pairs):
             index = at % len(self.norms)
             plane = grey(output)[0]
-            centred = torch.sub(plane, plane.mean(), out=image)
-            norm = float(torch.linalg.vector_norm(centred))
+            centered = torch.sub(plane, plane.mean(), out=image)
+            norm = float(torch.linalg.vector_norm(centered))
             if not 1e-15 < norm < 1e15:
                 # Outputs of deep random networks reach 1e17, and their squares overflow.
                 plane = plane / max(float(plane.abs().max()), TINY)
-                centred = torch.sub(plane, plane.mean(), out=image)
-                norm = max(float(torch.linalg.vector_norm(centred)), TINY)
+                centered = torch.sub(plane, plane.mean(), out=image)
+                norm = max(float(torch.linalg.vector_norm(centered)), TINY)
             scale = self.norms[index] / norm
-            torch.add(self.centres[index], centred, alpha=scale, out=image).clamp_(0, 1)
+            torch.add(self.centers[index], centered, alpha=scale, out=image).clamp_(0, 1)
         return images
 
 
@@ -74,23 +74,23 @@ def clamp(outputs: Tensor, inputs: Tensor) -> Tensor:
 
 
 def sigmoid(outputs: Tensor, inputs: Tensor) -> Tensor:
-    """The logistic function of the output, standardised over its channels together."""
+    """The logistic function of the output, standardized over its channels together."""
     spread, mean = torch.std_mean(outputs, (-3, -2, -1), correction=0, keepdim=True)
     return ((outputs - mean) / spread.clamp_min(TINY)).sigmoid()
 
 
 def affine_fit(outputs: Tensor, inputs: Tensor) -> Tensor:
-    """The least-squares affine colour map from output to input, image by image; clamped.
+    """The least-squares affine color map from output to input, image by image; clamped.
 
     **Fitted**: it looks at the input, so it measures how much of the image is there up to a
-    linear change of colours, and is no reconstruction.
+    linear change of colors, and is no reconstruction.
     """
     channels, size = outputs.shape[-3], outputs.shape[-2:]
     x = outputs.flatten(-2).double()
     y = inputs.flatten(-2).double()
-    centre, target = x.mean(-1, True), y.mean(-1, True)
-    x, y = x - centre, y - target
-    # Standardised first: outputs of a deep random network reach 1e17.
+    center, target = x.mean(-1, True), y.mean(-1, True)
+    x, y = x - center, y - target
+    # Standardized first: outputs of a deep random network reach 1e17.
     x = x / x.square().mean((-2, -1), keepdim=True).sqrt().clamp_min(1e-30)
     gram = x @ x.mT + 1e-9 * x.shape[-1] * torch.eye(channels, dtype=x.dtype, device=x.device)
     fitted = torch.linalg.solve(gram, x @ y.mT).mT @ x + target

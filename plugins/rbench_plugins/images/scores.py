@@ -19,7 +19,7 @@ Score = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
-class Scale:
+class ScoreInfo:
     """What a score is called, and which way is better."""
 
     name: str
@@ -49,10 +49,10 @@ def alike(outputs: Tensor, inputs: Tensor) -> tuple[Tensor, Tensor]:
     return grey(outputs), grey(inputs)
 
 
-def scored(
+def metric_values(
     outcome: ImagesOutcome,
     score: Score,
-    scale: Scale,
+    scale: ScoreInfo,
     seed: int,
     with_controls: bool,
     found: Tensor | None = None,
@@ -68,7 +68,7 @@ def scored(
 
 
 def value(
-    scale: Scale,
+    scale: ScoreInfo,
     suffix: str,
     found: Tensor,
     *,

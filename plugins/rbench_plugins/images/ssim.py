@@ -43,11 +43,11 @@ class Ssim:
             raise UserError(f"SSIM needs images of {WINDOW} pixels or more, not {width}x{height}")
         planes = inputs.detach().reshape(-1, height, width)
         # Images without their mean: moments of flat regions then keep their digits.
-        centre = planes.mean((-2, -1), keepdim=True)
-        self.planes = planes - centre
+        center = planes.mean((-2, -1), keepdim=True)
+        self.planes = planes - center
         self.mean = _blurred(self.planes)
         self.variance = _blurred(self.planes.square()) - self.mean.square()
-        self.level = self.mean + centre
+        self.level = self.mean + center
         self.level_squared = self.level.square().add_(K1**2)
 
     def __call__(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
@@ -74,17 +74,17 @@ class Ssim:
         scores = planes.new_zeros(2, len(planes))
         for at, plane in enumerate(planes):
             index = at % len(self.planes)
-            centre = plane.mean()
-            centred = torch.sub(plane, centre, out=own)
+            center = plane.mean()
+            centered = torch.sub(plane, center, out=own)
             # The constants of the formula go through the window with the products.
-            torch.addcmul(c2, centred, centred, out=squared)
-            torch.addcmul(half_c2, centred, self.planes[index], out=shared)
+            torch.addcmul(c2, centered, centered, out=squared)
+            torch.addcmul(half_c2, centered, self.planes[index], out=shared)
             for left, right, into in products:
                 torch.mm(left, right, out=into)
             mean, square, product = moments.unbind(1)
             covariance = product.addcmul_(mean, self.mean[index], value=-1)
             spread = square.addcmul_(mean, mean, value=-1).add_(self.variance[index])
-            level = mean.add_(centre)
+            level = mean.add_(center)
             scores[0, at] = self._mean(index, level, covariance, spread, scratch)
             if every_inverted or scores[0, at] < 0:
                 level, covariance = level.neg_().add_(1), covariance.neg_().add_(c2)

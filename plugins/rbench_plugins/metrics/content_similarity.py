@@ -1,4 +1,4 @@
-"""How much of the content is left: SSIM of grey images, and a distance of features."""
+"""How similar a picture is to its content: SSIM of grey images, and a distance of features."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from rbench import Metric, MetricContext, MetricValue, Options, StylizationOutco
 class ContentSimilarityOptions(Options):
     """Options of ``content_similarity``."""
 
-    judges: int = Field(3, ge=1, le=32, description="random networks that judge, always the same")
+    judges: int = Field(3, ge=1, le=32, description="random reference networks, always the same")
 
 
 def measure(
     outcome: StylizationOutcome, context: MetricContext, options: ContentSimilarityOptions
 ) -> Iterator[MetricValue]:
-    """``content_ssim`` (grey, Wang 2004) and ``content_distance`` at relu4_1 of the judges."""
+    """``content_ssim`` (grey, Wang 2004) and ``content_distance`` at relu4_1 of references."""
     import torch
 
     from rbench_plugins.images.ssim import Ssim, grey
     from rbench_plugins.stylization.evaluation import (
-        Judge,
+        ReferenceNetwork,
         by_pair,
         content_distances,
         standard_error,
     )
 
-    judges = [Judge(number).to(context.device) for number in range(options.judges)]
+    references = [ReferenceNetwork(number).to(context.device) for number in range(options.judges)]
     ssim: list[float] = []
     distance: list[float] = []
     for _, pictures, contents, _ in by_pair(outcome, context.device):
         ssim.append(float(Ssim(grey(contents))(grey(pictures))[0].mean()))
-        values = [content_distances(pictures, contents, judge) for judge in judges]
+        values = [content_distances(pictures, contents, reference) for reference in references]
         distance.append(float(torch.stack(values).mean()))
     for name, values_of, better in (
         ("content_ssim", ssim, True),

@@ -1,4 +1,4 @@
-"""What a network costs: numbers that learn, floating-point operations, memory."""
+"""What a network costs: learnable parameters, floating-point operations, memory."""
 
 from __future__ import annotations
 

@@ -23,12 +23,14 @@ def measure(
     outcome: ImagesOutcome, context: MetricContext, options: MseOptions
 ) -> Iterator[MetricValue]:
     """Mean over an image's values, then over images; where the output is grey, so is the input."""
-    from rbench_plugins.images.scores import Scale, scored
+    from rbench_plugins.images.scores import ScoreInfo, metric_values
 
     def score(image: Tensor, target: Tensor) -> Tensor:
         return (image - target).square().mean((1, 2, 3))
 
-    yield from scored(outcome, score, Scale("mse", "", False), context.seed, options.controls)
+    yield from metric_values(
+        outcome, score, ScoreInfo("mse", "", False), context.seed, options.controls
+    )
 
 
 COMPONENT = Metric(

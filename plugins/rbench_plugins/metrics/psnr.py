@@ -23,7 +23,7 @@ def measure(
     outcome: ImagesOutcome, context: MetricContext, options: PsnrOptions
 ) -> Iterator[MetricValue]:
     """Decibels, the mean over images; where the output is grey, so is the input."""
-    from rbench_plugins.images.scores import Scale, scored
+    from rbench_plugins.images.scores import ScoreInfo, metric_values
 
     def score(image: Tensor, target: Tensor) -> Tensor:
         from torchmetrics.functional.image import peak_signal_noise_ratio
@@ -32,7 +32,9 @@ def measure(
             image, target, data_range=1.0, dim=(1, 2, 3), reduction="none"
         )
 
-    yield from scored(outcome, score, Scale("psnr", "dB", True), context.seed, options.controls)
+    yield from metric_values(
+        outcome, score, ScoreInfo("psnr", "dB", True), context.seed, options.controls
+    )
 
 
 COMPONENT = Metric(

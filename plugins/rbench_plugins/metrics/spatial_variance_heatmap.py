@@ -2,7 +2,7 @@
 
 Each layer's filters in effect are divided by the standard deviation of that layer's weight and
 stacked over all layers of one kernel size to (k, k, N); the heatmap is the variance over N.
-Learned 9 x 9 filters vary in the centre, combinations of i.i.d. filters equally everywhere.
+Learned 9 x 9 filters vary in the center, combinations of i.i.d. filters equally everywhere.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ NAME = "spatial_variance_heatmap"
 
 
 def measure(outcome: Outcome, context: MetricContext, options: NoOptions) -> list[MetricValue]:
-    """For each kernel size: the centre's variance over the mean one (1: uniform).
+    """For each kernel size: the center's variance over the mean one (1: uniform).
 
     ``details`` has the heatmap, k rows of k numbers, and the layers it comes from.
     """
@@ -55,6 +55,6 @@ def heatmap(weights: list[Tensor]) -> Tensor:
 
 COMPONENT = Metric(
     name=NAME,
-    summary="Variance of each kernel tap over all layers (P2 Fig 8b); centre over mean.",
+    summary="Variance of each kernel tap over all layers (P2 Fig 8b); center over mean.",
     measure=measure,
 )

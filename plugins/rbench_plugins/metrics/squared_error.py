@@ -16,10 +16,10 @@ def measure(
     Of the output itself, before any mapping. Nothing where the network was not trained: the
     scale of a random network's output means nothing.
     """
-    from rbench_plugins.images.scores import Scale, value
+    from rbench_plugins.images.scores import ScoreInfo, value
 
     for split, errors in outcome.losses.items():
-        yield value(Scale("squared_error", "", False), f"_{split}", errors[None])
+        yield value(ScoreInfo("squared_error", "", False), f"_{split}", errors[None])
 
 
 COMPONENT = Metric(

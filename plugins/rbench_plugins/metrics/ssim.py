@@ -33,23 +33,23 @@ def measure(
     """
     import torch
 
-    from rbench_plugins.images.scores import Scale, scored, scores, value
+    from rbench_plugins.images.scores import ScoreInfo, metric_values, scores, value
     from rbench_plugins.images.ssim import Ssim, grey
 
-    judge = Ssim(grey(outcome.inputs))
+    reference = Ssim(grey(outcome.inputs))
     plain: list[Tensor] = []
 
     def paper(image: Tensor, _: Tensor) -> Tensor:
-        inverted_where_negative, as_it_is = judge.of_paper(grey(image))
+        inverted_where_negative, as_it_is = reference.of_paper(grey(image))
         plain.append(as_it_is)
         return inverted_where_negative
 
     found = scores(outcome, paper)
     uninverted = torch.stack(plain)
-    scale = Scale("ssim", "", True)
-    yield from scored(outcome, paper, scale, context.seed, options.controls, found)
+    scale = ScoreInfo("ssim", "", True)
+    yield from metric_values(outcome, paper, scale, context.seed, options.controls, found)
     yield value(scale, "_uninverted", uninverted)
-    share = value(Scale("ssim_inverted", "share", False), "_share", (uninverted < 0).double())
+    share = value(ScoreInfo("ssim_inverted", "share", False), "_share", (uninverted < 0).double())
     yield share.model_copy(update={"higher_is_better": None})
     _save_nearest(outcome, context, found, options.nearest)
 

@@ -1,4 +1,4 @@
-"""How far a picture's style is from the style image's, in networks that no method optimises."""
+"""Distance of a picture's style to the style image's, in networks that no method optimizes."""
 
 from __future__ import annotations
 
@@ -12,44 +12,44 @@ from rbench import Metric, MetricContext, MetricValue, Options, StylizationOutco
 class StyleDistanceOptions(Options):
     """Options of ``style_distance``."""
 
-    judges: int = Field(3, ge=1, le=32, description="random networks that judge, always the same")
+    judges: int = Field(3, ge=1, le=32, description="random reference networks, always the same")
 
 
 def measure(
     outcome: StylizationOutcome, context: MetricContext, options: StyleDistanceOptions
 ) -> Iterator[MetricValue]:
-    """``style_gram`` and ``style_moment``: bounded relative distances: 0 is the style itself,
-    1 is unrelated.
+    """``style_gram`` and ``style_moment``: bounded relative distances, 0 for the style itself and
+    1 for unrelated images.
 
-    ``style_gram_content`` is the distance at which the untouched contents lie: a method that is
-    above it has gone away from the style. Uncertainty: standard error over pairs.
+    ``style_gram_content`` is the distance of the unchanged contents: a method with a larger one
+    has moved away from the style. Uncertainty: standard error over pairs.
     """
     import torch
 
     from rbench_plugins.stylization.evaluation import (
-        Judge,
+        ReferenceNetwork,
         by_pair,
         standard_error,
         style_distances,
     )
 
-    judges = [Judge(number).to(context.device) for number in range(options.judges)]
+    references = [ReferenceNetwork(number).to(context.device) for number in range(options.judges)]
     found: dict[str, list[float]] = {"gram": [], "moments": [], "content": []}
     spread: list[float] = []
     for _, pictures, contents, styles in by_pair(outcome, context.device):
-        per_judge = []
+        per_network = []
         for name, images, kind in (
             ("gram", pictures, "gram"),
             ("moments", pictures, "moments"),
             ("content", contents[:1], "gram"),
         ):
             against = styles[: len(images)]
-            judged = torch.stack([style_distances(images, against, j, kind) for j in judges])
-            found[name].append(float(judged.mean()))
+            distances = torch.stack([style_distances(images, against, j, kind) for j in references])
+            found[name].append(float(distances.mean()))
             if name == "gram":
-                per_judge = judged.mean(1).tolist()
-        if len(judges) > 1:
-            spread.append(float(torch.tensor(per_judge).std()))
+                per_network = distances.mean(1).tolist()
+        if len(references) > 1:
+            spread.append(float(torch.tensor(per_network).std()))
     for name, key in (
         ("style_gram", "gram"),
         ("style_moment", "moments"),

@@ -1,4 +1,4 @@
-"""What a stylized picture takes: seconds, and passes through a network."""
+"""The cost of a stylized picture: seconds, and passes through a network."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from rbench import Metric, MetricContext, MetricValue, StylizationOutcome
 def measure(
     outcome: StylizationOutcome, context: MetricContext, options: Any
 ) -> Iterator[MetricValue]:
-    """``seconds_per_image`` by this machine, ``passes_per_image`` anywhere.
+    """``seconds_per_image`` on this machine, ``passes_per_image`` on any.
 
-    A pass is one way, forth or back, through encoder, decoder or loss network; they are of
-    different cost, so seconds decide.
+    A pass is one forward or backward pass through encoder, decoder or loss network. Passes
+    differ in cost, so compare seconds where the machine is the same.
     """
     n = outcome.outputs.shape[0] * outcome.outputs.shape[1]
     yield MetricValue(
@@ -34,7 +34,7 @@ def measure(
 
 COMPONENT = Metric(
     name="stylization_cost",
-    summary="Seconds and network passes a stylized picture.",
+    summary="Seconds and network passes per stylized picture.",
     measure=measure,
     reads=StylizationOutcome,
 )

@@ -1,4 +1,4 @@
-"""How different the pictures are that several random networks make of one pair (P1 Fig 17)."""
+"""How much the pictures that several random networks make of one pair differ (P1 Fig 17)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def measure(
 ) -> Iterator[MetricValue]:
     """``diversity_rms`` (of pixels in [0, 1]) and ``diversity_ssim`` (1 - SSIM of grey pictures).
 
-    Means over all pairs of networks and all pairs of images; nothing where there is one network.
+    Means over all pairs of networks and all pairs of images; no value for a single network.
     """
     from rbench_plugins.images.ssim import Ssim, grey
     from rbench_plugins.stylization.evaluation import standard_error

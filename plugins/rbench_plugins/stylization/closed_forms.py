@@ -1,4 +1,4 @@
-"""The feed-forward transformations of a feature vector: no step of optimisation at all."""
+"""The feed-forward transformations of a feature vector: no step of optimization at all."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ def match_moments(content: Tensor, style: Tensor) -> Tensor:
     Both (P, N, h, w); their sizes may differ. A flat channel of the content stays flat.
     """
     spread, mean = torch.std_mean(content, (-2, -1), correction=0, keepdim=True)
-    wanted, centre = torch.std_mean(style, (-2, -1), correction=0, keepdim=True)
+    wanted, center = torch.std_mean(style, (-2, -1), correction=0, keepdim=True)
     scale = torch.where(spread > 0, wanted / spread.clamp_min(1e-30), 0.0)
-    return (content - mean) * scale + centre
+    return (content - mean) * scale + center
 
 
-def whiten_colour(content: Tensor, style: Tensor) -> Tensor:
+def whiten_color(content: Tensor, style: Tensor) -> Tensor:
     """``content`` with the mean and the whole covariance of ``style`` (WCT, Li 2017).
 
     Both (P, N, h, w); their sizes may differ. C_s^(1/2) C_c^(-1/2) (v - mean_c) + mean_s, over
     the directions in which the content varies; in the others there is nothing to scale.
     """
     x, y = content.flatten(2).double(), style.flatten(2).double()
-    mean, centre = x.mean(-1, keepdim=True), y.mean(-1, keepdim=True)
-    x, y = x - mean, y - centre
+    mean, center = x.mean(-1, keepdim=True), y.mean(-1, keepdim=True)
+    x, y = x - mean, y - center
     whiten = _power(x @ x.mT / x.shape[-1], -0.5)
-    colour = _power(y @ y.mT / y.shape[-1], 0.5)
-    return (colour @ (whiten @ x) + centre).unflatten(-1, content.shape[-2:]).to(content.dtype)
+    color = _power(y @ y.mT / y.shape[-1], 0.5)
+    return (color @ (whiten @ x) + center).unflatten(-1, content.shape[-2:]).to(content.dtype)
 
 
 def principal(features: Tensor, count: int) -> Tensor:

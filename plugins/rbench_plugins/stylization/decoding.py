@@ -45,24 +45,24 @@ def fit_linear(maps: list[Tensor], images: list[Tensor], ridge: float = 1e-3) ->
     """
     x = torch.cat([m.flatten(2) for m in maps], -1).double()
     y = torch.cat([i.flatten(2) for i in images], -1).double()
-    mean, centre = x.mean(-1, keepdim=True), y.mean(-1, keepdim=True)
+    mean, center = x.mean(-1, keepdim=True), y.mean(-1, keepdim=True)
     x = x - mean
     size = x.square().mean((-2, -1), keepdim=True).sqrt().clamp_min(1e-30)
     x = x / size  # outputs of deep random networks may be of any magnitude
     eye = torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
-    weight = torch.linalg.solve(x @ x.mT / x.shape[-1] + ridge * eye, x @ (y - centre).mT)
+    weight = torch.linalg.solve(x @ x.mT / x.shape[-1] + ridge * eye, x @ (y - center).mT)
     weight = weight.mT / x.shape[-1] / size
-    return Linear(weight.float(), (centre - weight @ mean).float())
+    return Linear(weight.float(), (center - weight @ mean).float())
 
 
 class Decode:
     """V -> images in [0, 1], by a mapping that is fixed before anything is stylized.
 
     ``minmax``: the output's smallest value to 0, its largest to 1. ``affine_content``,
-    ``affine_style``, ``affine``: the 3x4 colour map that takes the DCN's own reconstruction of the
+    ``affine_style``, ``affine``: the 3x4 color map that takes the DCN's own reconstruction of the
     content, the style, or both nearest to those images. ``readout``: the same from the maps before
     the DCN's last convolution, which stands in for it: a wide random DCN tends to a grey image
-    (Theorem 1), and no map of its three outputs can bring back colours that are not there.
+    (Theorem 1), and no map of its three outputs can bring back colors that are not there.
     """
 
     def __init__(self, network: nn.Module, mapping: MappingName) -> None:

@@ -1,4 +1,4 @@
-"""Judges of stylization: fixed networks that no method optimises, the same for every run."""
+"""Reference networks for stylization: fixed, optimized by no method, the same for every run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rbench import StylizationOutcome, generator
-from rbench_plugins.stylization.loss_network import Calibration, LossNetwork, standardising
+from rbench_plugins.stylization.loss_network import Calibration, LossNetwork, standardizing
 from rbench_plugins.stylization.losses import bounded_distance, content_loss, statistics
 
 STEM = 48
@@ -20,10 +20,10 @@ CONTENT_LAYER = 3
 """Index of relu4_1 among relu1_1 ... relu5_1."""
 
 
-class Judge(nn.Module):
+class ReferenceNetwork(nn.Module):
     """A random VGG with one convolution a block; ``number`` is its only seed.
 
-    Images (P, 3, H, W) in [0, 1] -> relu1_1 ... relu5_1, standardised before each ReLU by the
+    Images (P, 3, H, W) in [0, 1] -> relu1_1 ... relu5_1, standardized before each ReLU by the
     image that it is calibrated on.
     """
 
@@ -37,7 +37,7 @@ class Judge(nn.Module):
     def calibrated(self, images: Tensor) -> tuple[Tensor, Tensor, Calibration]:
         """Shift, scale of the stem and the rest's calibration on ``images``."""
         x = self._stem(images)
-        mean, scale = standardising(x)
+        mean, scale = standardizing(x)
         return mean, scale, self.blocks.calibrate(((x - mean) * scale).relu())
 
     def forward(
@@ -54,10 +54,12 @@ class Judge(nn.Module):
 
 
 @torch.no_grad()
-def style_distances(images: Tensor, styles: Tensor, judge: Judge, kind: str) -> Tensor:
+def style_distances(
+    images: Tensor, styles: Tensor, reference: ReferenceNetwork, kind: str
+) -> Tensor:
     """(P,): mean over five layers of the bounded distance of ``images`` to ``styles``."""
-    calibration = judge.calibrated(styles)
-    found, wanted = judge(images, calibration), judge(styles, calibration)
+    calibration = reference.calibrated(styles)
+    found, wanted = reference(images, calibration), reference(styles, calibration)
     layers = [
         bounded_distance(statistics(a, kind, True), statistics(b, kind, True))
         for a, b in zip(found, wanted, strict=True)
@@ -66,10 +68,10 @@ def style_distances(images: Tensor, styles: Tensor, judge: Judge, kind: str) -> 
 
 
 @torch.no_grad()
-def content_distances(images: Tensor, contents: Tensor, judge: Judge) -> Tensor:
+def content_distances(images: Tensor, contents: Tensor, reference: ReferenceNetwork) -> Tensor:
     """(P,): relative squared distance at relu4_1, calibrated on the contents."""
-    calibration = judge.calibrated(contents)
-    found, wanted = judge(images, calibration), judge(contents, calibration)
+    calibration = reference.calibrated(contents)
+    found, wanted = reference(images, calibration), reference(contents, calibration)
     return content_loss(found[CONTENT_LAYER], wanted[CONTENT_LAYER])
 
 

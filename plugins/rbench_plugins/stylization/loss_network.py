@@ -30,11 +30,11 @@ class Calibration:
         return Calibration([s[index] for s in self.shifts], [s[index] for s in self.scales])
 
 
-def standardising(x: Tensor) -> tuple[Tensor, Tensor]:
+def standardizing(x: Tensor) -> tuple[Tensor, Tensor]:
     """Shift and scale (P, N, 1, 1) that give each channel of (P, N, h, w) mean 0 and std 1.
 
     Channels that vary less than half of the layer's mean are scaled like that half: on a grey
-    style those that see colour would be scaled up to noise.
+    style those that see color would be scaled up to noise.
     """
     spread, mean = torch.std_mean(x, (-2, -1), correction=0, keepdim=True)
     return mean, 1 / spread.maximum(0.5 * spread.mean(1, keepdim=True) + 1e-12)
@@ -44,8 +44,8 @@ class LossNetwork(nn.Module):
     """Pool, then convolution and ReLU as often as ``convs`` says: for each block 2 to 5.
 
     Features (P, N, h, w) -> what each block's *first* ReLU yields (relu2_1 ... relu5_1), where
-    Gatys takes the style. Kernels slide over edges that are continued (not zeros, which a random
-    network takes for the strongest edge of all). Nothing in it learns.
+    Gatys takes the style. Edges are repeated outwards, since a random network takes a frame of
+    zeros for the strongest edge of all; ``zero_padding`` is VGG's own. Nothing in it learns.
     """
 
     def __init__(
@@ -56,9 +56,12 @@ class LossNetwork(nn.Module):
         kernel: int,
         pooling: Literal["average", "max"],
         seed: int,
+        *,
+        zero_padding: bool = False,
     ) -> None:
         super().__init__()
         self.convs, self.pooling = tuple(convs), pooling
+        self.padding_mode = "constant" if zero_padding else "replicate"
         self.padding = kernel // 2
         draw = generator(seed, "stylization", "loss network")
         for block, width, count in zip(BLOCKS, widths, convs, strict=True):
@@ -88,7 +91,7 @@ class LossNetwork(nn.Module):
 
     @torch.no_grad()
     def calibrate(self, features: Tensor) -> Calibration:
-        """Shifts and scales that :func:`standardising` finds, as if ``features`` were alone.
+        """Shifts and scales that :func:`standardizing` finds, as if ``features`` were alone.
 
         Before the ReLU, layer by layer. Random ReLU layers add up to nearly the same positive map
         in every channel; calibrated, half of each is active and they tell structures apart.
@@ -100,32 +103,34 @@ class LossNetwork(nn.Module):
             x = self._pool(x)
             for index in range(1, count + 1):
                 x = self._conv(x, block, index)
-                shift, scale = standardising(x)
+                shift, scale = standardizing(x)
                 shifts.append(shift)
                 scales.append(scale)
                 x = ((x - shift) * scale).relu()
         return Calibration(shifts, scales)
 
-    def forward(self, features: Tensor, calibration: Calibration | None = None) -> list[Tensor]:
-        """Four maps, the coarsest last."""
+    def forward(
+        self, features: Tensor, calibration: Calibration | None = None, *, every: bool = False
+    ) -> list[Tensor]:
+        """Four maps, the coarsest last; with ``every`` what each convolution's ReLU yields."""
         x, taken, layer = features, [], 0
         for block, count in zip(BLOCKS, self.convs, strict=True):
             x = self._pool(x)
             for index in range(1, count + 1):
-                if index > 1 and block == BLOCKS[-1]:
-                    break  # nobody looks behind relu5_1
+                if index > 1 and block == BLOCKS[-1] and not every:
+                    break  # no loss uses the layers after relu5_1
                 x = self._conv(x, block, index)
                 if calibration is not None:
                     scale = calibration.scales[layer]
                     x = torch.addcmul(-calibration.shifts[layer] * scale, x, scale)
                 x = x.relu()
                 layer += 1
-                if index == 1:
+                if index == 1 or every:
                     taken.append(x)
         return taken
 
     def _conv(self, x: Tensor, block: int, index: int) -> Tensor:
-        x = F.pad(x, (self.padding,) * 4, mode="replicate")
+        x = F.pad(x, (self.padding,) * 4, mode=self.padding_mode)
         return F.conv2d(
             x, self.get_buffer(f"conv{block}_{index}"), self.get_buffer(f"bias{block}_{index}")
         )

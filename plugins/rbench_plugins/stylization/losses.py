@@ -11,14 +11,14 @@ from torch import Tensor
 TINY = 1e-20
 
 
-def gram(features: Tensor, centred: bool = False) -> Tensor:
-    """(P, N, h, w) -> F F^T / (h w), (P, N, N); ``centred`` takes off the channels' means first.
+def gram(features: Tensor, centered: bool = False) -> Tensor:
+    """(P, N, h, w) -> F F^T / (h w), (P, N, N); ``centered`` takes off the channels' means first.
 
-    Centred it is the covariance: Gram matrices of random ReLU features are dominated by the
+    Centered it is the covariance: Gram matrices of random ReLU features are dominated by the
     channels' means, which say little of a texture.
     """
     x = features.flatten(2)
-    if centred:
+    if centered:
         x = x - x.mean(-1, keepdim=True)
     return x @ x.mT / x.shape[-1]
 
@@ -40,13 +40,13 @@ class Statistics:
         return Statistics(tuple(part[index] for part in self.parts))
 
 
-def statistics(features: Tensor, kind: str, centred: bool) -> Statistics:
+def statistics(features: Tensor, kind: str, centered: bool) -> Statistics:
     """``kind`` ``gram``: the Gram matrix, or covariance and means; ``moments``: means and stds."""
     if kind == "moments":
         return Statistics(moments(features))
-    if not centred:
+    if not centered:
         return Statistics((gram(features),))
-    return Statistics((gram(features, centred=True), features.mean((-2, -1))))
+    return Statistics((gram(features, centered=True), features.mean((-2, -1))))
 
 
 def distance(found: Statistics, wanted: Statistics) -> Tensor:
@@ -63,7 +63,7 @@ def distance(found: Statistics, wanted: Statistics) -> Tensor:
 
 
 def bounded_distance(a: Statistics, b: Statistics) -> Tensor:
-    """Squared differences over the sum of both squares, meaned over parts: (P,).
+    """Squared differences over the sum of both squares, averaged over parts: (P,).
 
     0 for equal ones, 1 for unrelated ones or where one is far larger, at most 2. For judging: a
     content of strong contrast is not a thousand times further from a faint texture than another.
@@ -87,5 +87,5 @@ def content_loss(features: Tensor, wanted: Tensor) -> Tensor:
     P1's equation 3 up to a factor: 1 is the distance of a map that is flat.
     """
     difference = (features - wanted).flatten(1).square().sum(1)
-    centred = (wanted - wanted.mean((-2, -1), keepdim=True)).flatten(1).square().sum(1)
-    return difference / (centred + TINY)
+    centered = (wanted - wanted.mean((-2, -1), keepdim=True)).flatten(1).square().sum(1)
+    return difference / (centered + TINY)

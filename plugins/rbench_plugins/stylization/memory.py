@@ -1,4 +1,4 @@
-"""How much memory a pair takes, said before it is taken."""
+"""Estimates the memory that a pair needs before it is allocated."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from rbench import UserError
 COPIES = 12
 """Maps of the size of V that are alive at once: start, coefficients, gradients, Adam's moments."""
 KEPT = 7
-"""Maps that each convolution of the loss network keeps for the way back."""
+"""Maps that each convolution of the loss network keeps for the backward pass."""
 SHARE = 0.7
-"""Of what is free, what one batch may take."""
+"""Share of the free memory that one batch may use."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Cost:
     stride: int
     widths: Sequence[int]
     convs: Sequence[int]
-    optimised: bool
+    optimized: bool
     margin: int = 0
 
     def bytes(self, content: tuple[int, int], style: tuple[int, int]) -> int:
@@ -35,10 +35,10 @@ class Cost:
         pixels = (content[0] + edges) * (content[1] + edges)
         both = pixels + (style[0] + edges) * (style[1] + edges)
         # Encoding and the fit of the mapping hold maps of both images in double precision;
-        # the optimisation comes after.
+        # the optimization comes after.
         fit = self.features * 8 * both / self.stride**2
         steps = 0.0
-        if self.optimised:
+        if self.optimized:
             steps = COPIES * self.features * pixels / self.stride**2
             for block, (width, count) in enumerate(zip(self.widths, self.convs, strict=True), 1):
                 steps += KEPT * width * count * pixels / (self.stride * 2**block) ** 2
@@ -55,7 +55,7 @@ class Cost:
 
 
 def free_bytes(device: torch.device) -> int:
-    """Memory that is free where the work is done."""
+    """Free memory of the device."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     import psutil

@@ -2,35 +2,53 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from rbench import Options
+from rbench import Options, UserError
+
+LITERAL: dict[str, Any] = {
+    "centred": False,
+    "mapping": "minmax",
+    "levels": (0,),
+    "components": 0,
+    "widths": (128, 256, 512, 512),
+    "convs": (2, 3, 3, 3),
+    "kernel": 3,
+    "pooling": "max",
+    "calibrate": False,
+    "margin": 0,
+}
+"""What P1 says of FVT, or VGG16 implies: Conv2 to Conv5 as they are, every entry of the feature
+vector free, the random decoder's own output."""
 
 
 class StylizationOptions(Options):
-    """Options of the task ``stylization``; the suite p1_fig9_17 says what led to the defaults."""
+    """Options of the task ``stylization``; the suite p1_fig9_17 explains the defaults."""
 
-    method: Literal["fvt", "gatys", "adain", "wct"] = Field(
+    method: Literal["fvt", "fvt_literal", "gatys", "adain", "wct"] = Field(
         "fvt",
-        description="fvt: optimise the feature vector (P1); gatys: optimise the image; adain, wct: "
-        "match channel moments or the whole covariance in closed form",
+        description="fvt_literal: optimize the feature vector as P1 describes it; fvt: rbench's "
+        "tuned variant of that; gatys: optimize the image; adain, wct: match channel moments or "
+        "the whole covariance in closed form",
     )
     ratio: float = Field(30.0, ge=0, description="beta / alpha: weight of style over content")
-    steps: int = Field(100, ge=0, le=100_000, description="of the optimiser")
+    steps: int = Field(100, ge=0, le=100_000, description="optimizer steps")
     opt: Literal["adam", "lbfgs"] = "adam"
-    lr: float | None = Field(None, gt=0, description="none: the method's own")
+    lr: float | None = Field(None, gt=0, description="learning rate; none: the method's own")
     style_loss: Literal["gram", "moments"] = Field(
         "gram", description="Gram matrices, or channel means and standard deviations"
     )
-    centred: bool = Field(True, description="Gram matrices of centred features, means beside them")
+    centred: bool = Field(True, description="Gram matrices of centered features, means beside them")
     style_layers: tuple[int, ...] = Field(
         (2, 3, 4, 5), description="1: the feature vector, 2 to 5: first ReLU of Conv2 to Conv5"
     )
     content_layer: int = Field(4, ge=1, le=5, description="where the content loss is taken")
-    start: Literal["content", "adain", "wct"] = Field(
-        "wct", description="the feature vector that fvt starts from"
+    start: Literal["content", "adain", "wct", "noise"] = Field(
+        "wct",
+        description="the feature vector that fvt starts from; fvt_literal starts from noise, if "
+        "asked to, or else from the content's",
     )
     mapping: Literal["readout", "affine", "affine_style", "affine_content", "minmax"] = Field(
         "readout", description="how the random DCN's output becomes an image"
@@ -39,7 +57,9 @@ class StylizationOptions(Options):
         None, description="resolutions 1/2^l of the corrections; (0,): each value moves alone"
     )
     components: int = Field(
-        6, ge=0, description="fvt moves along so many principal axes of the style; 0: all channels"
+        6,
+        ge=0,
+        description="principal axes of the style that fvt moves along; 0: all channels",
     )
     widths: tuple[int, int, int, int] = Field(
         (48, 64, 96, 96), description="channels of the loss network's Conv2 to Conv5"
@@ -55,11 +75,25 @@ class StylizationOptions(Options):
     loss_weights: str = Field(
         "random", description="random, pretrained, or a .safetensors file of a VGG16 classifier"
     )
-    margin: int = Field(8, ge=0, le=256, description="pixels mirrored around, cut off at the end")
+    margin: int = Field(8, ge=0, le=256, description="pixels of mirrored border, cropped after")
     networks: int = Field(
-        1, ge=1, le=64, description="random networks, a picture of each pair by each"
+        1, ge=1, le=64, description="random networks; each makes a picture of every pair"
     )
-    batch: int = Field(4, ge=1, le=256, description="pairs at once, fewer where memory is short")
+    batch: int = Field(4, ge=1, le=256, description="pairs per batch, fewer if memory is short")
+
+    def effective(self) -> StylizationOptions:
+        """These options with what ``fvt_literal`` fixes. UserError where one was given."""
+        if self.method != "fvt_literal":
+            return self
+        for name, value in LITERAL.items():
+            if name in self.model_fields_set and getattr(self, name) != value:
+                raise UserError(
+                    f"method=fvt_literal fixes {name} to {value}; method=fvt takes other values"
+                )
+        start = "noise" if self.start == "noise" else "content"
+        if "start" in self.model_fields_set and self.start not in ("noise", "content"):
+            raise UserError(f"method=fvt_literal starts from content or noise, not {self.start}")
+        return self.model_copy(update={**LITERAL, "start": start})
 
     @field_validator("style_layers", "levels")
     @classmethod

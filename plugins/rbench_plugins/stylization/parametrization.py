@@ -1,4 +1,4 @@
-"""What the optimiser moves: a sum of coarse-to-fine corrections to a starting point."""
+"""What the optimizer moves: a sum of coarse-to-fine corrections to a starting point."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Corrections(nn.Module):
     ``start`` (P, N, h, w); z_l is (P, K, h/2^l, w/2^l), zero at first; ``axes`` (P, N, K) turn K
     coefficients into N channels, and None leaves K = N; ``scale`` (P, 1, 1, 1) is their unit.
     With levels (0,) and no axes every entry moves by itself, as in P1 and in Gatys; then what a
-    random network's pools cannot see is free to be noise. Coarser levels make the correction
-    smooth; principal axes of the style's features keep it among features that images have, each
-    scaled to its own spread.
+    random network's pools do not resolve is free to become noise. Coarser levels make the
+    correction smooth; principal axes of the style's features, each scaled to its own standard
+    deviation, restrict it to features that occur in images.
     """
 
     start: Tensor

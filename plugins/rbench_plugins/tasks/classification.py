@@ -1,4 +1,4 @@
-"""Train a classifier on the train split, judge it on the test split."""
+"""Train a classifier on the train split and evaluate it on the test split."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class ClassificationOptions(Options):
     """Options of the task ``classification``."""
 
-    train: bool = Field(True, description="false: judge the network as it was built")
+    train: bool = Field(True, description="false: evaluate the network as it was built")
 
 
 def run(context: TaskContext, options: ClassificationOptions) -> ClassificationOutcome:
@@ -27,7 +27,7 @@ def run(context: TaskContext, options: ClassificationOptions) -> ClassificationO
 
     data = context.data
     if data.test is None or data.test.labels is None:
-        raise UserError(f"the dataset {data.name} has no labelled test images")
+        raise UserError(f"the dataset {data.name} has no labeled test images")
     classifier = Normalized(context.network, data.mean, data.std).to(context.device)
     evaluation = Evaluation(classifier, context)
     history: dict[str, list[float]] = {}
@@ -122,7 +122,7 @@ class Loss:
 
 COMPONENT = Task(
     name="classification",
-    summary="Train a classifier by a recipe and judge it on the whole test split.",
+    summary="Train a classifier by a recipe and evaluate it on the whole test split.",
     run=run,
     produces=ClassificationOutcome,
     options=ClassificationOptions,

@@ -1,4 +1,4 @@
-"""``forward``: images through the network as it was built, and nothing else."""
+"""``forward``: run images through the network as it was built, without training."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 def run(context: TaskContext, options: NoOptions) -> ImagesOutcome:
     """Every test image once, in order; no training, no labels.
 
-    ``outputs`` are the network's, stretched image by image to [0, 1]; metrics that want them as
-    they are ask the network. UserError where it yields no images.
+    ``outputs`` are the network's, each stretched to [0, 1]; metrics that need the unscaled output
+    run the network themselves. UserError if the network does not return images.
     """
     import torch
 
@@ -22,7 +22,7 @@ def run(context: TaskContext, options: NoOptions) -> ImagesOutcome:
 
     data, network = context.data, context.network.eval().to(context.device)
     if data.test is None:
-        raise UserError(f"the data set {data.name} has no test images")
+        raise UserError(f"the dataset {data.name} has no test images")
     inputs, outputs = [], []
     with context.clock.phase("forward", len(data.test)), torch.no_grad():
         for batch in data.test.batches(8, context.device):

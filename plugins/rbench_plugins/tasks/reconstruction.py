@@ -25,8 +25,8 @@ CURVE = 200
 class ReconstructionOptions(Options):
     """Options of ``reconstruction``."""
 
-    train: bool = Field(False, description="train what is not frozen (the DCN) before judging")
-    networks: int = Field(1, ge=1, le=10_000, description="random networks drawn and judged")
+    train: bool = Field(False, description="train what is not frozen (the DCN) first")
+    networks: int = Field(1, ge=1, le=10_000, description="random networks to draw and measure")
     mapping: Mapping | None = Field(
         None, description="output to image; none: clamp if trained, else grey_matched"
     )
@@ -57,7 +57,7 @@ def run(context: TaskContext, options: ReconstructionOptions) -> ReconstructionO
             f"networks={options.networks} is for networks that are random throughout, not trained"
         )
     if data.test is None:
-        raise UserError(f"the data set {data.name} has no test images")
+        raise UserError(f"the dataset {data.name} has no test images")
     inputs, names = load(data.test, evenly(len(data.test), options.images))
     name: Mapping = options.mapping or ("clamp" if options.train else "grey_matched")
     others = options.compare
@@ -187,11 +187,11 @@ def _picture(context: TaskContext, outcome: ReconstructionOutcome) -> None:
     inputs, raw = outcome.inputs[:count], outcome.raw[:count]
     shown = [outcome.mapping]
     shown += [name for name in ("minmax", "affine_fit") if name in outcome.compare]
-    judge = Ssim(grey(inputs)) if min(inputs.shape[-2:]) >= WINDOW else None
+    reference = Ssim(grey(inputs)) if min(inputs.shape[-2:]) >= WINDOW else None
     rows: list[list[Tile]] = [[Tile(inputs[i], outcome.names[i][:24])] for i in range(count)]
     for name in shown:
         images = mapping(name)(raw, inputs)
-        values = judge(grey(images))[0].tolist() if judge else [None] * count
+        values = reference(grey(images))[0].tolist() if reference else [None] * count
         for row, image, value in zip(rows, images, values, strict=True):
             text = name + (" (fitted)" if name in FITTED else "")
             row.append(Tile(image, text + ("" if value is None else f" {value:.2f}")))

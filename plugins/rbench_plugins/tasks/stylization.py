@@ -8,7 +8,7 @@ from rbench_plugins.stylization.options import StylizationOptions
 
 def run(context: TaskContext, options: StylizationOptions) -> StylizationOutcome:
     """Every content in every style; ``networks`` of them where asked, and a contact sheet."""
-    from rbench_plugins.stylization.running import run
+    from rbench_plugins.stylization.run import run
 
     return run(context, options)
 

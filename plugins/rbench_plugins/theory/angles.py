@@ -41,10 +41,10 @@ def wilson(hits: float, n: int, z: float = 1.959963984540054) -> Interval:
     """Wilson's score interval of a rate of ``hits`` in ``n``; 95 % by default."""
     if n < 1:
         raise UserError("a rate needs at least one observation")
-    centre = (hits + z * z / 2) / (n + z * z)
+    center = (hits + z * z / 2) / (n + z * z)
     half = z / (n + z * z) * math.sqrt(hits * (n - hits) / n + z * z / 4)
-    low = 0.0 if hits == 0 else max(0.0, centre - half)
-    return Interval(low=low, high=1.0 if hits == n else min(1.0, centre + half))
+    low = 0.0 if hits == 0 else max(0.0, center - half)
+    return Interval(low=low, high=1.0 if hits == n else min(1.0, center + half))
 
 
 def log_log_slope(x: list[float], y: list[float]) -> float:

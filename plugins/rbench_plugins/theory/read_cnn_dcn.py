@@ -16,7 +16,7 @@ def read_cnn_dcn(network: CnnDcn, height: int, width: int) -> Stack:
 
     Its convolutions lack the factor 1/sqrt(N) of Definition 1; no angle depends on it, and f*
     counts it. UserError where the network is none of the theory's: no mean at the end, no
-    rectification, normalised images, max-unpool, or a size that its pools do not divide.
+    rectification, normalized images, max-unpool, or a size that its pools do not divide.
     """
     encoder, decoder = network.encoder, network.decoder
     if decoder.last != "mean":

@@ -88,7 +88,7 @@ def _fill(x: Tensor, frame: int) -> None:
         return
     x[..., :frame, :] = -1
     x[..., -frame:, :] = -1
-    # The right end of a row and the left end of the next are neighbours in memory.
+    # The right end of a row and the left end of the next are neighbors in memory.
     batch, channels, height, width = x.shape
     rows = x.permute(0, 2, 3, 1).view(batch, height * width, channels)
     rows = rows[:, width - frame : (height - 1) * width + width - frame]
@@ -120,7 +120,7 @@ def _cut(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 def _pilot(levels: Tensor) -> Tensor:
-    """The centres of the first few images, float32."""
+    """The centers of the first few images, float32."""
     top = max(0, (levels.shape[-2] - PILOT_PIXELS) // 2)
     left = max(0, (levels.shape[-1] - PILOT_PIXELS) // 2)
     some = levels[:PILOT_IMAGES, :, top : top + PILOT_PIXELS, left : left + PILOT_PIXELS]

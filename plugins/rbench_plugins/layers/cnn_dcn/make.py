@@ -31,7 +31,7 @@ def make(context: BuildContext, options: CnnDcnOptions, backbone: str) -> CnnDcn
     steps = plan(options, backbone, context.in_chans)
     moments = None if options.normalize == "none" else MOMENTS[options.normalize]
     if moments is not None and context.in_chans != 3:
-        raise UserError(f"normalize={options.normalize} needs colour images")
+        raise UserError(f"normalize={options.normalize} needs color images")
     trained_cnn = options.cnn == "trained"
     encoder = Encoder(
         steps,

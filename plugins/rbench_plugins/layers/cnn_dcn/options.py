@@ -44,7 +44,7 @@ class CnnDcnOptions(Options):
     )
     last_relu: bool = Field(False, description="a ReLU behind the last layer")
     normalize: Literal["none", "imagenet", "cifar10"] = Field(
-        "none", description="the CNN's input: in [0, 1], or normalised by that set's moments"
+        "none", description="the CNN's input: in [0, 1], or normalized by that set's moments"
     )
     cnn: Literal["random", "trained"] = Field(
         "random", description="trained: --pretrained or --initial-checkpoint brings its weights"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from rbench_plugins.stylization.loss_network import LossNetwork
-from rbench_plugins.stylization.optimisation import Objective, optimise
+from rbench_plugins.stylization.optimize import Objective, optimize
 from rbench_plugins.stylization.parametrization import Corrections
 from torch.nn import functional as F
 
@@ -34,9 +34,9 @@ def images(*shape: int, seed: int = 0) -> torch.Tensor:
 
 
 def run(variable: Corrections, goal: Objective, content, style, **options):
-    chosen = {"steps": 20, "optimiser": "adam", "lr": 0.05} | options
+    chosen = {"steps": 20, "optimizer": "adam", "lr": 0.05} | options
     target = goal.target(content, style, True)
-    return optimise(variable, lambda v: v, goal, target, **chosen)
+    return optimize(variable, lambda v: v, goal, target, **chosen)
 
 
 def test_a_layer_is_pool_convolution_relu() -> None:
@@ -53,7 +53,7 @@ def test_a_layer_is_pool_convolution_relu() -> None:
     ]
 
 
-def test_calibrated_channels_are_standardised_before_the_relu() -> None:
+def test_calibrated_channels_are_standardized_before_the_relu() -> None:
     x = images(2, 3, 16, 16)
     net = network()
     calibration = net.calibrate(x)
@@ -82,12 +82,12 @@ def test_ratio_0_keeps_the_content() -> None:
     assert trace.content == [0.0] * 21
 
 
-@pytest.mark.parametrize(("optimiser", "lr"), [("adam", 0.05), ("lbfgs", 1.0)])
-def test_the_style_comes_nearer(optimiser: str, lr: float) -> None:
+@pytest.mark.parametrize(("optimizer", "lr"), [("adam", 0.05), ("lbfgs", 1.0)])
+def test_the_style_comes_nearer(optimizer: str, lr: float) -> None:
     content, style = images(1, 3, 16, 16), images(1, 3, 16, 16, seed=1) ** 3
     variable = Corrections(content, (0, 1), scale=torch.full((1, 1, 1, 1), 0.5).double(), low=0.0)
     goal = objective(ratio=100.0)
-    value, trace = run(variable, goal, content, style, optimiser=optimiser, lr=lr)
+    value, trace = run(variable, goal, content, style, optimizer=optimizer, lr=lr)
     assert trace.style[-1] < 0.25 * trace.style[0]
     assert len(trace.style) == len(trace.seconds) == 21
     assert trace.passes >= 20

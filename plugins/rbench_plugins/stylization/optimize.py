@@ -1,11 +1,11 @@
-"""Iterative optimisation of a feature vector (P1's FVT) or of an image (Gatys): one loop."""
+"""Iterative optimization of a feature vector (P1's FVT) or of an image (Gatys): one loop."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -32,7 +32,7 @@ class Objective:
 
     network: LossNetwork
     kind: str
-    centred: bool
+    centered: bool
     style_layers: tuple[int, ...]
     content_layer: int
     ratio: float
@@ -43,7 +43,7 @@ class Objective:
 
     def measure(self, layers: Sequence[Tensor]) -> list[Statistics]:
         """The style of these maps."""
-        return [statistics(layers[n - 1], self.kind, self.centred) for n in self.style_layers]
+        return [statistics(layers[n - 1], self.kind, self.centered) for n in self.style_layers]
 
     @torch.no_grad()
     def target(self, content: Tensor, style: Tensor, calibrated: bool) -> Target:
@@ -84,14 +84,24 @@ class Trace:
     """Forward and backward passes through the loss network, a pair."""
 
 
-def optimise(
+class Losses(Protocol):
+    """What is minimized: :class:`Objective` or P1's literal one."""
+
+    def losses(self, features: Tensor, target: Any) -> tuple[Tensor, Tensor]:
+        """Content and style loss, (P,) each."""
+
+    def total(self, content: Tensor, style: Tensor) -> Tensor:
+        """Their weighted sum, (P,)."""
+
+
+def optimize(
     variable: Corrections,
     features: Callable[[Tensor], Tensor],
-    objective: Objective,
-    target: Target,
+    objective: Losses,
+    target: Any,
     *,
     steps: int,
-    optimiser: Literal["adam", "lbfgs"],
+    optimizer: Literal["adam", "lbfgs"],
     lr: float,
     watch: Watch | None = None,
 ) -> tuple[Tensor, Trace]:
@@ -120,7 +130,7 @@ def optimise(
             watch(step, *last)
 
     engine: Any
-    if optimiser == "adam":
+    if optimizer == "adam":
         engine = torch.optim.Adam(parameters, lr=lr)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(engine, max(steps, 1), lr * 0.1)
         for step in range(steps):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,19 +15,21 @@ from rbench_plugins.stylization.decoding import encoder_decoder
 from rbench_plugins.stylization.loss_network import LossNetwork
 from rbench_plugins.stylization.memory import Cost, batch_size, free_bytes
 from rbench_plugins.stylization.methods import Pictures, stylize
-from rbench_plugins.stylization.optimisation import Trace
+from rbench_plugins.stylization.optimize import Trace
 from rbench_plugins.stylization.sheets import contact_sheet, plain_sheet
 
 if TYPE_CHECKING:
     from rbench import ImageData
     from rbench_plugins.stylization.options import StylizationOptions
 
+ITERATIVE = ("fvt", "fvt_literal", "gatys")
 SMALLEST = 16
 """Pixels a side: below, Conv5 sees a single position and SSIM has hardly a window."""
 
 
 def run(context: TaskContext, options: StylizationOptions) -> StylizationOutcome:
     """See :mod:`rbench_plugins.tasks.stylization`."""
+    options = options.effective()
     data, device = context.data, context.device
     contents, content_names = images_of(data, "test")
     styles, style_names = images_of(data, "train")
@@ -40,16 +43,22 @@ def run(context: TaskContext, options: StylizationOptions) -> StylizationOutcome
         )
     features, stride = probe(network, size)
     losses = LossNetwork(
-        features, options.widths, options.convs, options.kernel, options.pooling, context.seed
+        features,
+        options.widths,
+        options.convs,
+        options.kernel,
+        options.pooling,
+        context.seed,
+        zero_padding=options.method == "fvt_literal",
     )
     if options.loss_weights != "random":
         losses.load_vgg16(vgg16_weights(options.loss_weights))
     losses.to(device)
-    iterative = options.method in ("fvt", "gatys")
+    iterative = options.method in ITERATIVE
     cost = Cost(features, stride, options.widths, options.convs, iterative, options.margin)
     batch = batch_size(cost, size, style_size, free_bytes(device), options.batch)
     if iterative and options.opt == "lbfgs":
-        batch = 1  # it shares its step among all that it optimises
+        batch = 1  # it shares its step among all that it optimizes
     pairs = [(c, s) for c in range(len(contents)) for s in range(len(styles))]
     contents_on, styles_on = contents.to(device), styles.to(device)
     made: list[Pictures] = []
@@ -67,7 +76,7 @@ def run(context: TaskContext, options: StylizationOptions) -> StylizationOutcome
                         pairs,
                         options,
                         batch=batch,
-                        report=_report(context, options, number, len(pairs), batch),
+                        report=_Report(context, options, number, len(pairs), batch),
                     )
                 )
     finally:
@@ -97,7 +106,7 @@ def run(context: TaskContext, options: StylizationOptions) -> StylizationOutcome
 
 def title(options: StylizationOptions) -> str:
     """The method and what matters of it, for captions."""
-    if options.method not in ("fvt", "gatys"):
+    if options.method not in ITERATIVE:
         return options.method
     return f"{options.method}, style/content {options.ratio:g}, {options.steps} steps"
 
@@ -109,14 +118,14 @@ def images_of(data: ImageData, split: str) -> tuple[Tensor, list[str]]:
     images = data.test if split == "test" else data.train
     what = "contents" if split == "test" else "styles"
     if images is None or not len(images):
-        raise UserError(f"the data set {data.name} has no {what}; see rbench show content_style")
+        raise UserError(f"the dataset {data.name} has no {what}; see rbench show content_style")
     if not isinstance(images, MemoryImages):
         raise UserError(f"stylization reads images in memory, which {data.name} does not offer")
     pixels = images.pixels.float() / 255
     if pixels.shape[1] == 1:
         pixels = pixels.expand(-1, 3, -1, -1)
     if pixels.shape[1] != 3:
-        raise UserError(f"stylization needs colour images, not {pixels.shape[1]} channels")
+        raise UserError(f"stylization needs color images, not {pixels.shape[1]} channels")
     names = list(images.names) or [f"{what[:-1]} {n}" for n in range(len(pixels))]
     return pixels, names
 
@@ -151,7 +160,7 @@ def vgg16_weights(name: str) -> dict[str, Tensor]:
 
 
 def history(traces: list[Trace]) -> dict[str, list[float]]:
-    """The losses of every step, meaned over batches of pairs and networks."""
+    """The losses of every step, averaged over batches of pairs and networks."""
     if not traces:
         return {}
     count = len(traces)
@@ -162,8 +171,8 @@ def history(traces: list[Trace]) -> dict[str, list[float]]:
     }
 
 
-class _report:
-    """Progress over all pairs and networks, with the loss every so often."""
+class _Report:
+    """Progress over all pairs and networks, with the loss and the time that is left."""
 
     def __init__(
         self, context: TaskContext, options: StylizationOptions, number: int, pairs: int, batch: int
@@ -172,12 +181,20 @@ class _report:
         self.batches = -(-pairs // batch)
         self.batch, self.total = batch, options.networks * self.batches * max(1, options.steps)
         self.often = max(1, options.steps // 5)
+        self.start, self.first = perf_counter(), number * self.batches * self.steps
 
     def __call__(self, done: int, step: int, loss: float) -> None:
-        place = self.number * self.batches + done // self.batch
-        at = place * self.steps + step
-        text = f"loss {loss:.4g}" if step % self.often == 0 else ""
-        self.context.progress("stylize", min(at, self.total), self.total, text)
+        at = min((self.number * self.batches + done // self.batch) * self.steps + step, self.total)
+        text = ""
+        if at > self.first and (step == 3 or step % self.often == 0):
+            seconds = (perf_counter() - self.start) / (at - self.first) * (self.total - at)
+            text = f"loss {loss:.4g}, about {duration(seconds)} left"
+        self.context.progress("stylize", at, self.total, text)
+
+
+def duration(seconds: float) -> str:
+    """``40 s`` or ``5 min``."""
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
 def _redraw(network: torch.nn.Module, number: int) -> None:

@@ -59,7 +59,7 @@ def open_pairs(context: DataContext, options: ContentStyleOptions) -> ImageData:
     from rbench import ImageData, MemoryImages
 
     if context.in_chans not in (None, 3):
-        raise UserError(f"content_style is in colour: --in-chans {context.in_chans} cannot be had")
+        raise UserError(f"content_style is in color: --in-chans {context.in_chans} cannot be had")
     skipped: list[str] = []
     contents, styles = sources(context, options, skipped)
     pictures = [_open(source) for source in contents]

@@ -210,6 +210,8 @@ class TaskContext:
     checkpoint_every: int | None = None
     """Optimizer steps between two checkpoints. None: at the end of an epoch, but at most once a
     minute; 0: never."""
+    trained: list[Callable[[], None]] = field(default_factory=list)
+    """Functions that each save the end of a training; called when a metric fails afterwards."""
     trainings: int = 0
     """How many trainings this run has begun, so that each has checkpoints of its own."""
     frozen: StaysFrozen | None = None

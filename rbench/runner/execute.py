@@ -22,7 +22,8 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
 from rbench.errors import UserError, printable
-from rbench.network.build import Built, build, state_sha256
+from rbench.network.build import build, state_sha256
+from rbench.network.check import check_network, raise_for_size
 from rbench.network.frozen import fingerprint
 from rbench.plugin.contexts import (
     Artifacts,
@@ -37,15 +38,18 @@ from rbench.records.record import Failure, MetricValue, Phase, Record
 from rbench.records.store import Store
 from rbench.runner import environment, memory
 from rbench.runner.batches import make_batches
+from rbench.runner.blame import COMPONENT, PLACE, blamed_on
 from rbench.runner.finite import finite_json, finite_value
 from rbench.runner.load_data import described, open_data, sampled
 from rbench.seeds import derive
-from rbench.spec.resolve import ProbeSpec, Resolved
+from rbench.spec.resolve import Chosen, ProbeSpec, Resolved
 from rbench.spec.run_spec import PLACES
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from rbench.network.build import Built
+    from rbench.plugin.components import Metric
     from rbench.plugin.data import ImageData
     from rbench.plugin.loading import Plugins
     from rbench.plugin.outcomes import Outcome
@@ -102,6 +106,8 @@ class _Run:
     built: Built
     artifacts: Artifacts
     outcome: Outcome
+    trained: list[Callable[[], None]]
+    """What saves the trainings of the task, should a metric fail."""
 
     def __init__(self, resolved: Resolved, execution: Execution) -> None:
         self.resolved, self.execution = resolved, execution
@@ -133,14 +139,20 @@ class _Run:
             record.status = "interrupted"
             record.error = Failure(kind="KeyboardInterrupt", message="interrupted by the user")
         except Exception as error:
-            record.status = "failed"
-            record.error = Failure(
-                kind=type(error).__name__,
-                message=printable(error, 500),
-                traceback=traceback.format_exc(),
-            )
+            self._fail(error)
         record.seconds = round(perf_counter() - start + self.clock.earlier, 3)
         record.timing = [_rate(phase) for phase in self.clock.phases.values()]
+
+    def _fail(self, error: Exception) -> None:
+        """Make a failed record; of several failures the first is kept."""
+        self.record.status = "failed"
+        self.record.error = self.record.error or Failure(
+            kind=type(error).__name__,
+            message=printable(error, 500),
+            component=getattr(error, COMPONENT, ""),
+            place=getattr(error, PLACE, ""),
+            traceback="".join(traceback.format_exception(error)),
+        )
 
     def note(self, text: str) -> None:
         """Keep a sentence in the record and tell it the user, once."""
@@ -157,7 +169,7 @@ class _Run:
 
     def load_data(self) -> None:
         """Open the dataset."""
-        with self.clock.phase("data"):
+        with self.clock.phase("data"), blamed_on(self.resolved.dataset.component):
             self.data, notes = open_data(self.resolved)
         for text in notes:
             self.note(text)
@@ -167,8 +179,8 @@ class _Run:
 
     def build(self) -> None:
         """Build, draw, freeze and fingerprint the network."""
-        with self.clock.phase("build"):
-            self.built = build(self.resolved, self.data, self.note)
+        with self.clock.phase("build"), blamed_on(self.resolved.model.component):
+            self.built = build_checked(self.resolved, self.data, self.note)
         self.record.freeze, self.record.network_sha256 = self.built.freeze, self.built.sha256
 
     def task(self) -> None:
@@ -210,7 +222,9 @@ class _Run:
             frozen=self.built.frozen,
             probes=tuple(map(self._probe, resolved.probes)),
         )
-        outcome = resolved.task.component.run(context, resolved.task.options)
+        self.trained = context.trained
+        with blamed_on(resolved.task.component):
+            outcome = resolved.task.component.run(context, resolved.task.options)
         outcome.network.eval()
         self.record.selection = context.selection
         if self.record.selected_on_test:
@@ -259,22 +273,46 @@ class _Run:
         built.network.to(self.accelerator.device)
 
     def measure(self) -> None:
-        """Let every metric read the outcome."""
+        """Let every metric read the outcome; one that fails costs the others nothing."""
         for metric in self.resolved.metrics:
-            name = metric.component.name
-            with self.clock.phase(name) as phase:
-                context = MetricContext(
-                    seed=derive(self.resolved.spec.seed, "metric", name),
-                    device=self.accelerator.device,
-                    accelerator=self.accelerator,
-                    phase=phase,
-                    progress=self.execution.progress,
-                    note=self.note,
-                    artifacts=self.artifacts,
-                    rebuild=self.rebuild,
-                )
-                for value in metric.component.measure(self.outcome, context, metric.options):
-                    self.record.metrics.append(finite_value(value, self.note))
+            try:
+                with blamed_on(metric.component):
+                    self._measure_one(metric)
+            except UserError as error:
+                if self.resolved.training is None:
+                    raise
+                # After a training, the numbers measured so far are worth a record.
+                self._fail(error)
+            except Exception as error:
+                self._fail(error)
+        if self.record.error is not None:
+            self._keep_training()
+
+    def _measure_one(self, metric: Chosen[Metric]) -> None:
+        name = metric.component.name
+        with self.clock.phase(name) as phase:
+            context = MetricContext(
+                seed=derive(self.resolved.spec.seed, "metric", name),
+                device=self.accelerator.device,
+                accelerator=self.accelerator,
+                phase=phase,
+                progress=self.execution.progress,
+                note=self.note,
+                artifacts=self.artifacts,
+                rebuild=self.rebuild,
+            )
+            for value in metric.component.measure(self.outcome, context, metric.options):
+                self.record.metrics.append(finite_value(value, self.note))
+
+    def _keep_training(self) -> None:
+        """Save what was trained, so that the repaired metric needs no training again."""
+        for save in self.trained:
+            save()
+        if self.trained and self.execution.folder is not None:
+            self.note(
+                "the trained weights are kept: the same command measures them again without "
+                "training"
+            )
 
     def rebuild(self, seed: int | None = None) -> nn.Module:
         """See :class:`rbench.plugin.contexts.MetricContext`."""
@@ -290,6 +328,20 @@ class _Run:
         if self.execution.save_weights and self.artifacts.folder is not None:
             _save_weights(self.built, self.artifacts.folder)
         self.record.peak_memory_bytes = memory.peak_memory(self.accelerator.device)
+
+
+def build_checked(resolved: Resolved, data: ImageData, note: Callable[[str], None]) -> Built:
+    """The run's network, which takes the run's images; UserError where their size is wrong."""
+    checks = resolved.training is not None or resolved.task.component.labels
+    try:
+        built = build(resolved, data, note)
+    except Exception as error:
+        if checks:
+            raise_for_size(error, resolved, data)
+        raise
+    if checks:
+        check_network(built.network, resolved, data)
+    return built
 
 
 def make_accelerator(resolved: Resolved) -> Accelerator:

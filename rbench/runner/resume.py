@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,9 +74,10 @@ class Checkpointer:
             group, _, rest = name.partition("/")
             groups.get(group, {})[rest] = tensor
         self.module.load_state_dict(groups["weights"])
-        self.optimizer.load_state_dict(
-            checkpoint.unflatten(facts["optimizer"], groups["optimizer"])
-        )
+        if facts["optimizer"] is not None:
+            self.optimizer.load_state_dict(
+                checkpoint.unflatten(facts["optimizer"], groups["optimizer"])
+            )
         if accelerator.scaler is not None and facts["scaler"] is not None:
             accelerator.scaler.load_state_dict(facts["scaler"])
         totals = found.tensors["totals"].to(self.context.device)
@@ -120,22 +122,27 @@ class Checkpointer:
         totals = accelerator.gather(state.total.reshape(1))
         if not accelerator.is_main_process:
             return
-        tensors: dict[str, Tensor] = {"totals": totals}
         # Clones: tied weights share memory, which safetensors refuses.
-        tensors |= {f"weights/{k}": v.clone() for k, v in self.module.state_dict().items()}
-        tensors |= {f"best/{k}": v.clone() for k, v in state.best_weights.items()}
+        tensors = {f"best/{k}": v.clone() for k, v in state.best_weights.items()}
         inner: dict[str, Tensor] = {}
         optimizer = checkpoint.flatten(self.optimizer.state_dict(), "state", inner)
         tensors |= {f"optimizer/{k}": v for k, v in inner.items()}
-        facts = {
+        scaler = None if accelerator.scaler is None else accelerator.scaler.state_dict()
+        seconds = self.seconds_before_resume + perf_counter() - self.started
+        facts = {"optimizer": optimizer, "scaler": scaler, "seconds": seconds}
+        self._write(folder, state, {"totals": totals, **tensors}, facts)
+
+    def _write(
+        self, folder: Path, state: State, tensors: dict[str, Tensor], facts: dict[str, Any]
+    ) -> None:
+        """Write a checkpoint of ``tensors`` and the module, of ``facts`` and the state's."""
+        tensors |= {f"weights/{k}": v.clone() for k, v in self.module.state_dict().items()}
+        facts |= {
             "history": state.history,
             "best": state.best,
             "best_epoch": state.best_epoch,
             "best_metric": state.best_metric,
             "train_seconds": state.seconds,
-            "optimizer": optimizer,
-            "scaler": None if accelerator.scaler is None else accelerator.scaler.state_dict(),
-            "seconds": self.seconds_before_resume + perf_counter() - self.started,
         }
         try:
             checkpoint.save(folder, state.step, tensors, facts)
@@ -143,6 +150,30 @@ class Checkpointer:
             # A lost checkpoint costs time, not the run.
             self.context.note(f"a checkpoint could not be written: {error.strerror}")
         self.saved = perf_counter()
+
+    def ended(self, state: State) -> Callable[[], None]:
+        """What saves this training, which has ended, should what follows it fail.
+
+        A run that starts again finds all steps done and continues with what follows. The
+        optimizer's state is freed and not saved.
+        """
+        self.optimizer = None
+        # The module has the best epoch's weights by now.
+        state.best_weights = {}
+        seconds = self.seconds_before_resume + perf_counter() - self.started
+
+        def save() -> None:
+            accelerator = self.context.accelerator
+            if self.folder is None or not accelerator.is_main_process:
+                return
+            tensors = {"totals": torch.zeros(accelerator.num_processes)}
+            if state.best is not None:
+                own = self.module.state_dict()
+                tensors |= {f"best/{k}": v.clone() for k, v in own.items()}
+            facts = {"optimizer": None, "scaler": None, "seconds": seconds}
+            self._write(self.folder, state, tensors, facts)
+
+        return save
 
     def _due(self, step: int, epoch_ended: bool) -> bool:
         every = self.context.checkpoint_every

@@ -136,6 +136,7 @@ def train(
         context.selection = _selection(state)
     for values in history.values():
         values += [math.nan] * (training.epochs - len(values))
+    context.trained.append(checkpointer.ended(state))
     return history
 
 

@@ -1,0 +1,123 @@
+"""Whether a network takes the images of a run, asked before anything is trained.
+
+Where it does not because of their size, the error names the smallest size that works.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from rbench.errors import UserError, printable
+from rbench.plugin.contexts import BuildContext
+from rbench.seeds import global_seed
+
+if TYPE_CHECKING:
+    from rbench.plugin.data import ImageData
+    from rbench.spec.resolve import Resolved
+
+SIDES = (
+    *(16, 24, 28, 32, 48, 56, 64, 96, 112, 128, 160, 192, 224, 240, 256),
+    *(288, 299, 320, 384, 448, 512),
+)
+"""Square sizes, in pixels, that are tried where a model does not take the dataset's."""
+
+
+_passed: set[str] = set()
+"""Networks that this process has checked: other seeds of them need no look."""
+
+
+def check_network(network: nn.Module, resolved: Resolved, data: ImageData) -> None:
+    """Pass two gray images through ``network``; UserError where their size does not suit it.
+
+    A classifier must return logits (2, num_classes). An error that no other size mends is the
+    model's own and is raised as it is. Weights, buffers and random states stay as they are.
+    """
+    key = repr((resolved.identity["model"], data.in_chans, data.img_size, data.num_classes))
+    if key in _passed:
+        return
+    try:
+        outputs = _forward(network, data.in_chans, data.img_size)
+    except Exception as error:
+        raise_for_size(error, resolved, data)
+    if resolved.training is not None and resolved.task.component.labels:
+        classes = resolved.spec.num_classes or data.num_classes
+        shape = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
+        if shape != (2, classes):
+            raise UserError(
+                f"the model {resolved.spec.model} returns {shape} for two images, not logits of "
+                f"the shape (2, {classes}); it is not a classifier in this form"
+            )
+    _passed.add(key)
+
+
+def raise_for_size(error: Exception, resolved: Resolved, data: ImageData) -> None:
+    """Raise a UserError where the model works on images of another size, else ``error``."""
+    own = _own_side(resolved.spec.model)
+    side = _smallest_side(resolved, data)
+    if side is None and own is not None and _takes(resolved, data, own, "cpu"):
+        side = own
+    if side is None:
+        raise error
+    height, width = data.img_size
+    reason = printable(" ".join(str(error).split()) or type(error).__name__, 100)
+    raise UserError(
+        f"the model {resolved.spec.model} does not take images of {height}x{width} pixels "
+        f"({reason}); try --img-size {side}"
+        + (f" (timm's own size is {own})" if own is not None else "")
+    ) from error
+
+
+def _forward(network: nn.Module, in_chans: int, img_size: tuple[int, int]) -> object:
+    was_training = network.training
+    parameter = next(network.parameters(), None)
+    device = "cpu" if parameter is None else parameter.device
+    images = torch.full((2, in_chans, *img_size), 0.5, device=device)
+    network.eval()
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            return network(images)
+    finally:
+        network.train(was_training)
+
+
+def _smallest_side(resolved: Resolved, data: ImageData) -> int | None:
+    """The smallest of :data:`SIDES` above the data's that the model takes.
+
+    None where the model takes none of them, so that the size is not what is wrong. Networks are
+    built on the meta device, which computes shapes only.
+    """
+    tried = [side for side in SIDES if side > max(data.img_size)]
+    if not any(_takes(resolved, data, side) for side in (224, tried[-1] if tried else 0) if side):
+        return None
+    return next((side for side in tried if _takes(resolved, data, side)), None)
+
+
+def _takes(resolved: Resolved, data: ImageData, side: int, device: str = "meta") -> bool:
+    context = BuildContext(
+        in_chans=data.in_chans,
+        img_size=(side, side),
+        num_classes=resolved.spec.num_classes or max(1, data.num_classes),
+        seed=resolved.spec.seed,
+        training=resolved.training,
+    )
+    try:
+        with global_seed(resolved.spec.seed, "size"), torch.device(device):
+            network = resolved.model.component.build(context, resolved.model.options)
+            _forward(network, data.in_chans, (side, side))
+    except Exception:
+        return False
+    return True
+
+
+def _own_side(model: str) -> int | None:
+    """The side of the images that timm's published weights expect; None for other models."""
+    import timm
+
+    try:
+        config = timm.get_pretrained_cfg(model, allow_unregistered=False)
+    except (RuntimeError, KeyError, AttributeError):
+        return None
+    return None if config is None else int(config.input_size[-1])

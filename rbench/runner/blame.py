@@ -1,0 +1,43 @@
+"""Which component an error came from, and the file and line of its code."""
+
+from __future__ import annotations
+
+import inspect
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rbench.plugin.components import Component
+from rbench.plugin.source import functions_of
+
+COMPONENT, PLACE = "rbench_component", "rbench_place"
+"""Attributes that an exception gets on its way up."""
+
+
+@contextmanager
+def blamed_on(component: Component) -> Iterator[None]:
+    """Mark whatever is raised inside as coming from ``component``, unless it is marked."""
+    try:
+        yield
+    except Exception as error:
+        if not hasattr(error, COMPONENT):
+            setattr(error, COMPONENT, f"{component.kind} {component.name}")
+            setattr(error, PLACE, place(error, component))
+        raise
+
+
+def place(error: Exception, component: Component) -> str:
+    """``file.py:31``: the last line of the component's own package that was running.
+
+    Where the error was raised before any of it ran, the line where it was raised.
+    """
+    folders = {
+        Path(inspect.unwrap(function).__code__.co_filename).parent
+        for function in functions_of(component)
+        if hasattr(inspect.unwrap(function), "__code__")
+    }
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if Path(frame.filename).parent in folders]
+    frame = (own or frames)[-1]
+    return f"{Path(frame.filename).name}:{frame.lineno}"

@@ -2,11 +2,12 @@
 
     python benchmarks/many_records.py
 
-The records are synthetic, of the size of real ones. Planned is a suite of 100 configurations
-under 1,000 seeds, of which the last 500 are missing. Leaderboards (CSV, markdown and the page) are
-made of those, and of 25,000 configurations under four seeds over ten protocols, which is the hard
-case. Each command is a fresh process that finds the files in the system's cache. Memory is the
-largest sum of the proportional shares (PSS) of it and its forks, looked at five times a second.
+The records are synthetic, of the size of real ones. The plan is that of a suite of 100
+configurations under 1,000 seeds, of which the last 500 runs are missing. Leaderboards (CSV,
+markdown and the page) are made of those, and of 25,000 configurations under four seeds over ten
+protocols, which is the hard case. Each command is a new process that finds the files in the
+system's cache. Memory is the largest sum of the proportional set sizes (PSS) of the process and
+its forks, sampled five times a second.
 """
 
 from __future__ import annotations
@@ -20,12 +21,15 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 sys.path.insert(0, str(Path(__file__).parents[1]))
 SUITE = """
-summary = "Many cells."
+summary = "Many runs."
 seeds = {seeds}
 [base]
 dataset = "digits"
@@ -38,7 +42,7 @@ MISSING = 500
 
 
 def fill(suite: Path, output: Path) -> int:
-    """Write a done record for all cells but the last :data:`MISSING`; the number of cells."""
+    """Write a record for all runs but the last :data:`MISSING`; returns the number of runs."""
     from rbench import hardware
     from rbench.plugin.catalog import Catalog
     from rbench.records.record import MetricValue, Record, to_json
@@ -46,35 +50,36 @@ def fill(suite: Path, output: Path) -> int:
     from rbench.sweep.job import RunJob
     from rbench.sweep.survey import resolve_each
 
-    cells, _ = resolve_each(read_suite(str(suite)).cells(), Catalog.from_environment())
+    runs, _ = resolve_each(read_suite(str(suite)).cells(), Catalog.from_environment())
     output.mkdir()
     tensors = {"count": 370_000, "names": [f"layer.{i}.weight" for i in range(60)]}
     templates: dict[str, tuple[str, str]] = {}
-    for place, cell in enumerate(cells[: len(cells) - MISSING]):
-        kind = json.dumps({**cell.identity, "seed": None})
+    for place, run in enumerate(runs[: len(runs) - MISSING]):
+        kind = json.dumps({**run.identity, "seed": None})
         if kind not in templates:
-            content = RunJob.of(cell).failed("", "").model_dump(mode="json")
+            content = RunJob.of(run).failed("", "").model_dump(mode="json")
             top1 = MetricValue(name="top1", value=50.0625, unit="%", higher_is_better=True)
             content |= {"status": "done", "error": None, "seconds": 2.0}
             content |= {"freeze": {"policy": ["none"], "learnable": tensors, "frozen": tensors}}
             content |= {"environment": {"device": "cpu", "cpu": hardware.cpu_name()}}
             content |= {"metrics": [top1.model_dump()]}
-            templates[kind] = cell.digest, to_json(Record.model_validate(content))
+            templates[kind] = run.digest, to_json(Record.model_validate(content))
         digest, text = templates[kind]
-        text = text.replace(digest, cell.digest).replace("50.0625", str(place % 977 / 10))
-        text = re.sub('"seed": [0-9]+', f'"seed": {cell.spec.seed}', text)
-        (output / f"{cell.slug}.json").write_text(text)
-    return len(cells)
+        text = text.replace(digest, run.digest).replace("50.0625", str(place % 977 / 10))
+        text = re.sub('"seed": [0-9]+', f'"seed": {run.spec.seed}', text)
+        (output / f"{run.slug}.json").write_text(text)
+    return len(runs)
 
 
 def measure(words: list[str]) -> tuple[bytes, dict[str, Any]]:
-    """What ``rbench WORDS`` prints, and what it takes."""
+    """What ``rbench WORDS`` prints, and its time and memory."""
     before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     peak = 0
     with tempfile.TemporaryFile() as printed:
         process = subprocess.Popen([sys.executable, "-m", "rbench", *words], stdout=printed)
+        watched = psutil.Process(process.pid)
         while process.poll() is None:
-            peak = max(peak, sum(map(share, family(process.pid))))
+            peak = max(peak, share(watched))
             time.sleep(0.2)
         seconds = time.monotonic() - begun
         assert process.returncode == 0
@@ -87,27 +92,19 @@ def measure(words: list[str]) -> tuple[bytes, dict[str, Any]]:
 
 
 def warm(folder: Path) -> None:
-    """Read all files, so that the disk is not what is measured."""
+    """Read all files, so that the speed of the disk is not measured."""
     for path in folder.rglob("*.json"):
         path.read_bytes()
 
 
-def family(pid: int) -> list[int]:
-    try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except OSError:
-        return [pid]
-    return [pid, *(member for child in children for member in family(int(child)))]
-
-
-def share(pid: int) -> int:
-    try:
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    return 0
+def share(process: psutil.Process) -> int:
+    """Bytes of the process and its children, of shared pages their share."""
+    total = 0
+    with suppress(psutil.Error):
+        for member in (process, *process.children(recursive=True)):
+            with suppress(psutil.Error):
+                total += member.memory_full_info().pss
+    return total
 
 
 def main() -> None:

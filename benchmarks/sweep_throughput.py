@@ -1,13 +1,13 @@
-"""A sweep of 40 small cells against a shell loop over `rbench run`, and against one process.
+"""A sweep of 40 small runs against a shell loop over `rbench run`, and against one process.
 
-    python benchmarks/sweep_throughput.py                    # in turns, medians over three rounds
-    python benchmarks/sweep_throughput.py --shell-cells 40   # the loop in full, not a part of it
+    python benchmarks/sweep_throughput.py                   # in turns, medians over three rounds
+    python benchmarks/sweep_throughput.py --shell-runs 40   # the whole loop, not a part of it
 
-Every cell judges an untrained network of timm on digits, so that starting up weighs most: the hard
-case for a harness. By hand is a Python loop over rbench.run in one process: as a user would write
-it, with one thread and with as many as the sweep has slots; and with what was imported kept off
-the garbage collector, as the sweep's workers do it. The quickest of the three counts. Wall seconds
-and seconds of processor time (on a machine that others use, look at the latter).
+Every run evaluates an untrained network of timm on digits, so that starting up weighs most: the
+hard case for a harness. By hand is a Python loop over rbench.run in one process: as a user would
+write it, with one thread and with as many as the sweep has slots; and with what was imported kept
+off the garbage collector, as the sweep's workers do it. The fastest of the three counts. Reported
+are wall seconds and seconds of processor time (the latter for a machine that others use).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pathlib import Path
 
 MODELS = ("test_resnet", "test_byobnet")
 SUITE = """
-summary = "Untrained cells."
+summary = "Untrained runs."
 seeds = {seeds}
 [base]
 dataset = "digits"
@@ -65,12 +65,12 @@ def timed(commands: Sequence[Sequence[str]], threads: int) -> tuple[float, float
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--cells", type=int, default=40)
-    parser.add_argument("--shell-cells", type=int, default=4, help="of the loop; scaled to all")
+    parser.add_argument("--runs", type=int, default=40)
+    parser.add_argument("--shell-runs", type=int, default=4, help="of the loop; scaled to all")
     parser.add_argument("--slots", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    seeds = options.cells // len(MODELS)
+    seeds = options.runs // len(MODELS)
     rounds = []
     for _ in range(options.rounds):
         with tempfile.TemporaryDirectory() as name:
@@ -81,19 +81,19 @@ def main() -> None:
             sweep = [*python, "sweep", str(suite), "--device", "cpu", "--output"]
             slots = ["--slots", str(options.slots), "--threads", "1"]
             swept = timed([[*sweep, str(folder / "sweep"), *slots]], 1)
-            assert len(list((folder / "sweep").glob("*.json"))) == options.cells
+            assert len(list((folder / "sweep").glob("*.json"))) == options.runs
             by_hand = []
             for number, (threads, frozen) in enumerate(WAYS):
                 text = HAND.format(models=MODELS, seeds=seeds, frozen=frozen)
                 output = folder / f"hand{number}"
                 hand = [sys.executable, "-c", text, str(output)]
                 by_hand.append(timed([hand], threads or options.slots))
-                assert len(list(output.glob("*.json"))) == options.cells
+                assert len(list(output.glob("*.json"))) == options.runs
             run = [*python, "run", "--model", MODELS[0], "--dataset", "digits", "--device", "cpu"]
             run += ["--task-kwargs", "train=false", "--metrics", "top1"]
             run += ["--output", str(folder / "shell")]
-            loop = [[*run, "--seed", str(seed)] for seed in range(options.shell_cells)]
-            scale = options.cells / options.shell_cells
+            loop = [[*run, "--seed", str(seed)] for seed in range(options.shell_runs)]
+            scale = options.runs / options.shell_runs
             wall, used = timed(loop, 1)
         best = (min(wall for wall, _ in by_hand), min(used for _, used in by_hand))
         rounds.append((swept, best, (wall * scale, used * scale), *by_hand))
@@ -102,10 +102,10 @@ def main() -> None:
         for other, what in ((2, "shell loop / sweep"), (1, "one process by hand / sweep"))
         for i, unit in enumerate(("wall", "processor time"))
     }
-    names = ["sweep", "by hand, the quickest", "shell loop, scaled"]
+    names = ["sweep", "by hand, the fastest", "shell loop, scaled"]
     names += ["by hand, one thread", "by hand, all threads", "by hand, one thread, frozen"]
     seconds = {n: [tuple(round(s, 1) for s in r[i]) for r in rounds] for i, n in enumerate(names)}
-    print(json.dumps({"cells": options.cells, "seconds (wall, processor)": seconds, **ratios}))
+    print(json.dumps({"runs": options.runs, "seconds (wall, processor)": seconds, **ratios}))
 
 
 if __name__ == "__main__":

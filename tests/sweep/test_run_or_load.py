@@ -1,4 +1,4 @@
-"""A cell of a folder that several processes write to."""
+"""One run in a folder that several processes write to."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ FIELDS: dict[str, Any] = {**faulty_plugin.BASE, "model": "test_resnet"}
 
 
 @pytest.fixture
-def cell() -> Resolved:
+def run() -> Resolved:
     return resolve(rbench.RunSpec(**FIELDS), Catalog.from_environment())
 
 
-def test_a_cell_that_runs_elsewhere_is_waited_for(cell: Resolved, tmp_path: Path) -> None:
+def test_a_run_of_another_process_is_waited_for(run: Resolved, tmp_path: Path) -> None:
     there, here = tmp_path / "there", tmp_path / "here"
-    made = run_or_load(cell, there, Execution(folder=there))
+    made = run_or_load(run, there, Execution(folder=there))
     assert made.executed
     assert not list((there / ".locks").iterdir())
     locks = RunLocks(Store(here))
     locks.prepare()
-    lock = locks.acquire(cell.slug)
+    lock = locks.acquire(run.slug)
     assert lock is not None
     said: list[str] = []
 
     def end(text: str) -> None:
         said.append(text)
-        Store(here).record(cell.slug).write_bytes(made.path.read_bytes())
+        Store(here).record(run.slug).write_bytes(made.path.read_bytes())
         lock.release()
 
-    found = run_or_load(cell, here, Execution(folder=here, say=end))
+    found = run_or_load(run, here, Execution(folder=here, say=end))
     assert not found.executed
     assert found.record == made.record
     assert said == [f"{lock.owner} is executing this run; waiting for its record"]
@@ -54,15 +54,15 @@ def test_a_cell_that_runs_elsewhere_is_waited_for(cell: Resolved, tmp_path: Path
 
 
 def test_processes_of_one_run_do_not_wait(
-    cell: Resolved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Resolved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     locks = RunLocks(Store(tmp_path))
     locks.prepare()
-    lock = locks.acquire(cell.slug)
+    lock = locks.acquire(run.slug)
     assert lock is not None
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(UserError, match="is already executing this run"):
-        run_or_load(cell, tmp_path, Execution(folder=tmp_path))
+        run_or_load(run, tmp_path, Execution(folder=tmp_path))
 
 
 def test_two_commands_at_once_run_it_once(tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ is renamed or locked by the kernel, so this also holds on network file systems.
 filelock's ``SoftFileLease`` is not used, although its design is the same. As of 4.3.1 it takes a
 dead owner's lease over by ``renameat2(RENAME_EXCHANGE)`` and, where the file system has no such
 call, never: Linux's NFS and CIFS have none, nor have many FUSE file systems (tried: bindfs). It
-also creates the folder anew where that has vanished (an unmounted disk), and after the death of
-another machine it waits for a full lease even if the file's age already shows the death.
+also creates the folder anew where that has vanished (an unmounted disk), takes a zombie for a
+living owner (containers whose first process reaps nothing leave zombies), and after the death of
+another machine waits for a full lease even if the file's age already shows the death.
 ``benchmarks/lock_takeover.py`` shows the first two on a folder of your choice.
 
 The start of a process is read from /proc because psutil derives it from the wall clock, which may

@@ -42,6 +42,7 @@ from .plugin.data import FileImages as FileImages
 from .plugin.data import ImageData as ImageData
 from .plugin.data import MemoryImages as MemoryImages
 from .plugin.hookspecs import hookimpl as hookimpl
+from .plugin.layer import Layer as Layer
 from .plugin.options import NoOptions as NoOptions
 from .plugin.options import Options as Options
 from .plugin.outcomes import ClassificationOutcome as ClassificationOutcome
@@ -82,6 +83,7 @@ __all__ = [
     "ImageData",
     "ImagesOutcome",
     "Initializer",
+    "Layer",
     "MemoryImages",
     "Metric",
     "MetricContext",

@@ -40,6 +40,11 @@ def show(cells: list[RunResult], output: Path, *, verbose: bool = False) -> None
     if first.freeze is not None:
         learn, frozen = first.freeze.learnable, first.freeze.frozen
         total = learn.count + frozen.count
+        if first.draw is not None:
+            drawn = first.draw
+            table.add_row(
+                "drawn weights", f"{drawn.numbers:,}", f"{drawn.tensors} of {drawn.of} tensors"
+            )
         if first.freeze.learns:
             table.add_row("learns", f"{learn.count:,} of {total:,}", first.freeze.learns)
         for label, part in (("learnable", learn), ("frozen", frozen)):

@@ -10,23 +10,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-import torch
 from torch import Tensor, nn
 
 from rbench.errors import UserError, printable
+from rbench.network.draw import Drawing, Law, describe, fit
+from rbench.network.draw import report as report_draws
 from rbench.network.freeze import freeze, report
 from rbench.network.frozen import Frozen, fingerprint
-from rbench.network.modules import SpatialModule, is_spatial
-from rbench.network.wrap import stored_weight
+from rbench.network.kernels import mark_kernels
 from rbench.plugin.contexts import BuildContext, Note
-from rbench.records.record import FreezeReport
-from rbench.seeds import generator, global_seed
+from rbench.records.record import DrawReport, FreezeReport
+from rbench.seeds import global_seed
 
 if TYPE_CHECKING:
-    from rbench.plugin.components import Initializer
     from rbench.plugin.data import ImageData
-    from rbench.spec.resolve import Chosen, Resolved
-    from rbench.spec.run_spec import RunSpec
+    from rbench.spec.resolve import Resolved
 
 
 @dataclass(frozen=True)
@@ -37,6 +35,7 @@ class Built:
     freeze: FreezeReport
     sha256: str | None
     frozen: Frozen
+    draw: DrawReport | None
 
 
 def build(resolved: Resolved, data: ImageData, note: Note) -> Built:
@@ -50,7 +49,7 @@ def build(resolved: Resolved, data: ImageData, note: Note) -> Built:
                 f"of {data.name}"
             )
         classes = spec.num_classes
-    law = None if resolved.init is None else Law(resolved.init, spec)
+    law = None if resolved.init is None else Law(resolved.init, spec.seed)
     context = BuildContext(
         in_chans=data.in_chans,
         img_size=data.img_size,
@@ -67,8 +66,14 @@ def build(resolved: Resolved, data: ImageData, note: Note) -> Built:
         network = resolved.model.component.build(context, resolved.model.options)
     if not isinstance(network, nn.Module):
         raise UserError(f"the model {spec.model} built a {type(network).__name__}, not a network")
-    if law is not None:
-        draw(network, law)
+    shape = (data.in_chans, *data.img_size)
+    if (
+        resolved.init
+        or resolved.init_norm
+        or any(term.name != "none" for term in resolved.freezing.terms)
+    ):
+        mark_kernels(network, shape, note)
+    drawn = _draw(resolved, network, data, law, note)
     if spec.initial_checkpoint is not None:
         load_weights(network, Path(spec.initial_checkpoint).expanduser())
     for term in resolved.freezing.renamed:
@@ -81,7 +86,7 @@ def build(resolved: Resolved, data: ImageData, note: Note) -> Built:
             f"--freeze {','.join(found.policy)}: nothing is left to learn, and the task "
             f"{spec.task} trains; all,!head lets the classifier learn"
         )
-    return Built(network, found, state_sha256(network), frozen)
+    return Built(network, found, state_sha256(network), frozen, drawn)
 
 
 @runtime_checkable
@@ -92,35 +97,32 @@ class AdaptsCheckpoints(Protocol):
         """The network's own full state with what it takes from ``state``; UserError if nothing."""
 
 
-class Law:
-    """The run's initializer: fills a weight in place from the stream of a name."""
-
-    def __init__(self, init: Chosen[Initializer], spec: RunSpec) -> None:
-        self.initializer, self.options = init.component, init.options
-        self.spec, self.drawn = spec, 0
-
-    def __call__(self, weight: Tensor, stream: str) -> None:
-        """Draw ``weight``; the same stream and shape give the same numbers in any run."""
-        with torch.no_grad():
-            self.initializer.draw(weight, generator(self.spec.seed, "init", stream), self.options)
-        self.drawn += 1
-
-
-def draw(network: nn.Module, law: Law) -> None:
-    """Draw the convolutions that the spec names; those of a SpatialModule have drawn already."""
-    own: set[str] = set()
-    for name, module in network.named_modules():
-        if isinstance(module, SpatialModule):
-            own.add(f"{name}.")
-        convolution = isinstance(module, nn.modules.conv._ConvNd)
-        if not convolution or (law.spec.init_scope == "spatial" and not is_spatial(module)):
-            continue
-        if any(name.startswith(prefix) for prefix in own):
-            continue
-        law(stored_weight(module), f"{name}.weight")
-    if not law.drawn:
-        spec = law.spec
-        raise UserError(f"--init {spec.init}: {spec.model} has no {spec.init_scope} convolution")
+def _draw(
+    resolved: Resolved, network: nn.Module, data: ImageData, law: Law | None, note: Note
+) -> DrawReport | None:
+    """Draw what the run's initializers draw; UserError where that is nothing."""
+    spec, chosen = resolved.spec, Drawing(network, resolved.spec, (data.in_chans, *data.img_size))
+    names: dict[str, int] = {}
+    if law is not None and resolved.init is not None:
+        layers = chosen.draw(law, chosen.chosen)
+        if not law.names:
+            raise UserError(
+                f"--init {spec.init}: {spec.model} has no weight of the scope {spec.init_scope}"
+            )
+        fit(resolved.init, network, data, layers, spec.seed)
+        names |= law.names
+    if resolved.init_norm is not None:
+        of_norms = Law(resolved.init_norm, spec.seed)
+        layers = chosen.draw(of_norms, chosen.norms)
+        if not layers:
+            raise UserError(f"--init-norm {spec.init_norm}: {spec.model} has no norms with scales")
+        fit(resolved.init_norm, network, data, layers, spec.seed)
+        names |= of_norms.names
+    if not names:
+        return None
+    drawn = report_draws(network, names)
+    note(describe(drawn))
+    return drawn
 
 
 def load_weights(network: nn.Module, path: Path) -> None:

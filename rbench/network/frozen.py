@@ -41,6 +41,10 @@ class Partly:
             self.mask = torch.empty_like(self.values, dtype=torch.bool).copy_(self.mask)
 
 
+class FrozenWeightsMoved(RuntimeError):
+    """A tensor, entry or statistic that was frozen is not what it was."""
+
+
 class Frozen:
     """The fixed part of one network, now and in later epochs.
 
@@ -159,6 +163,14 @@ class Frozen:
                 full = f"{prefix}.{name}" if prefix else name
                 found[full] = buffers[full]
         return found
+
+    def check(self, sha256: str | None) -> None:
+        """FrozenWeightsMoved unless the fingerprint of :meth:`tensors` is ``sha256``."""
+        if fingerprint(self.tensors()) != sha256:
+            raise FrozenWeightsMoved(
+                "frozen tensors changed during the task; a training loop of its own has to call "
+                "before_step and after_step of context.frozen"
+            )
 
 
 def without(fixed: Fixed, learns: Fixed) -> Fixed:

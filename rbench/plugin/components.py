@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from rbench.plugin.contexts import BuildContext, DataContext, MetricContext, TaskContext
     from rbench.plugin.data import ImageData
+    from rbench.plugin.layer import Layer
     from rbench.records.record import MetricValue
 
 
@@ -61,16 +62,22 @@ class ArchitectureFamily:
 
 @dataclass(frozen=True, kw_only=True)
 class Initializer:
-    """A law for weights.
+    """A distribution of weights.
 
-    ``draw(weight, generator, options)`` fills ``weight`` (c_out, c_in/groups, k, k) in place,
-    from ``generator`` and from nothing else.
+    ``draw(weight, generator, options)``, or ``draw(weight, generator, options, layer)`` with a
+    :class:`rbench.Layer`, fills ``weight`` in place, from ``generator`` and from nothing else. A
+    convolution's is (c_out, c_in/groups, k, k), a linear layer's (c_out, c_in), a norm's (c,).
+
+    ``fit(network, batches, options, layers)`` may adjust what was drawn by looking at training
+    images: a list of batches (B, C, H, W), normalized and not augmented, and the layers that were
+    drawn, whose modules are ``network.get_submodule(layer.name)``. No gradients are recorded.
     """
 
     kind: ClassVar[str] = "initializer"
     name: str
     summary: str
-    draw: Callable[[Tensor, Generator, Any], object]
+    draw: Callable[..., object]
+    fit: Callable[[nn.Module, list[Tensor], Any, list[Layer]], object] | None = None
     options: type[Options] = NoOptions
     revision: int = 1
 

@@ -108,6 +108,17 @@ class FreezeReport(_Part):
     unfreeze: list[str] = []
 
 
+class DrawReport(_Part):
+    """What the run's initializers drew: ``tensors`` of the ``of`` that the network has, with
+    ``numbers`` of its ``of_numbers``, and the layers' names."""
+
+    tensors: int
+    of: int
+    numbers: int
+    of_numbers: int
+    names: list[str] = []
+
+
 class DataReport(_Part):
     """The data that a run used."""
 
@@ -179,6 +190,8 @@ class Record(_Part):
     freeze: FreezeReport | None = None
     selection: Selection | None = None
     """How the epoch was selected; None: the last one was taken."""
+    draw: DrawReport | None = None
+    """None: the network's own weights, and records from before."""
     metrics: list[MetricValue] = []
     history: dict[str, list[float | None]] = {}
     details: dict[str, JsonValue] = {}
@@ -262,6 +275,15 @@ def parse(text: str, where: str) -> Record:
         raise RecordError(
             f"{where} has record schema {printable(version, 20)}; this rbench reads up to {SCHEMA}"
         )
+    spec = content.get("spec")
+    resolved = content.get("resolved")
+    if (
+        isinstance(spec, dict)
+        and isinstance(resolved, dict)
+        and spec.get("init_scope") == resolved.get("init_scope") == "all"
+    ):
+        # "all" once meant all convolutions; where it means all weights, "resolved" says so.
+        spec["init_scope"] = "conv"
     try:
         return Record.model_validate(content)
     except ValidationError as error:
@@ -292,6 +314,7 @@ __all__ = [
     "SCHEMA",
     "Artifact",
     "DataReport",
+    "DrawReport",
     "Failure",
     "FreezeReport",
     "MetricValue",

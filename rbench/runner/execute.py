@@ -24,7 +24,6 @@ from accelerate.state import AcceleratorState
 from rbench.errors import UserError, printable
 from rbench.network.build import build, state_sha256
 from rbench.network.check import check_network, raise_for_size
-from rbench.network.frozen import fingerprint
 from rbench.plugin.contexts import (
     Artifacts,
     Clock,
@@ -53,10 +52,6 @@ if TYPE_CHECKING:
     from rbench.plugin.data import ImageData
     from rbench.plugin.loading import Plugins
     from rbench.plugin.outcomes import Outcome
-
-
-class FrozenWeightsMoved(RuntimeError):
-    """A tensor that was frozen is not what it was."""
 
 
 @dataclass
@@ -182,6 +177,7 @@ class _Run:
         with self.clock.phase("build"), blamed_on(self.resolved.model.component):
             self.built = build_checked(self.resolved, self.data, self.note)
         self.record.freeze, self.record.network_sha256 = self.built.freeze, self.built.sha256
+        self.record.draw = self.built.draw
 
     def task(self) -> None:
         """Run the task; where a GPU's memory does not suffice, again in micro-batches."""
@@ -268,7 +264,7 @@ class _Run:
         assert isinstance(details, dict)
         record.details = details
         record.result_sha256 = state_sha256(built.network)
-        _check_frozen(built)
+        built.frozen.check(built.freeze.frozen.sha256)
         built.freeze.sha256_after = built.freeze.frozen.sha256
         built.network.to(self.accelerator.device)
 
@@ -370,14 +366,6 @@ def precision(resolved: Resolved) -> str:
     """The precision of training: float32, bfloat16 or float16."""
     training = resolved.training
     return training.amp_dtype if training is not None and training.amp else "float32"
-
-
-def _check_frozen(built: Built) -> None:
-    if fingerprint(built.frozen.tensors()) != built.freeze.frozen.sha256:
-        raise FrozenWeightsMoved(
-            "frozen tensors changed during the task; a training loop of its own has to call "
-            "before_step and after_step of context.frozen"
-        )
 
 
 def _save_weights(built: Built, folder: Path) -> None:

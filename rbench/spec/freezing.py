@@ -16,7 +16,8 @@ from rbench.spec.parse import parse
 
 if TYPE_CHECKING:
     from rbench.plugin.catalog import Catalog
-    from rbench.plugin.components import FreezingRule
+    from rbench.plugin.components import FreezingRule, Task
+    from rbench.plugin.recipe import Training
     from rbench.spec.run_spec import Kwargs, RunSpec
 
 
@@ -140,6 +141,18 @@ def _term(text: str, kwargs: Mapping[str, Kwargs], catalog: Catalog, flag: str) 
     given = next((kwargs[known] for known in (rule.name, *rule.formerly) if known in kwargs), {})
     options = parse(rule.options, given, f"--freeze-kwargs of {rule.name}")
     return Term(name=rule.name, learns=learns, rule=rule, options=options, given=name)
+
+
+def check_stages(frozen: Freezing, task: Task, training: Training | None) -> None:
+    """UserError where the training ends before a stage, or there is none."""
+    for stage in frozen.stages:
+        if training is None:
+            raise UserError(f"--unfreeze: the task {task.name} does not train here")
+        if stage.epoch >= training.epochs:
+            raise UserError(
+                f"--unfreeze {stage.given}: the training has {training.epochs} "
+                f"epoch{'s' if training.epochs > 1 else ''}, so nothing would change"
+            )
 
 
 def _stages(texts: Iterable[str], kwargs: Mapping[str, Kwargs], catalog: Catalog) -> list[Stage]:

@@ -18,10 +18,11 @@ from rbench.errors import UnknownName, UserError, suggest
 from rbench.plugin.catalog import Catalog
 from rbench.plugin.components import Architecture, Dataset, Initializer, Metric, Task
 from rbench.plugin.contexts import DataContext
+from rbench.plugin.layer import scope_identity
 from rbench.plugin.options import Options
 from rbench.plugin.recipe import Training
 from rbench.spec import registry
-from rbench.spec.freezing import Freezing, freezing
+from rbench.spec.freezing import Freezing, check_stages, freezing
 from rbench.spec.parse import parse
 from rbench.spec.precision import bfloat16_is_faster
 from rbench.spec.run_spec import RunSpec
@@ -66,6 +67,7 @@ class Resolved:
     spec: RunSpec
     model: Chosen[Architecture]
     init: Chosen[Initializer] | None
+    init_norm: Chosen[Initializer] | None
     dataset: Chosen[Dataset]
     task: Chosen[Task]
     metrics: tuple[Chosen[Metric], ...]
@@ -132,6 +134,12 @@ def resolve(spec: RunSpec, catalog: Catalog, contents: Contents | None = None) -
     init = None
     if spec.init:
         init = _chosen(catalog.initializer(spec.init), spec.init_kwargs, "--init-kwargs")
+    if spec.init_norm_kwargs and not spec.init_norm:
+        raise UserError("--init-norm-kwargs needs --init-norm")
+    init_norm = None
+    if spec.init_norm:
+        law = catalog.initializer(spec.init_norm)
+        init_norm = _chosen(law, spec.init_norm_kwargs, "--init-norm-kwargs")
     found = catalog.dataset(spec.dataset or task.component.dataset)
     dataset = _chosen(found, spec.dataset_kwargs, "--dataset-kwargs")
     if found.needs_data_dir and spec.data_dir is None:
@@ -140,7 +148,7 @@ def resolve(spec: RunSpec, catalog: Catalog, contents: Contents | None = None) -
     recipe, training = _training(spec, task, found, device)
     metrics = _metrics(spec, task.component, catalog)
     frozen = freezing(spec, catalog)
-    _check_stages(frozen, task.component, training)
+    check_stages(frozen, task.component, training)
     probes = probe_specs(spec, task.component, training, metrics, catalog)
     identity = {
         "digest_version": DIGEST_VERSION,
@@ -149,7 +157,8 @@ def resolve(spec: RunSpec, catalog: Catalog, contents: Contents | None = None) -
         "initial_checkpoint": _file_digest(spec.initial_checkpoint),
         "num_classes": spec.num_classes,
         "init": init.identity() if init else None,
-        "init_scope": spec.init_scope if init else None,
+        "init_scope": scope_identity(spec.init_scope) if init else None,
+        **({"init_norm": init_norm.identity()} if init_norm else {}),
         **frozen.identity(),
         "task": task.identity(),
         "dataset": _dataset_identity(
@@ -167,6 +176,7 @@ def resolve(spec: RunSpec, catalog: Catalog, contents: Contents | None = None) -
         spec=spec,
         model=model,
         init=init,
+        init_norm=init_norm,
         dataset=dataset,
         task=task,
         metrics=metrics,
@@ -270,17 +280,6 @@ def _training(
     if training.amp is None:
         training = training.model_copy(update={"amp": bfloat16_is_faster(device)})
     return table["name"], training
-
-
-def _check_stages(frozen: Freezing, task: Task, training: Training | None) -> None:
-    for stage in frozen.stages:
-        if training is None:
-            raise UserError(f"--unfreeze: the task {task.name} does not train here")
-        if stage.epoch >= training.epochs:
-            raise UserError(
-                f"--unfreeze {stage.given}: the training has {training.epochs} "
-                f"epoch{'s' if training.epochs > 1 else ''}, so nothing would change"
-            )
 
 
 def _metrics(spec: RunSpec, task: Task, catalog: Catalog) -> tuple[Chosen[Metric], ...]:

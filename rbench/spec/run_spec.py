@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, JsonValue, field_validator
 
+from rbench.errors import suggest
+from rbench.plugin.layer import SCOPES
 from rbench.plugin.options import NO_FLAG, Flag, Options
 
 Kwargs = dict[str, JsonValue]
@@ -43,9 +45,16 @@ class RunSpec(Options):
         None, description="initializer of the weights; default: the model's own"
     )
     init_kwargs: Annotated[Kwargs, _NETWORK] = Field({}, description="options of the initializer")
-    init_scope: Annotated[Literal["spatial", "all"], _NETWORK] = Field(
+    init_scope: Annotated[str, _NETWORK] = Field(
         "spatial",
-        description="convolutions that --init draws: those with a kernel above 1x1, or all",
+        description="layers that --init draws, joined by commas: spatial (convolutions with a "
+        "kernel above 1x1), conv, linear, norm, other (embeddings and the like), or all",
+    )
+    init_norm: Annotated[str | None, Flag("Network", names="initializers")] = Field(
+        None, description="initializer of the scales of normalization layers"
+    )
+    init_norm_kwargs: Annotated[Kwargs, _NETWORK] = Field(
+        {}, description="options of the initializer of normalization layers"
     )
     freeze: Annotated[tuple[str, ...], _FREEZING] = Field(
         ("none",),
@@ -118,6 +127,21 @@ class RunSpec(Options):
     eval_split: Annotated[Literal["val", "test"] | None, _MEASURING] = Field(
         None, description="split that the curves are measured on; default: val where there is one"
     )
+
+    @field_validator("init_scope")
+    @classmethod
+    def _scopes(cls, value: str) -> str:
+        """The scopes in their order, without those that others contain."""
+        asked = {part.strip() for part in value.split(",") if part.strip()}
+        for part in sorted(asked):
+            if part not in SCOPES:
+                raise ValueError(f"'{part}' is not a scope{suggest(part, SCOPES)}")
+        if not asked:
+            raise ValueError(f"names no scope{suggest('', SCOPES)}")
+        if "all" in asked:
+            return "all"
+        inside = {"spatial"} if "conv" in asked else set()
+        return ",".join(scope for scope in SCOPES if scope in asked - inside)
 
     @field_validator("img_size", mode="before")
     @classmethod

@@ -50,7 +50,7 @@ def test_an_initializer_draws_spatial_convolutions_only_unless_told_otherwise() 
                 "model": "resnet50",
                 "init": "normal",
                 "init_kwargs": {"std": 2.0},
-                "init_scope": "all",
+                "init_scope": "conv",
             },
         )
     )

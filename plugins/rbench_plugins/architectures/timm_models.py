@@ -136,6 +136,8 @@ def member(name: str) -> Architecture | None:
         summary="A model of timm; options are passed to its constructor.",
         build=lambda context, options: build(name, context, options),
         options=TimmOptions,
+        # Since CondConv2d's kernels are known as such, --freeze spatial and --init reach them.
+        revision=2 if "_cc_" in name else 1,
     )
 
 

@@ -30,6 +30,7 @@ from rbench_plugins.metrics import (
     stylization_cost,
     stylization_diversity,
     theory,
+    time_to_target,
     top1,
     top5,
 )
@@ -61,6 +62,7 @@ COMPONENTS: list[Metric] = [
     stylization_cost.COMPONENT,
     stylization_diversity.COMPONENT,
     theory.COMPONENT,
+    time_to_target.COMPONENT,
     top1.COMPONENT,
     top5.COMPONENT,
 ]

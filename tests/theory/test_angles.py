@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from rbench_plugins.theory.angles import angle, log_log_slope, wilson
+from rbench_plugins.theory.angles import angle, wilson
 from scipy.stats import binomtest
 
 from rbench import UserError
@@ -28,10 +28,6 @@ def test_wilson_against_scipy(hits: int, n: int) -> None:
     assert (got.low, got.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
 
 
-def test_slope() -> None:
-    x = [16.0, 64.0, 256.0]
-    assert log_log_slope(x, [3 / math.sqrt(v) for v in x]) == pytest.approx(-0.5)
-    with pytest.raises(UserError, match="two widths"):
-        log_log_slope([4, 4], [1, 2])
+def test_a_rate_needs_an_observation() -> None:
     with pytest.raises(UserError, match="one observation"):
         wilson(0, 0)

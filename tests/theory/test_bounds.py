@@ -5,12 +5,13 @@ import math
 import pytest
 import torch
 from rbench_plugins.theory.angles import angle
-from rbench_plugins.theory.bounds import angle_bound, multi_layer_bound, two_layer_bound
+from rbench_plugins.theory.bounds import angle_bound, multi_layer_bound
 from rbench_plugins.theory.l2_limit import l2_limit, squared_norms
 from rbench_plugins.theory.stack import Conv, Pool, Stack, Upsample, Window
 from torch import Tensor
 
 from rbench import UserError
+from tests.helpers.theory_routes import two_layer_bound
 from tests.helpers.theory_stacks import HALVES, SAME, convs, output
 
 
@@ -125,6 +126,6 @@ def test_bad_input(cat: Tensor) -> None:
     with pytest.raises(UserError, match="one size"):
         angle_bound(convs(2, 4, HALVES), cat)
     with pytest.raises(UserError, match="delta"):
-        two_layer_bound(64, 0.0)
+        multi_layer_bound(convs(2, 64), cat).at(0.0)
     with pytest.raises(UserError, match="does not fit"):
         multi_layer_bound(convs(6, 4, HALVES), cat)

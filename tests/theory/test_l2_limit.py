@@ -6,10 +6,10 @@ import torch
 from rbench_plugins.theory.angles import angle
 from rbench_plugins.theory.constants import gaussian_moments
 from rbench_plugins.theory.l2_limit import l2_limit
-from rbench_plugins.theory.routes import route_counts, routes_limit
 from rbench_plugins.theory.stack import Conv, Pool, Stack, Upsample, Window
 from torch import Tensor
 
+from tests.helpers.theory_routes import route_counts, routes_limit
 from tests.helpers.theory_stacks import HALVES, SAME, convs, output, pooled
 
 

@@ -16,7 +16,6 @@ from rbench_plugins.images.grid import stretch
 from rbench_plugins.layers.cnn_dcn.options import CnnDcnOptions
 from rbench_plugins.metrics.theory import COMPONENT
 from rbench_plugins.theory.angles import angle
-from rbench_plugins.theory.bounds import two_layer_bound
 from rbench_plugins.theory.l2_limit import l2_limit, squared_norms
 from rbench_plugins.theory.options import TheoryOptions
 from rbench_plugins.theory.read_network import read_stack
@@ -24,6 +23,7 @@ from torch import Tensor, nn
 
 from rbench import BuildContext, ImagesOutcome, MetricContext, MetricValue, UserError
 from rbench.plugin.contexts import Artifacts
+from tests.helpers.theory_routes import two_layer_bound
 
 RRVGG_MEAN = COMPONENTS["rrvgg_mean"]
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from typing import Literal, TypeAlias
-
 import torch
 from torch import Generator, Tensor, nn
 
 from rbench import generator
-from rbench_plugins.initializers import laplace, logistic, normal, uniform
-
-Law: TypeAlias = Literal["normal", "uniform", "laplace", "logistic"]
+from rbench_plugins.layers.distribution import Distribution, by_std
+from rbench_plugins.layers.zero_insertion import zero_insertion
 
 
 class Scale(nn.Module):
@@ -39,10 +35,7 @@ class ZeroInsertion(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C, factor H, factor W)."""
-        batch, channels, height, width = maps.shape
-        out = maps.new_zeros(batch, channels, height * self.factor, width * self.factor)
-        out[..., :: self.factor, :: self.factor] = maps
-        return out
+        return zero_insertion(maps, self.factor)
 
 
 class ChannelMean(nn.Module):
@@ -61,7 +54,7 @@ class RandomCNN(nn.Module):
     """
 
     def __init__(
-        self, layers: list[nn.Module], law: Law, std: float, seed: int, draws: int = 1
+        self, layers: list[nn.Module], law: Distribution, std: float, seed: int, draws: int = 1
     ) -> None:
         super().__init__()
         self.layers = nn.Sequential(*layers)
@@ -92,24 +85,15 @@ class RandomCNN(nn.Module):
 
 
 @torch.no_grad()
-def draw(weight: Tensor, generator: Generator, law: Law, std: float) -> None:
+def draw(weight: Tensor, generator: Generator, law: Distribution, std: float) -> None:
     """Fill ``weight`` with independent numbers of mean 0 and standard deviation ``std``.
 
     Drawn on the CPU and moved, so that devices agree.
     """
+    initializer, options = by_std(law, std)
     host = torch.empty(weight.shape, dtype=weight.dtype)
-    if law == "normal":
-        normal.draw(host, generator, normal.NormalOptions(mean=0.0, std=std))
-    elif law == "uniform":
-        half = std * math.sqrt(3)
-        uniform.draw(host, generator, uniform.UniformOptions(low=-half, high=half))
-    elif law == "laplace":
-        scale = std / math.sqrt(2)
-        laplace.draw(host, generator, laplace.LaplaceOptions(loc=0.0, scale=scale))
-    else:
-        scale = std * math.sqrt(3) / math.pi
-        logistic.draw(host, generator, logistic.LogisticOptions(loc=0.0, scale=scale))
+    initializer.draw(host, generator, options)
     weight.copy_(host)
 
 
-__all__ = ["ChannelMean", "Law", "RandomCNN", "Scale", "ZeroInsertion", "draw"]
+__all__ = ["ChannelMean", "Distribution", "RandomCNN", "Scale", "ZeroInsertion", "draw"]

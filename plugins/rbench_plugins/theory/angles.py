@@ -47,15 +47,4 @@ def wilson(hits: float, n: int, z: float = 1.959963984540054) -> Interval:
     return Interval(low=low, high=1.0 if hits == n else min(1.0, center + half))
 
 
-def log_log_slope(x: list[float], y: list[float]) -> float:
-    """Least-squares slope of log y against log x; -0.5 is a fall with 1/sqrt(x)."""
-    if len(x) != len(y) or len(set(x)) < 2:
-        raise UserError("a slope needs at least two widths")
-    u, v = [math.log(value) for value in x], [math.log(value) for value in y]
-    mu, mv = sum(u) / len(u), sum(v) / len(v)
-    return sum((a - mu) * (b - mv) for a, b in zip(u, v, strict=True)) / sum(
-        (a - mu) ** 2 for a in u
-    )
-
-
-__all__ = ["Interval", "angle", "log_log_slope", "wilson"]
+__all__ = ["Interval", "angle", "wilson"]

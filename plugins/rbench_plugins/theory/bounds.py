@@ -16,11 +16,6 @@ from rbench_plugins.theory.stack import Conv, Layer, Stack, window_sums
 GAUSSIAN = gaussian_moments()
 
 
-def two_layer_bound(width: int, delta: float) -> float:
-    """Theorem 6: sin Theta <= sqrt(K1/(N delta)) with probability 1 - delta; K1 = pi - 1."""
-    return math.sqrt(GAUSSIAN.K1 / (width * _probability(delta)))
-
-
 @dataclass(frozen=True)
 class MultiLayerBound:
     """Theorem 8 of one image, ready for any delta.
@@ -116,4 +111,4 @@ def _probability(delta: float) -> float:
     return delta
 
 
-__all__ = ["MultiLayerBound", "angle_bound", "multi_layer_bound", "two_layer_bound"]
+__all__ = ["MultiLayerBound", "angle_bound", "multi_layer_bound"]

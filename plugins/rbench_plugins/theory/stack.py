@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from rbench import UserError
+from rbench_plugins.layers.zero_insertion import zero_insertion
 
 PoolKind: TypeAlias = Literal["l2", "average", "max"]
 
@@ -84,12 +84,9 @@ class Upsample:
 
     def spread(self, maps: Tensor) -> Tensor:
         """(..., H, W) -> (..., factor H, factor W)."""
-        wide = maps.repeat_interleave(self.factor, -2).repeat_interleave(self.factor, -1)
         if self.nearest:
-            return wide
-        out = torch.zeros_like(wide)
-        out[..., :: self.factor, :: self.factor] = maps
-        return out
+            return maps.repeat_interleave(self.factor, -2).repeat_interleave(self.factor, -1)
+        return zero_insertion(maps, self.factor)
 
 
 Layer: TypeAlias = Conv | Pool | Upsample

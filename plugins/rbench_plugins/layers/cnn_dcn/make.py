@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 from rbench import BuildContext, Initializer, UserError, generator
 from rbench_plugins.layers.cnn_dcn.network import CnnDcn, Decoder, Encoder
 from rbench_plugins.layers.cnn_dcn.plan import Step, alexnet, convs, vgg16
+from rbench_plugins.layers.distribution import by_name, by_scale
 
 if TYPE_CHECKING:
     from rbench_plugins.layers.cnn_dcn.options import CnnDcnOptions
@@ -95,29 +95,17 @@ class Laws:
 
 
 def law(name: str, scale: float | None, rr: bool, slope: float = 0.0) -> tuple[Initializer, Any]:
-    """The initializer ``name`` of this package and its options, with ``scale`` as its spread.
+    """The initializer ``name`` and its options, with ``scale`` as in :func:`by_scale`.
 
-    ``scale`` is the standard deviation of ``normal``, the half-width of ``uniform``, the scale
-    of ``logistic`` and ``laplace``. None is P1's: 0.1 for ``normal`` in an rr network (facts C7),
-    and otherwise the law's default.
+    ``scale`` None is P1's: 0.1 for ``normal`` in an rr network, the initializer's default
+    otherwise.
     """
     if name == "normal" and scale is None and rr:
         scale = 0.1
-    module = importlib.import_module(f"rbench_plugins.initializers.{name}")
-    component: Initializer = module.COMPONENT
-    fields: Mapping[str, float] = {}
-    if name == "kaiming":
-        fields = {"negative_slope": slope}
     if scale is not None:
-        by_name: dict[str, Mapping[str, float]] = {
-            "normal": {"std": scale},
-            "uniform": {"low": -scale, "high": scale},
-            "logistic": {"scale": scale},
-            "laplace": {"scale": scale},
-        }
-        if name not in by_name:
-            raise UserError(f"the law {name} has no scale; {', '.join(by_name)} have")
-        fields = by_name[name]
+        return by_scale(name, scale)
+    component = by_name(name)
+    fields = {"negative_slope": slope} if name == "kaiming" else {}
     return component, component.options(**fields)
 
 

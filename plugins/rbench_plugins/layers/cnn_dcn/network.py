@@ -19,6 +19,7 @@ from rbench_plugins.layers.cnn_dcn.inference import (
     spread_convolution,
 )
 from rbench_plugins.layers.cnn_dcn.plan import Conv, Pool, Step, convs, mirrored, upsampled
+from rbench_plugins.layers.zero_insertion import zero_insertion
 
 Upsampling = Literal["zero", "nearest", "unpool"]
 Draw = Callable[[Tensor, str, int], None]
@@ -173,12 +174,7 @@ class Decoder(nn.Module):
         height, width = upsampled(x.shape[-2], step), upsampled(x.shape[-1], step)
         if self.upsampling == "nearest":
             return F.interpolate(x, size=(height, width), mode="nearest")
-        stride = step.stride
-        y = x.new_zeros(*x.shape[:2], height, width)
-        if x.is_contiguous(memory_format=torch.channels_last):
-            y = y.contiguous(memory_format=torch.channels_last)
-        y[..., : x.shape[-2] * stride : stride, : x.shape[-1] * stride : stride] = x
-        return y
+        return zero_insertion(x, step.stride, (height, width))
 
 
 class CnnDcn(nn.Module):

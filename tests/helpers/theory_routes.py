@@ -1,15 +1,22 @@
-"""Theorem 1 as it is stated: z* by counting routes. For tiny images; the check of l2_limit."""
+"""Oracles of the theory: Theorem 1 by counting routes, and Theorem 6's bound in closed form."""
 
 from __future__ import annotations
 
+import math
+
 import torch
+from rbench_plugins.theory.l2_limit import squared_norms
+from rbench_plugins.theory.stack import Stack, Upsample, Window
 from torch import Tensor
 
 from rbench import UserError
-from rbench_plugins.theory.l2_limit import squared_norms
-from rbench_plugins.theory.stack import Stack, Upsample, Window
 
 MOST_PIXELS = 1024
+
+
+def two_layer_bound(width: int, delta: float) -> float:
+    """Theorem 6: sin Theta <= sqrt(K1/(N delta)) with probability 1 - delta; K1 = pi - 1."""
+    return math.sqrt((math.pi - 1) / (width * delta))
 
 
 def route_counts(stack: Stack, height: int, width: int) -> Tensor:
@@ -65,6 +72,3 @@ def _spread(layer: Upsample, height: int, width: int) -> tuple[Tensor, tuple[int
                 source = (y // factor) * width + x // factor
                 step[y * width * factor + x, source] = 1
     return step, (height * factor, width * factor)
-
-
-__all__ = ["MOST_PIXELS", "route_counts", "routes_limit"]

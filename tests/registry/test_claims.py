@@ -25,6 +25,7 @@ from tests.helpers.synthetic_records import digest, record
 CLAIMS = [(paper, claim) for paper in papers() for claim in paper.claim]
 NAMES = [f"{paper.name}:{claim.id}" for paper, claim in CLAIMS]
 CANDIDATES: list[Any] = [None, True, False, 1, 2, 3, 4, 8, 16, 64, "noise", "content", "1"]
+CANDIDATES.append("!random_parameters+all")
 Values = dict[str, float]
 
 

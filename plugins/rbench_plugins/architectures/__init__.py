@@ -5,6 +5,7 @@ from __future__ import annotations
 from rbench import Architecture, ArchitectureFamily
 from rbench_plugins.architectures import (
     cnn_dcn,
+    convmixer,
     dip_skip,
     fixed_basis,
     lc_timm,
@@ -19,6 +20,7 @@ from rbench_plugins.architectures import (
 
 COMPONENTS: list[Architecture | ArchitectureFamily] = [
     *cnn_dcn.COMPONENTS.values(),
+    convmixer.COMPONENT,
     dip_skip.COMPONENT,
     fixed_basis.COMPONENT,
     fixed_basis.FAMILY,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from rbench import Architecture, ArchitectureFamily, BuildContext, UserError
-from rbench_plugins.architectures import resnet14, resnet_cifar, timm_models, vgg16_small
+from rbench_plugins.architectures import convmixer, resnet14, resnet_cifar, timm_models, vgg16_small
 
 if TYPE_CHECKING:
     from torch import nn
@@ -17,6 +17,7 @@ SOURCES: tuple[Architecture | ArchitectureFamily, ...] = (
     resnet_cifar.COMPONENT,
     resnet_cifar.FAMILY,
     resnet14.COMPONENT,
+    convmixer.COMPONENT,
     vgg16_small.COMPONENT,
     timm_models.COMPONENT,
 )

@@ -5,6 +5,7 @@ from .api import run as run
 from .errors import UnknownName as UnknownName
 from .errors import UserError as UserError
 from .files import cache_folder as cache_folder
+from .files import write_atomically as write_atomically
 from .network.fold import folded as folded
 from .network.modules import SpatialFilter as SpatialFilter
 from .network.modules import SpatialModule as SpatialModule
@@ -131,4 +132,5 @@ __all__ = [
     "stored_weight",
     "train",
     "training_batches",
+    "write_atomically",
 ]

@@ -122,11 +122,11 @@ class Dataset:
     recipe: str | None = None
     """The recipe that a training task takes where the user names none."""
     needs_data_dir: bool = True
-    identity: Callable[[DataContext, Any], str] | None = None
-    """``identity(context, options)`` is a digest of the files' contents, where the dataset's name
-    does not already say which images it has. It is part of a run's digest and is asked for
-    often: without torch, and by :func:`rbench.content_digests`, which reads a file again only
-    if it has changed."""
+    identity: Callable[[DataContext, Any], str | None] | None = None
+    """``identity(context, options)`` is a digest of the files' contents, or None where the
+    dataset's name already says which images it has. It is part of a run's digest and is asked for
+    often: without torch, and by :func:`rbench.content_digests`, which reads a file again only if
+    it has changed."""
     revision: int = 1
 
 

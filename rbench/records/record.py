@@ -128,6 +128,8 @@ class DataReport(_Part):
     test_images: int | None = None
     val_images: int | None = None
     num_classes: int | None = None
+    class_names: list[str] = []
+    """In the order of the network's outputs."""
     in_chans: int
     img_size: tuple[int, int]
     skipped: list[str] = []

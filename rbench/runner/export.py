@@ -97,7 +97,7 @@ def _write(
     save_for_hf(
         form,
         str(output),
-        model_config={"pretrained_cfg": own},
+        model_config={"pretrained_cfg": own, "label_names": data.class_names},
         model_args=_arguments(form),
         data_config={"input_size": size, "mean": data.mean, "std": data.std, "crop_pct": 1.0},
         safe_serialization=True,

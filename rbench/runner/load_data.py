@@ -97,6 +97,7 @@ def described(data: ImageData) -> DataReport:
         test_images=data.test_images,
         val_images=None if data.val is None else len(data.val),
         num_classes=data.num_classes,
+        class_names=data.class_names,
         in_chans=data.in_chans,
         img_size=data.img_size,
         skipped=data.skipped,

@@ -116,7 +116,7 @@ def data_context(spec: RunSpec, task: Task) -> DataContext:
     )
 
 
-Contents = dict[tuple[str, str, str], str]
+Contents = dict[tuple[str, str, str], str | None]
 """The contents of datasets that have been looked at: by name, place and form, and options."""
 
 
@@ -209,7 +209,8 @@ def _dataset_identity(
         key = component.name, repr(form), repr(dataset.options)
         if key not in contents:
             contents[key] = component.identity(context, dataset.options)
-        content = registry.recorded_content(component.name, contents[key])
+        found = contents[key]
+        content = None if found is None else registry.recorded_content(component.name, found)
     return {
         **dataset.identity(),
         "content": content,

@@ -58,9 +58,9 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     found: list[str] = []
     original = folders.open_image
 
-    def counted(path: Path) -> Image.Image:
+    def counted(path: Path, mode: Any) -> Image.Image:
         found.append(path.name)
-        return original(path)
+        return original(path, mode)
 
     monkeypatch.setattr(folders, "open_image", counted)
     return found

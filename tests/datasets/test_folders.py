@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import os
 import pickle
@@ -47,7 +48,16 @@ def opened(
     root: Path | None, component: Dataset = image_folder.COMPONENT, **given: Any
 ) -> ImageData:
     context = {"data_dir": root}
-    for key in ("img_size", "in_chans", "skip_bad", "note", "download", "labels"):
+    for key in (
+        "img_size",
+        "in_chans",
+        "skip_bad",
+        "note",
+        "download",
+        "labels",
+        "limit",
+        "limit_test",
+    ):
         if key in given:
             context[key] = given.pop(key)
     return component.open(
@@ -468,3 +478,176 @@ def test_imagenet_wants_a_thousand_classes_and_no_download(root: Path, thousand:
         opened(root, imagenet.COMPONENT)
     with pytest.raises(UserError, match="cannot be downloaded"):
         opened(thousand, imagenet.COMPONENT, download=True)
+
+
+def _classes(folder: Path, *names: str) -> Path:
+    for split in ("train", "test"):
+        for index, name in enumerate(names):
+            write(folder / split / name / "0.png", coffee(), 20 * index)
+    return folder
+
+
+def test_classes_are_in_timms_order(tmp_path: Path) -> None:
+    from timm.data.readers.reader_image_folder import find_images_and_targets
+
+    names = ["0", "1", "10", "11", "2", "Zebra", "ant", "Bee", "n2", "n10", "b03", "b1"]
+    data = opened(_classes(tmp_path, *names))
+    _, theirs = find_images_and_targets(str(tmp_path / "train"))
+    assert data.class_names == sorted(theirs, key=theirs.__getitem__)
+    assert data.class_names[:5] == ["0", "1", "2", "10", "11"]
+    train = memory(data.train)
+    assert train.labels is not None
+    for name, label in zip(train.names, train.labels.tolist(), strict=True):
+        assert theirs[name.split("/")[1]] == label
+
+
+def test_only_sets_whose_order_of_classes_changed_have_another_revision(tmp_path: Path) -> None:
+    def in_string_order(root: Path) -> str:
+        """The revision of earlier versions."""
+        lines = [
+            f"{path.relative_to(root).as_posix()}\0".encode()
+            + hashlib.sha256(path.read_bytes()).digest()
+            for split in ("train", "test")
+            for path in sorted((root / split).rglob("*.png"))
+        ]
+        return "sha256:" + hashlib.sha256(b"\n".join(lines)).hexdigest()[:32]
+
+    same = _classes(tmp_path / "same", "ant", "bee", "cow")
+    other = _classes(tmp_path / "other", "1", "2", "10")
+    assert opened(same).revision == in_string_order(same)
+    assert opened(other).revision != in_string_order(other)
+
+
+def test_names_that_unicode_takes_for_equal(tmp_path: Path) -> None:
+    composed, parts = "caf\u00e9", "cafe\u0301"
+    root = _classes(tmp_path, composed, "tea")
+    (root / "test" / composed).rename(root / "test" / parts)
+    assert opened(root).class_names == [composed, "tea"]
+    write(root / "train" / parts / "0.png", coffee(), 0)
+    with pytest.raises(UserError, match=r"train has two class folders named café, which differ o"):
+        opened(root)
+
+
+def test_one_class_is_no_classification(tmp_path: Path) -> None:
+    root = _classes(tmp_path, "ant")
+    with pytest.raises(UserError, match="has one class only, ant: there is nothing to tell apart"):
+        opened(root)
+    assert opened(root, labels=False).class_names == ["ant"]
+
+
+def test_thumbnails_of_network_storage_are_no_class_and_no_images(root: Path) -> None:
+    before = opened(root)
+    write(root / "train" / "@eaDir" / "0.png", coffee(), 3)
+    write(root / "train" / "ant" / "@eaDir" / "0.png" / "thumb.png", coffee(), 3)
+    assert opened(root).revision == before.revision
+    shutil.copy(root / "train" / "ant" / "0.png", root / "train" / "ant" / "9.JFIF")
+    assert len(memory(opened(root).train)) == len(memory(before.train)) + 1
+
+
+def test_links(root: Path) -> None:
+    (root / "train" / "cow").symlink_to(root / "nowhere")
+    with pytest.raises(UserError, match=r"class folder .*train/cow is a link to a folder that doe"):
+        opened(root)
+    (root / "train" / "cow").unlink()
+    (root / "train" / "ant" / "again").symlink_to(root / "train" / "ant")
+    with pytest.raises(UserError, match=r"ant/again is a link to a folder that contains it$"):
+        opened(root)
+    (root / "train" / "ant" / "again").unlink()
+    (root / "train" / "ant" / "self").symlink_to(root / "train" / "ant" / "self")
+    (root / "train" / "ant" / "9.png").symlink_to(root / "nowhere.png")
+    with pytest.raises(UserError, match=r"cannot read .*ant/9.png: No such file or directory$"):
+        opened(root)
+    data = opened(root, skip_bad=True)
+    assert len(memory(data.train)) == 5
+    assert "ant/9.png: No such file" in data.skipped[0]
+    (root / "train" / "ant" / "9.png").unlink()
+    (root / "train" / "ant" / "9.png").symlink_to(root / "train" / "ant" / "0.png")
+    assert len(memory(opened(root).train)) == 6
+
+
+def test_file_names_that_are_not_utf8(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    source = os.fsencode(root / "train" / "ant" / "0.png")
+    os.rename(source, os.path.dirname(source) + b"/\xe9.png")
+    os.rename(os.fsencode(root / "train" / "bee"), os.fsencode(root / "train") + b"/b\xe9")
+    os.rename(os.fsencode(root / "test" / "bee"), os.fsencode(root / "test") + b"/b\xe9")
+    data = opened(root)
+    assert data.class_names == ["ant", r"b\xe9"]
+    assert r"train/ant/\xe9.png" in memory(data.train).names
+    for stream in (False, True):
+        (record,) = rbench.run(
+            model="test_resnet",
+            dataset="image_folder",
+            data_dir=str(root),
+            img_size=16,
+            dataset_kwargs={"stream": stream},
+            task_kwargs={"train": False},
+            metrics=["top1"],
+            workers=0,
+            output=str(tmp_path_factory.mktemp("records")),
+        )
+        assert record.data is not None
+        assert record.data.class_names == ["ant", r"b\xe9"]
+
+
+def test_transparency_in_four_channels(root: Path) -> None:
+    path = root / "train" / "ant" / "0.png"
+    Image.new("RGBA", (16, 12), (90, 150, 210, 200)).save(path)
+    data = opened(root, in_chans=4)
+    assert memory(data.train).pixels[0, :, 0, 0].tolist() == [90, 150, 210, 200]
+    assert memory(data.train).pixels[1, 3].unique().tolist() == [255]
+    assert (data.in_chans, len(data.mean)) == (4, 4)
+    streamed = files(opened(root, in_chans=4, stream=True, img_size=(12, 12)).train)
+    assert streamed[0][0].shape == (4, 12, 12)
+    pixel = (streamed[0][0][:, 0, 0] * 255).tolist()
+    assert pixel == pytest.approx([90, 150, 210, 200], abs=1.01)
+    with pytest.raises(UserError, match="--in-chans 2: image files are read as 1"):
+        opened(root, in_chans=2)
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_broken_streamed_images_are_found_before_training(root: Path, check: bool) -> None:
+    _truncated(root)
+
+    def stream(**given: Any) -> ImageData:
+        return opened(root, stream=True, check=check, img_size=(12, 12), **given)
+
+    if not check:
+        assert len(files(stream().train)) == 5
+        return
+    with pytest.raises(UserError, match=r"bee/1.png.* \(--skip-bad goes on without it\)$"):
+        stream()
+    notes: list[str] = []
+    data = stream(skip_bad=True, note=notes.append)
+    assert files(data.train).targets == [0, 0, 0, 1]
+    assert [name for name in files(data.train).names if "bee" in name] == ["train/bee/0.png"]
+    assert len(data.skipped) == 1
+    assert notes[0].startswith("1 images cannot be read and were left out: ")
+    whole = opened(root, skip_bad=True, img_size=(12, 12))
+    assert (data.revision, data.train_images) == (whole.revision, whole.train_images) != (None, 5)
+    for limit in range(1, 5):
+        streamed = stream(skip_bad=True, limit=limit)
+        loaded = opened(root, skip_bad=True, img_size=(12, 12), limit=limit)
+        assert files(streamed.train).names == memory(loaded.train).names
+        assert len(memory(loaded.train)) == min(limit, 4)
+
+
+def test_what_was_checked_is_not_decoded_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from rbench_plugins.datasets import decoded
+
+    monkeypatch.setattr(decoded, "WORTH_SECONDS", 0)
+    _truncated(root)
+    seen: list[str] = []
+    original = folders.check_image
+
+    def counted(path: Path) -> None:
+        seen.append(path.name)
+        original(path)
+
+    monkeypatch.setattr(folders, "check_image", counted)
+    first = opened(root, stream=True, skip_bad=True)
+    assert len(seen) == 7
+    again = opened(root, stream=True, skip_bad=True)
+    assert len(seen) == 7
+    assert first.skipped == again.skipped != []
+    with pytest.raises(UserError, match="--skip-bad goes on"):
+        opened(root, stream=True)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -89,3 +90,41 @@ def test_grey_photographs() -> None:
     data = photographs.open_photographs(DataContext(img_size=(20, 25), in_chans=1), options)
     assert isinstance(data.test, MemoryImages)
     assert data.test.pixels.shape == (1, 1, 20, 25)
+
+
+def test_some_of_the_images_are_evenly_spaced_by_name(tmp_path: Path) -> None:
+    for index in range(10):
+        _save(tmp_path / f"{index}.png", (index, 0, 0))
+    (tmp_path / "README").write_text("no image")
+
+    def opened(images: int | None, **given: Any) -> list[str]:
+        options = plain_folder.PlainFolderOptions(images=images)
+        data = plain_folder.open_plain_folder(DataContext(data_dir=tmp_path, **given), options)
+        assert isinstance(data.test, MemoryImages)
+        values = data.test.pixels[:, 0, 0, 0].tolist()
+        assert [f"{value}.png" for value in values] == list(data.test.names)
+        return list(data.test.names)
+
+    def identity(images: int | None) -> str:
+        options = plain_folder.PlainFolderOptions(images=images)
+        return plain_folder.identity(DataContext(data_dir=tmp_path), options)
+
+    assert opened(3) == ["0.png", "3.png", "6.png"]
+    assert opened(5) == ["0.png", "2.png", "4.png", "6.png", "8.png"]
+    assert len(opened(10)) == len(opened(99)) == len(opened(None)) == 10
+    assert identity(10) == identity(99) == identity(None)
+    assert identity(3) == f"{identity(None)} 3 evenly spaced"
+    (tmp_path / "3.png").write_text("broken")
+    assert opened(3, skip_bad=True) == ["0.png", "1.png", "6.png"]
+
+
+def test_transparency_is_a_fourth_channel(tmp_path: Path) -> None:
+    Image.new("RGBA", (8, 8), (10, 20, 30, 40)).save(tmp_path / "a.png")
+    Image.new("RGB", (8, 8), (10, 20, 30)).save(tmp_path / "b.png")
+    data = plain_folder.open_plain_folder(
+        DataContext(data_dir=tmp_path, img_size=(8, 8), in_chans=4),
+        plain_folder.PlainFolderOptions(),
+    )
+    assert isinstance(data.test, MemoryImages)
+    assert data.in_chans == 4
+    assert data.test.pixels[:, :, 0, 0].tolist() == [[10, 20, 30, 40], [10, 20, 30, 255]]

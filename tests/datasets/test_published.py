@@ -16,6 +16,7 @@ import pytest
 import scipy.io
 import torch
 import torchvision.datasets as readers
+from PIL import Image
 from rbench_plugins.datasets import cifar10, cifar100, fashion_mnist, svhn
 
 from rbench import DataContext, Dataset, ImageData, MemoryImages, UserError
@@ -217,7 +218,22 @@ def test_fashion_is_resized_to_32_unless_told_otherwise(small_fashion: Published
     assert component.open(DataContext(data_dir=folder), cast(Any, options)).img_size == (28, 28)
 
 
+def test_fashion_is_resized_by_torchvisions_default(small_fashion: Published) -> None:
+    """P2's public code resizes PIL images by torchvision's Resize, which is bilinear."""
+    from torchvision.transforms import Resize
+
+    large = memory(opened(small_fashion.component, small_fashion.folder).train).pixels
+    small = small_fashion.images["train"]
+    expected = np.asarray(Resize(32)(Image.fromarray(small[2, 0])))
+    assert (large[2, 0].numpy() == expected).all()
+
+
 def test_fashion_in_torchvisions_unpacked_folder(small_fashion: Published) -> None:
+    def identity() -> str | None:
+        context = DataContext(data_dir=small_fashion.folder)
+        return fashion_mnist.identity(context, fashion_mnist.FashionOptions())
+
+    assert identity() is None  # the publisher's files, which are checked
     reference = opened(small_fashion.component, small_fashion.folder)
     raw = small_fashion.folder / "FashionMNIST" / "raw"
     raw.mkdir(parents=True)
@@ -225,7 +241,7 @@ def test_fashion_in_torchvisions_unpacked_folder(small_fashion: Published) -> No
         (raw / path.stem).write_bytes(gzip.decompress(path.read_bytes()))
         path.unlink()
     again = opened(small_fashion.component, small_fashion.folder)
-    assert again.revision == reference.revision
+    assert again.revision == reference.revision == identity()
     assert torch.equal(memory(again.train).pixels, memory(reference.train).pixels)
 
 

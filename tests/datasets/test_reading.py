@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from rbench_plugins.datasets.reading import find_images, open_image, readable
+from rbench_plugins.datasets.reading import check_image, find_images, mode_for, open_image, readable
 
 from rbench import UserError, fit_image
 
@@ -159,3 +160,52 @@ def test_fit_crops_the_centre() -> None:
     picture = Image.fromarray(np.tile(np.arange(100, dtype=np.uint8), (20, 1)))
     row = np.asarray(fit_image(picture, (20, 20)))[10]
     np.testing.assert_array_equal(row, np.arange(40, 60))
+
+
+def test_integer_tiffs_of_32_bits_are_refused(tmp_path: Path) -> None:
+    """Their range is unknown: read as 16 bits, an image of values up to 255 is black."""
+    for dtype in (np.int32, np.int16):
+        values = np.arange(64, dtype=dtype).reshape(8, 8) * 4
+        Image.fromarray(values.astype(np.int32)).save(tmp_path / "x.tif")
+        with pytest.raises(UserError, match=r"x.tif: 32-bit integer grey values have no known r"):
+            open_image(tmp_path / "x.tif")
+
+
+def test_sixteen_bits_are_divided_by_their_range_however_few_are_used(tmp_path: Path) -> None:
+    values = np.full((4, 4), 4095, dtype=np.uint16)  # the largest value of 12 bits
+    Image.fromarray(values).save(tmp_path / "x.png")
+    assert open_image(tmp_path / "x.png").getpixel((0, 0)) == (16, 16, 16)
+
+
+def test_rgba_keeps_transparency_and_rgb_lays_it_over_white(tmp_path: Path) -> None:
+    Image.new("RGBA", (4, 4), (10, 20, 30, 0)).save(tmp_path / "x.png")
+    assert open_image(tmp_path / "x.png", "RGBA").getpixel((0, 0)) == (10, 20, 30, 0)
+    assert open_image(tmp_path / "x.png").getpixel((0, 0)) == (255, 255, 255)
+    Image.new("L", (4, 4), 7).save(tmp_path / "y.png")
+    assert open_image(tmp_path / "y.png", "RGBA").getpixel((0, 0)) == (7, 7, 7, 255)
+    with pytest.raises(UserError, match=r"--in-chans 5: image files are read as 1 \(grey\), 3"):
+        mode_for(5)
+
+
+@pytest.mark.parametrize("name", ["x.jpg", "x.png", "x.webp"])
+def test_the_quick_check_finds_what_opening_finds(tmp_path: Path, name: str) -> None:
+    rng = np.random.default_rng(0)
+    path = tmp_path / name
+    Image.fromarray(rng.integers(0, 256, (90, 120, 3), dtype=np.uint8)).save(path)
+    check_image(path)
+    whole = path.read_bytes()
+    for part in (0.02, 0.3, 0.9):
+        path.write_bytes(whole[: int(len(whole) * part)])
+        with pytest.raises(UserError) as opened:
+            open_image(path)
+        with pytest.raises(UserError) as checked:
+            check_image(path)
+        assert str(checked.value) == str(opened.value)
+
+
+def test_names_that_are_not_utf8_are_shown(tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.png"))
+    path.write_bytes(b"no image")
+    with pytest.raises(UserError, match=r"caf\\xe9.png is not an image$") as error:
+        open_image(path)
+    str(error.value).encode()

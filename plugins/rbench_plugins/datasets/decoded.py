@@ -18,7 +18,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from rbench import cache_folder, content_revision
+from rbench import UserError, cache_folder, content_revision, write_atomically
 from rbench_plugins.datasets.memory import Moments
 
 if TYPE_CHECKING:
@@ -90,6 +90,29 @@ def decoded(place: Path, decode: Callable[[], Decoded]) -> Decoded:
             with contextlib.suppress(OSError):
                 _write(place, found)
     return found
+
+
+def checked_place(names: Sequence[str], digests: Sequence[bytes]) -> Path:
+    """Where it is kept which images of these names and contents can be decoded."""
+    return cache_place(names, digests, "checked").with_suffix(".json")
+
+
+def checked(place: Path, check: Callable[[], dict[int, str]]) -> dict[int, str]:
+    """What is stored at ``place``, or else what ``check`` returns, stored if that took long.
+
+    By index of the file: why it cannot be used, as in ``Decoded.skipped``.
+    """
+    try:
+        stored = json.loads(place.read_bytes())
+        return {int(index): str(text) for index, text in stored.items()}
+    except (OSError, ValueError, AttributeError):
+        pass
+    start = perf_counter()
+    bad = check()
+    if perf_counter() - start > WORTH_SECONDS:
+        with contextlib.suppress(UserError):
+            write_atomically(place, json.dumps(bad))
+    return bad
 
 
 def _write(place: Path, found: Decoded) -> None:

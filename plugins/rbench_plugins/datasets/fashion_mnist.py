@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 MOMENTS = ((0.2860,), (0.3530,))
 """P2's normalisation (its public code; facts C18)."""
 
+FILES = tuple(
+    f"{part}-{kind}-ubyte.gz"
+    for part in ("train", "t10k")
+    for kind in ("images-idx3", "labels-idx1")
+)
+
 
 class FashionOptions(Options):
     """Options of ``fashion_mnist``."""
@@ -39,11 +45,9 @@ def open_fashion(context: DataContext, options: FashionOptions) -> ImageData:
     from torchvision.datasets import FashionMNIST
 
     name = "fashion_mnist"
-    folder = data_dir(context, name)
     if context.download:
-        fetch(lambda: FashionMNIST(folder, download=True), name)
-    raw = folder / "FashionMNIST" / "raw"
-    folder = raw if raw.is_dir() else folder
+        fetch(lambda: FashionMNIST(data_dir(context, name), download=True), name)
+    folder = _folder(context)
     files = [_read(folder / file, md5) for file, md5 in FashionMNIST.resources]
     arrays = [
         parse_idx(content, folder / file)
@@ -57,8 +61,24 @@ def open_fashion(context: DataContext, options: FashionOptions) -> ImageData:
         FashionMNIST.classes,
         revision=revision_of(files),
         size=None if options.resize is None else (options.resize, options.resize),
+        filter="bilinear",
         moments=MOMENTS,
     )
+
+
+def identity(context: DataContext, options: FashionOptions) -> str | None:
+    """None for the publisher's ``.gz`` files, which are checked; else a digest of the contents."""
+    folder = _folder(context)
+    paths = [folder / file for file in FILES]
+    if all(path.exists() for path in paths) or context.download:
+        return None
+    return revision_of(_read(path, "") for path in paths)
+
+
+def _folder(context: DataContext) -> Path:
+    folder = data_dir(context, "fashion_mnist")
+    raw = folder / "FashionMNIST" / "raw"
+    return raw if raw.is_dir() else folder
 
 
 def parse_idx(content: bytes, path: Path) -> Any:
@@ -94,5 +114,7 @@ COMPONENT = Dataset(
     summary="Fashion-MNIST, the publisher's IDX files (60,000 train, 10,000 test).",
     open=open_fashion,
     options=FashionOptions,
+    identity=identity,
     recipe="lowres",
+    revision=2,  # 1: resized by a bicubic filter
 )

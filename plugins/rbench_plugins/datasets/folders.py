@@ -1,11 +1,13 @@
-"""Folders of images by class: what lies in them, and into memory or onto a stream with it."""
+"""Folders of images by class: found, and loaded into memory or streamed."""
 
 from __future__ import annotations
 
 import os
+import re
+import unicodedata
 from collections.abc import Callable, Container, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +19,24 @@ from rbench import (
     content_revision,
     fit_image,
 )
-from rbench_plugins.datasets.decoded import Decoded, cache_place, decoded, read_decoded
+from rbench_plugins.datasets.decoded import (
+    Decoded,
+    cache_place,
+    checked,
+    checked_place,
+    decoded,
+    read_decoded,
+)
 from rbench_plugins.datasets.memory import Moments, moments_of
-from rbench_plugins.datasets.reading import SUFFIXES, open_image
+from rbench_plugins.datasets.reading import (
+    NOT_IMAGES,
+    SUFFIXES,
+    Mode,
+    check_image,
+    mode_for,
+    open_image,
+    shown,
+)
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -49,26 +66,40 @@ class Split:
 def two_splits(root: Path, held_out: Sequence[str]) -> tuple[Split, Split, list[str]]:
     """``train/`` and the first of ``held_out`` that has class folders, and the class names.
 
-    Classes are the sorted names of the class folders; both splits must have the same.
+    Classes are the names of the class folders, in timm's order, so that an exported network and a
+    network of timm's number them alike. Both splits must have the same classes. Names that differ
+    only in their Unicode normalization are equal (macOS and Linux store "é" differently).
     """
     train = root / "train"
     if not train.is_dir():
-        found = ", ".join(sorted(entry.name for entry in os.scandir(root))[:6]) or "nothing"
-        raise UserError(f"{root} has no folder train/ (there is {found})")
+        found = ", ".join(sorted(entry.name for entry in _entries(str(root)))[:6]) or "nothing"
+        raise UserError(f"{root} has no folder train/ (there is {shown(found)})")
     present = [root / name for name in held_out if (root / name).is_dir()]
     if not present:
         wanted = " or ".join(f"{name}/" for name in held_out)
         raise UserError(f"{root} has no folder {wanted} beside train/")
     classes = _classes(train)
     test = next((folder for folder in present if any(_folders(folder))), present[0])
-    if (others := _classes(test)) != classes:
-        only = [f"only {train.name}/ has {name}" for name in sorted(set(classes) - set(others))]
-        only += [f"only {test.name}/ has {name}" for name in sorted(set(others) - set(classes))]
+    others = _classes(test)
+    if others.keys() != classes.keys():
+        only = [f"only {train.name}/ has {name}" for name in sorted(classes.keys() - others.keys())]
+        only += [f"only {test.name}/ has {name}" for name in sorted(others.keys() - classes.keys())]
         raise UserError(
             f"{root}: train/ has {len(classes)} classes and {test.name}/ has {len(others)}: "
             f"{'; '.join(only[:3])}{' ...' if len(only) > 3 else ''}"
         )
-    return _split(train, classes), _split(test, classes), classes
+    order = sorted(classes, key=natural_key)
+    folders = [[found[name] for name in order] for found in (classes, others)]
+    return _split(train, folders[0]), _split(test, folders[1]), order
+
+
+def natural_key(name: str) -> tuple[list[str | int], str]:
+    """The order of timm's ``natural_key``, with the name itself to tell equal keys apart.
+
+    Case is ignored and runs of digits are numbers: 1, 2, 10.
+    """
+    parts = re.split(r"(\d+)", name.lower())
+    return [int(part) if at % 2 else part for at, part in enumerate(parts)], name
 
 
 def plain(folder: Path) -> Split:
@@ -129,7 +160,7 @@ def load(
     from rbench import MemoryImages
 
     names = split.names()
-    reader = _Reader(size, context.in_chans or 3)
+    reader = _Reader(size, mode_for(context.in_chans))
 
     def place(indices: Sequence[int]) -> Path:
         return cache_place([names[i] for i in indices], [found[i] for i in indices], reader)
@@ -150,7 +181,7 @@ def load(
             bad |= {indices[at] for at in part.skipped}
             part = decode(indices := choice.pick_around(bad))
     skipped = {
-        indices[at]: text.replace("{}", split.files[indices[at]].path)
+        indices[at]: text.replace("{}", shown(split.files[indices[at]].path))
         for at, text in part.skipped.items()
     }
     for text in skipped.values() if not context.skip_bad else ():
@@ -159,7 +190,7 @@ def load(
     if not used:
         raise UserError(f"{split.folder} has no image that can be read")
     targets = torch.tensor([split.targets[index] for index in used], dtype=torch.int64)
-    images = MemoryImages(part.pixels, targets, [names[index] for index in used])
+    images = MemoryImages(part.pixels, targets, [shown(names[index]) for index in used])
     return Loaded(images, skipped, part.moments or moments_of(part.pixels))
 
 
@@ -175,14 +206,14 @@ def _decode(files: Sequence[FoundFile], reader: _Reader, split: Split, skip_bad:
         if isinstance(result, UserError):
             if not skip_bad:
                 raise UserError(f"{result} (--skip-bad goes on without it)") from result
-            skipped[index] = str(result).replace(file.path, "{}")
+            skipped[index] = str(result).replace(shown(file.path), "{}")
             continue
         if not used:
             pixels = np.empty((len(files), *result.shape), dtype=np.uint8)
             _must_fit(pixels.nbytes, split)
         elif result.shape != pixels.shape[1:]:
             raise UserError(
-                f"images have different sizes: {file.path} is {result.shape[2]}x"
+                f"images have different sizes: {shown(file.path)} is {result.shape[2]}x"
                 f"{result.shape[1]}, those before it are {pixels.shape[3]}x{pixels.shape[2]}; "
                 "choose one with --img-size"
             )
@@ -192,8 +223,66 @@ def _decode(files: Sequence[FoundFile], reader: _Reader, split: Split, skip_bad:
     return Decoded(tensor, used, skipped, moments_of(tensor) if used else None)
 
 
+def usable(
+    split: Split, found: Sequence[bytes], skip_bad: bool, choice: Choice | None, check: bool
+) -> tuple[Split, dict[int, str]]:
+    """``split`` without what cannot be read, and the reasons by index; as :func:`load` chooses.
+
+    With ``check`` every image that is used is decoded once, before anything is trained on it, and
+    what was found is kept in the cache.
+    """
+    names = split.names()
+
+    def broken(indices: Sequence[int]) -> dict[int, str]:
+        if not check:
+            return {}
+        files = [split.files[i] for i in indices]
+        place = checked_place([names[i] for i in indices], [found[i] for i in indices])
+        found_bad = checked(place, lambda: _check(files))
+        return {indices[at]: text for at, text in found_bad.items()}
+
+    indices: Sequence[int] = range(len(names)) if choice is None else choice.pick()
+    bad = broken(indices)
+    while choice is not None and bad and len(indices) < len(names):
+        indices = choice.pick_around(bad.keys())
+        more = broken(indices)
+        if more == bad:
+            break
+        bad = more
+    skipped = {
+        index: text.replace("{}", shown(split.files[index].path)) for index, text in bad.items()
+    }
+    for text in skipped.values() if not skip_bad else ():
+        raise UserError(f"{text} (--skip-bad goes on without it)")
+    kept = [index for index in indices if index not in bad]
+    if not kept:
+        raise UserError(f"{split.folder} has no image that can be read")
+    files = [split.files[index] for index in kept]
+    return replace(split, files=files, targets=[split.targets[i] for i in kept]), skipped
+
+
+def _check(files: Sequence[FoundFile]) -> dict[int, str]:
+    """What is wrong with those of ``files`` that cannot be decoded, by index."""
+
+    def read(file: FoundFile) -> str | None:
+        try:
+            check_image(Path(file.path))
+        except UserError as error:
+            return str(error).replace(shown(file.path), "{}")
+        return None
+
+    bad: dict[int, str] = {}
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        step = 4096  # not a million futures at once
+        for start in range(0, len(files), step):
+            for at, text in enumerate(pool.map(read, files[start : start + step])):
+                if text is not None:
+                    bad[start + at] = text
+    return bad
+
+
 def stream(split: Split, size: tuple[int, int], in_chans: int, crop_pct: float) -> FileImages:
-    """``split`` read when needed; evaluated as timm does: shorter side, then centre crop."""
+    """``split`` read when needed; evaluated as timm does: shorter side, then center crop."""
     from timm.data import create_transform
 
     from rbench import FileImages
@@ -207,12 +296,8 @@ def stream(split: Split, size: tuple[int, int], in_chans: int, crop_pct: float) 
         mean=(0.0,) * in_chans,
         std=(1.0,) * in_chans,
     )
-    return FileImages(
-        _Opener([file.path for file in split.files], in_chans),
-        prepare,
-        split.targets,
-        split.names(),
-    )
+    opener = _Opener([file.path for file in split.files], mode_for(in_chans))
+    return FileImages(opener, prepare, split.targets, list(map(shown, split.names())))
 
 
 def fits(splits: Sequence[Split], size: tuple[int, int], in_chans: int) -> bool:
@@ -249,31 +334,26 @@ def sampled_revision(splits: Sequence[Split]) -> str:
 @dataclass(frozen=True)
 class _Opener:
     paths: Sequence[str]
-    in_chans: int
+    mode: Mode
 
     def __call__(self, index: int) -> Image:
-        image = open_image(Path(self.paths[index]))
-        return image.convert("L") if self.in_chans == 1 else image
+        return open_image(Path(self.paths[index]), self.mode)
 
 
 @dataclass(frozen=True)
 class _Reader:
     size: tuple[int, int] | None
-    in_chans: int
+    mode: Mode
 
     def __call__(self, path: Path) -> Any | UserError:
         """Pixels (C, H, W), or what is wrong with the file."""
         import numpy as np
 
         try:
-            image = open_image(path)
+            image = open_image(path, self.mode)
         except UserError as error:
             return error
-        if self.in_chans == 1:
-            image = image.convert("L")
-        if self.size is not None and (image.height, image.width) != self.size:
-            image = fit_image(image, self.size)
-        array = np.asarray(image)
+        array = np.asarray(image if self.size is None else fit_image(image, self.size))
         return array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
 
 
@@ -301,40 +381,78 @@ def _must_fit(size: int, split: Split) -> None:
         )
 
 
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    """What is in ``folder`` by name, without hidden files and what is known not to be images."""
+    try:
+        with os.scandir(folder) as entries:
+            found = sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        raise UserError(f"cannot read the folder {shown(folder)}: {error.strerror}") from error
+    return [e for e in found if not e.name.startswith(".") and e.name not in NOT_IMAGES]
+
+
+def _is_dir(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a folder or a link to one; False for a link to itself or to nothing."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
 def _folders(folder: Path) -> Iterator[str]:
-    for entry in os.scandir(folder):
-        if entry.is_dir() and not entry.name.startswith("."):
+    for entry in _entries(str(folder)):
+        if _is_dir(entry):
             yield entry.name
+        elif entry.is_symlink() and not os.path.exists(entry.path) and "." not in entry.name:
+            raise UserError(
+                f"the class folder {shown(entry.path)} is a link to a folder that does not exist"
+            )
 
 
-def _classes(folder: Path) -> list[str]:
-    names = sorted(_folders(folder))
+def _classes(folder: Path) -> dict[str, str]:
+    """The names of the class folders by their normalized names."""
+    names: dict[str, str] = {}
+    for name in _folders(folder):
+        normal = unicodedata.normalize("NFC", shown(name))
+        if normal in names:
+            raise UserError(
+                f"{folder} has two class folders named {normal}, which differ only in their "
+                "Unicode normalization"
+            )
+        names[normal] = name
     if not names:
-        what = "is empty" if not any(os.scandir(folder)) else "has no class folders"
+        what = "has no class folders" if _entries(str(folder)) else "is empty"
         raise UserError(f"{folder} {what}; expected {folder.name}/<class>/<image>")
     return names
 
 
-def _split(folder: Path, classes: list[str]) -> Split:
+def _split(folder: Path, class_folders: Sequence[str]) -> Split:
     files: list[FoundFile] = []
     targets: list[int] = []
-    for target, name in enumerate(classes):
+    for target, name in enumerate(class_folders):
         found = list(_images(os.path.join(folder, name)))
         if not found:
-            raise UserError(f"the class folder {folder / name} holds no image")
+            raise UserError(f"the class folder {shown(folder / name)} holds no image")
         files += found
         targets += [target] * len(found)
     return Split(folder.name, folder, folder.parent, files, targets)
 
 
-def _images(folder: str) -> Iterator[FoundFile]:
-    """All images below ``folder``, sorted as their paths are: ``a/1.png`` before ``a.png``."""
-    with os.scandir(folder) as entries:
-        found = sorted(entries, key=lambda entry: entry.name)
-    for entry in found:
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir():
-            yield from _images(entry.path)
+def _images(folder: str, above: tuple[tuple[int, int], ...] = ()) -> Iterator[FoundFile]:
+    """All images below ``folder``, sorted as their paths are: ``a/1.png`` before ``a.png``.
+
+    A link to nothing is among them: reading it is an error, which ``skip_bad`` can leave out.
+    """
+    here = os.stat(folder)
+    inside = (*above, (here.st_dev, here.st_ino))
+    if inside[-1] in above:
+        raise UserError(f"{shown(folder)} is a link to a folder that contains it")
+    for entry in _entries(folder):
+        if _is_dir(entry):
+            yield from _images(entry.path, inside)
         elif entry.name.lower().endswith(SUFFIXES):
-            yield FoundFile.of(entry.path, entry.stat())
+            try:
+                status = entry.stat()
+            except OSError:
+                status = entry.stat(follow_symlinks=False)
+            yield FoundFile.of(entry.path, status)

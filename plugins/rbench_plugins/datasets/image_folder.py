@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Container, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from rbench import DataContext, Dataset, Options, known_moments
+from rbench import DataContext, Dataset, Options, UserError, known_moments
 from rbench_plugins.datasets.folders import (
     Split,
     digests,
@@ -18,6 +19,7 @@ from rbench_plugins.datasets.folders import (
     revision_of,
     stream,
     two_splits,
+    usable,
 )
 from rbench_plugins.datasets.published import data_dir
 
@@ -31,15 +33,26 @@ HELD_OUT = ("test", "val", "valid", "validation")
 class FolderOptions(Options):
     """Options of ``image_folder``."""
 
-    hflip: float = Field(0.5, ge=0, le=1, description="flip probability that suits the images")
+    hflip: float = Field(
+        0.5, ge=0, le=1, description="flip probability in training, if the recipe has none"
+    )
     crop_pad: int | None = Field(
-        None, ge=0, description="padding of random crops that suits them; none: an eighth of a side"
+        None,
+        ge=0,
+        description="zero padding of random crops in pixels, if the recipe has none; default: an "
+        "eighth of a side",
     )
     stream: bool | None = Field(
-        None, description="read images when needed; none: where they take 2 GiB or more"
+        None,
+        description="read images when they are needed; default: if all take 2 GiB or more",
     )
     crop_pct: float = Field(
-        0.875, gt=0, le=1, description="centre crop of streamed images in evaluation"
+        0.875, gt=0, le=1, description="center crop of streamed images in evaluation"
+    )
+    check: bool = Field(
+        True,
+        exclude=True,  # changes no number
+        description="decode streamed images once before training, to find broken ones",
     )
 
 
@@ -57,10 +70,20 @@ def open_folder(context: DataContext, options: FolderOptions) -> ImageData:
     if _is_plain(context, root):
         return _unlabelled(context, plain(root))
     train, test, classes = two_splits(root, HELD_OUT)
+    if context.labels and len(classes) < 2:
+        raise UserError(f"{root} has one class only, {classes[0]}: there is nothing to tell apart")
     if _streamed(context, train, test, options):
-        revision = revision_of((train, test), digests((train, test), context.skip_bad))
+        splits = (train, test)
+        found = digests(splits, context.skip_bad)
         data = streamed_data(
-            context, "image_folder", (train, test), classes, options.crop_pct, revision
+            context,
+            "image_folder",
+            splits,
+            found,
+            classes,
+            options.crop_pct,
+            lambda left_out: revision_of(splits, found, left_out),
+            options.check,
         )
         pad = _crop_pad(data.img_size, options)
         return replace(data, hflip=options.hflip, crop_pad=pad)
@@ -83,6 +106,8 @@ def identity(context: DataContext, options: FolderOptions) -> str:
     if _streamed(context, train, test, options):
         return f"{content} streamed"
     limit = context.limit
+    if context.in_chans == 4:
+        content += " RGBA"  # once they were read as RGB
     if limit is None or limit >= len(train.files):
         return content
     size = context.img_size or _size_of(train)
@@ -113,23 +138,36 @@ def streamed_data(
     context: DataContext,
     name: str,
     splits: tuple[Split, Split],
+    found: Sequence[Sequence[bytes]],
     classes: list[str],
     crop_pct: float,
-    revision: str,
+    revision: Callable[[Sequence[Container[int]]], str],
+    check: bool,
 ) -> ImageData:
-    """``splits`` read when needed, at 224 pixels where no size is asked for."""
+    """``splits``, whose files have the digests ``found``, read when they are needed.
+
+    The images have 224 pixels where no size is asked for. With ``check`` those that are used are
+    decoded once before; ``revision`` is asked with the indices that are left out by split.
+    """
     from rbench import ImageData
 
     size, channels = context.img_size or (224, 224), context.in_chans or 3
     if context.img_size is None:
         context.note(f"{name} is streamed at 224 pixels; --img-size chooses another size")
-    if context.skip_bad:
-        context.note("--skip-bad has no effect on streamed images")
+    choices = context.train_choice(len(splits[0].files)), context.test_choice(splits[1].targets)
+    used: list[Split] = []
+    left_out: list[dict[int, str]] = []
+    for split, some, choice in zip(splits, found, choices, strict=True):
+        part, bad = usable(split, some, context.skip_bad, choice, check)
+        used.append(part)
+        left_out.append(bad)
+    skipped = [text for bad in left_out for text in bad.values()]
+    _note_skipped(context, skipped)
     mean, std = IMAGENET_MOMENTS
-    train, test = (stream(split, size, channels, crop_pct) for split in splits)
+    train, test = (stream(split, size, channels, crop_pct) for split in used)
     return ImageData(
         name=name,
-        revision=revision,
+        revision=revision(left_out),
         in_chans=channels,
         img_size=size,
         train=train,
@@ -138,7 +176,16 @@ def streamed_data(
         mean=mean if channels == 3 else (sum(mean) / 3,) * channels,
         std=std if channels == 3 else (sum(std) / 3,) * channels,
         hflip=0.5,
+        skipped=skipped,
+        train_images=len(splits[0].files) - len(left_out[0]),
+        test_images=len(splits[1].files) - len(left_out[1]),
     )
+
+
+def _note_skipped(context: DataContext, skipped: Sequence[str]) -> None:
+    if skipped:
+        more = " ..." if len(skipped) > 1 else ""
+        context.note(f"{len(skipped)} images cannot be read and were left out: {skipped[0]}{more}")
 
 
 def _in_memory(
@@ -154,8 +201,7 @@ def _in_memory(
     size = (images.pixels.shape[2], images.pixels.shape[3])
     second = load(test, found[1], context, size, choices[1])
     skipped = [*first.skipped.values(), *second.skipped.values()]
-    if skipped:
-        context.note(f"{len(skipped)} images cannot be read and were left out: {skipped[0]} ...")
+    _note_skipped(context, skipped)
     revision = revision_of(splits, found, (first.skipped, second.skipped))
     known = choices[0] and known_moments(revision, images.pixels.shape[1], size)
     mean, std = known or first.moments
@@ -190,8 +236,7 @@ def _unlabelled(context: DataContext, images: Split) -> ImageData:
     choice = context.test_choice(images.targets)
     loaded = load(images, found[0], context, context.img_size, choice)
     pixels, skipped = loaded.images, list(loaded.skipped.values())
-    if skipped:
-        context.note(f"{len(skipped)} images cannot be read and were left out: {skipped[0]} ...")
+    _note_skipped(context, skipped)
     pixels.labels = None
     mean, std = loaded.moments
     return ImageData(

@@ -22,7 +22,12 @@ class ImageNetOptions(Options):
     """Options of ``imagenet``."""
 
     crop_pct: float = Field(
-        0.95, gt=0, le=1, description="centre crop in evaluation (ResNet strikes back: 0.95)"
+        0.95, gt=0, le=1, description="center crop in evaluation (ResNet strikes back: 0.95)"
+    )
+    check: bool = Field(
+        False,
+        exclude=True,  # changes no number
+        description="decode all images once before training, to find broken ones",
     )
 
 
@@ -40,13 +45,16 @@ def open_imagenet(context: DataContext, options: ImageNetOptions) -> ImageData:
             f"{root} has {len(classes)} classes, ImageNet has 1000; for a part of it use "
             "--dataset image_folder"
         )
+    splits = (train, test)
     return streamed_data(
         context,
         "imagenet",
-        (train, test),
+        splits,
+        [[str(file.size).encode() for file in split.files] for split in splits],
         classes,
         options.crop_pct,
-        sampled_revision((train, test)),
+        lambda left_out: sampled_revision(splits),
+        options.check,
     )
 
 

@@ -1,10 +1,10 @@
-"""From arrays of pixels to an opened data set: size, channels, moments, revision."""
+"""From arrays of pixels to an opened dataset: size, channels, moments, revision."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from rbench import DataContext, UserError
 
@@ -28,13 +28,15 @@ def in_memory(
     *,
     revision: str,
     size: tuple[int, int] | None = None,
+    filter: Literal["bilinear", "bicubic"] = "bicubic",
     moments: Moments | None = None,
     hflip: float = 0.0,
     crop_pad: int = 0,
 ) -> ImageData:
-    """The data set in the size and with the channels that ``context`` wants.
+    """The dataset in the size and with the channels that ``context`` asks for.
 
-    ``size`` is taken where the context names none, and None is the images' own. ``moments``
+    ``size`` (height, width) applies where the context names none; None is the images' own.
+    ``filter`` resizes. ``moments``
     (mean and std per channel, of values in [0, 1]) are computed from the training images where
     None is given, or where the channels are not those that they were given for.
     """
@@ -55,7 +57,7 @@ def in_memory(
             )
         if not 0 <= int(targets.min()) <= int(targets.max()) < len(names):
             raise UserError(f"{name} is broken: a {split} label is not in 0..{len(names) - 1}")
-        fitted = resized(channelled(pixels, context.in_chans), context.img_size or size)
+        fitted = resized(channelled(pixels, context.in_chans), context.img_size or size, filter)
         parts.append(MemoryImages(fitted.contiguous(), targets))
     pixels = parts[0].pixels
     channels = pixels.shape[1]
@@ -101,21 +103,26 @@ def channelled(pixels: Tensor, in_chans: int | None) -> Tensor:
     raise UserError(f"images of {channels} channels cannot be made to have --in-chans {in_chans}")
 
 
-def resized(pixels: Tensor, size: tuple[int, int] | None) -> Tensor:
-    """``pixels`` (N, C, H, W) uint8 at ``size`` (height, width), by Pillow's bicubic filter."""
+def resized(
+    pixels: Tensor,
+    size: tuple[int, int] | None,
+    filter: Literal["bilinear", "bicubic"] = "bicubic",
+) -> Tensor:
+    """``pixels`` (N, C, H, W) uint8 at ``size`` (height, width), by a filter of Pillow's."""
     import numpy as np
     import torch
     from PIL import Image
 
     if size is None or size == tuple(pixels.shape[2:]):
         return pixels
+    resample = Image.Resampling[filter.upper()]
     answer = torch.empty(*pixels.shape[:2], *size, dtype=torch.uint8)
     grey = pixels.shape[1] != 3
     for image, out in zip(pixels.numpy(), answer.numpy(), strict=True):
         planes = image if grey else image.transpose(1, 2, 0)[None]
         for index, plane in enumerate(planes):
             small = Image.fromarray(np.ascontiguousarray(plane))
-            large = np.asarray(small.resize((size[1], size[0]), Image.Resampling.BICUBIC))
+            large = np.asarray(small.resize((size[1], size[0]), resample))
             if grey:
                 out[index] = large
             else:

@@ -1,10 +1,10 @@
-"""Any folder of images, without labels: what a reconstruction or a stylisation works on."""
+"""Any folder of images without labels, such as those of a reconstruction or stylization."""
 
 from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
@@ -18,7 +18,7 @@ from rbench import (
     content_revision,
     fit_image,
 )
-from rbench_plugins.datasets.reading import find_images, readable
+from rbench_plugins.datasets.reading import SUFFIXES, find_images, mode_for, readable, shown
 
 if TYPE_CHECKING:
     from rbench import ImageData, MemoryImages
@@ -30,7 +30,9 @@ MOST_IN_MEMORY = 4 * 1024**3
 class PlainFolderOptions(Options):
     """Options of ``plain_folder``."""
 
-    images: int | None = Field(None, ge=1, description="take the first so many test images")
+    images: int | None = Field(
+        None, ge=1, description="number of test images, evenly spaced by name; default: all"
+    )
 
 
 def open_plain_folder(context: DataContext, options: PlainFolderOptions) -> ImageData:
@@ -38,7 +40,7 @@ def open_plain_folder(context: DataContext, options: PlainFolderOptions) -> Imag
 
     A folder ``train/`` beside ``test/`` or ``val/`` holds the images that a DCN is trained on;
     otherwise all images are test images. Each is cropped to the shape asked for and resized.
-    Files that are no images are left out and named; broken images are an error unless
+    Files that are not images are left out and named; broken images are an error unless
     ``skip_bad``.
     """
     from rbench import ImageData
@@ -76,12 +78,15 @@ def identity(context: DataContext, options: PlainFolderOptions) -> str:
     root = _root(context)
     files = [FoundFile.of(str(path), path.stat()) for path in find_images(root)]
     names = [file.path[len(str(root)) + 1 :] for file in files]
-    return content_revision(names, content_digests(root, files, context.skip_bad))
+    content = content_revision(names, content_digests(root, files, context.skip_bad))
+    if options.images is not None and options.images < len(_candidates(_splits(root)[1])):
+        content += f" {options.images} evenly spaced"
+    return content
 
 
 def _root(context: DataContext) -> Path:
     if context.data_dir is None:
-        raise UserError("the data set plain_folder needs --data-dir")
+        raise UserError("the dataset plain_folder needs --data-dir")
     if not context.data_dir.is_dir():
         raise UserError(f"--data-dir {context.data_dir} is not a folder")
     return context.data_dir
@@ -92,6 +97,13 @@ def _splits(root: Path) -> tuple[Path | None, Path]:
     if held_out is not None and (root / "train").is_dir():
         return root / "train", held_out
     return None, root
+
+
+def _candidates(folder: Path) -> list[Path]:
+    """The files that are named like images; all files where none is."""
+    paths = find_images(folder)
+    named = [path for path in paths if path.suffix.lower() in SUFFIXES]
+    return named or paths
 
 
 def _load(
@@ -107,9 +119,15 @@ def _load(
     from rbench import MemoryImages
     from rbench_plugins.datasets.memory import channelled
 
-    paths, arrays = [], []
+    paths = find_images(folder)
+    if limit is not None and limit < len(named := _candidates(folder)):
+        # Those that take the place of unreadable ones come after.
+        first = [named[len(named) * number // limit] for number in range(limit)]
+        paths = list(dict.fromkeys([*first, *named]))
+    found: list[tuple[Path, Any]] = []
     total = 0
-    for path, image in readable(find_images(folder), context.skip_bad, skipped):
+    mode = mode_for(4 if context.in_chans == 4 else None)
+    for path, image in readable(paths, context.skip_bad, skipped, mode):
         array = np.asarray(fit_image(image, size))
         total += array.nbytes
         if total > MOST_IN_MEMORY:
@@ -117,14 +135,15 @@ def _load(
                 f"{folder} needs over {MOST_IN_MEMORY // 1024**3} GiB at {size[1]}x{size[0]} "
                 "pixels; choose a smaller --img-size"
             )
-        paths.append(path)
-        arrays.append(array)
-        if len(arrays) == limit:
+        found.append((path, array))
+        if len(found) == limit:
             break
+    found.sort(key=lambda pair: pair[0])
+    arrays = [array for _, array in found]
     if not arrays:
         raise UserError(f"{folder} has no image that can be read")
     pixels = torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).contiguous()
-    names = [path.relative_to(folder).as_posix() for path in paths]
+    names = [shown(path.relative_to(folder).as_posix()) for path, _ in found]
     return MemoryImages(channelled(pixels, context.in_chans), names=names)
 
 

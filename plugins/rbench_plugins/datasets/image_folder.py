@@ -11,17 +11,15 @@ from pydantic import Field
 
 from rbench import DataContext, Dataset, Options, UserError, known_moments
 from rbench_plugins.datasets.folders import (
-    Split,
     digests,
     fits,
     load,
-    plain,
     revision_of,
     stream,
-    two_splits,
     usable,
 )
 from rbench_plugins.datasets.published import data_dir
+from rbench_plugins.datasets.splits import Split, plain, two_splits
 
 if TYPE_CHECKING:
     from rbench import ImageData

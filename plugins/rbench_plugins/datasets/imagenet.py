@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from rbench import DataContext, Dataset, Options, UserError
-from rbench_plugins.datasets.folders import sampled_revision, two_splits
+from rbench_plugins.datasets.folders import sampled_revision
 from rbench_plugins.datasets.image_folder import streamed_data
 from rbench_plugins.datasets.published import data_dir
+from rbench_plugins.datasets.splits import two_splits
 
 if TYPE_CHECKING:
     from rbench import ImageData

@@ -15,7 +15,8 @@ from scipy import stats
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tests.initializers.test_initializers import FAN_IN, SHAPE, draw, normal, uniform
+from rbench import Layer, generator
+from tests.initializers.test_initializers import BY_NAME, FAN_IN, SHAPE, draw, normal, uniform
 
 LECUN = math.sqrt(1 / FAN_IN)
 XAVIER = math.sqrt(2 / (FAN_IN + 64 * 9))
@@ -198,6 +199,31 @@ def test_kernels_have_that_covariance() -> None:
     shared = draw("covariance", (2000, 16, 3, 3), depth=1.0)
     energy = float(shared.square().sum((1, 2, 3)).mean())
     assert energy == pytest.approx(float(expected.trace()), rel=0.05)
+
+
+def layer_aware(name: str, shape: tuple[int, ...], layer: Layer, **options: Any) -> Tensor:
+    component, weight = BY_NAME[name], torch.full(shape, math.nan)
+    component.draw(weight, generator(0, name), component.options(**options), layer)
+    return weight
+
+
+def test_covariance_grows_with_the_depth_of_the_layer() -> None:
+    shape = (20_000, 1, 3, 3)
+    for index, depth in ((0, 0.0), (2, 0.5), (4, 1.0)):
+        found = layer_aware("covariance", shape, Layer(name="conv", index=index, count=5))
+        assert torch.equal(found, layer_aware("covariance", shape, Layer(name="x"), depth=depth))
+        s = 0.16 + 0.32 * depth + 2.88 * depth**2 / 2
+        energy = float(found.square().sum((1, 2, 3)).mean())
+        assert energy == pytest.approx(float(cov.covariance((3, 3), s).trace()), rel=0.03)
+
+
+def test_zero_makes_a_depthwise_convolution_the_identity() -> None:
+    x = torch.rand(2, 8, 9, 9)
+    weight = layer_aware("zero", (8, 1, 5, 5), Layer(name="depthwise", groups=8))
+    assert torch.equal(F.conv2d(x, weight, padding=2, groups=8), x)
+    head = Layer(name="fc", index=3, count=4, kind="linear")
+    assert layer_aware("zero", (10, 8), head, zero_last=True).count_nonzero() == 0
+    assert layer_aware("zero", (10, 8), head).count_nonzero() == 80
 
 
 def test_a_layer_of_few_kernels_is_the_same_in_any_process() -> None:

@@ -11,26 +11,36 @@ from rbench import Initializer, Options
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
+    from rbench import Layer
+
 
 class CovarianceOptions(Options):
     """s(d) = s0 + v d + a d^2 / 2 at the relative depth d, from 0 (first layer) to 1 (last)."""
 
-    depth: float = Field(0.5, ge=0, le=1, description="relative depth d of the layer")
+    depth: float | None = Field(
+        None, ge=0, le=1, description="relative depth d of all layers; none: each layer's own"
+    )
     s0: float = Field(0.16, gt=0, description="the Gaussians' variance s at the first layer")
     v: float = Field(0.32, ge=0, description="how s grows with the depth")
     a: float = Field(2.88, ge=0, description="how its growth grows")
 
 
-def draw(weight: Tensor, generator: Generator, options: CovarianceOptions) -> None:
+def draw(
+    weight: Tensor, generator: Generator, options: CovarianceOptions, layer: Layer | None = None
+) -> None:
     """Fill ``weight`` (c_out, c_in/groups, k, k), made for depthwise convolutions.
 
-    Each k x k kernel ~ N(0, Sigma) with Sigma = :func:`covariance` of k and s(d), independent of
-    all others; with c_in inputs per filter they are divided by sqrt(c_in).
+    ``layer.depth`` is d, 0 at the first and 1 at the last layer drawn. Each k x k kernel is
+    N(0, Sigma) with Sigma = :func:`covariance` of k and s(d), independent of all others; with
+    c_in inputs per filter they are divided by sqrt(c_in).
     """
     import torch
 
     c_in, *size = weight.shape[1:]
-    s = options.s0 + options.v * options.depth + options.a * options.depth**2 / 2
+    depth = options.depth
+    if depth is None:
+        depth = 0.0 if layer is None else layer.depth
+    s = options.s0 + options.v * depth + options.a * depth**2 / 2
     root = square_root(covariance(tuple(size), s))
     with torch.no_grad():
         normal = torch.randn(weight.numel() // len(root), len(root), generator=generator)
@@ -73,4 +83,5 @@ COMPONENT = Initializer(
     summary="Depthwise filters with the covariance of trained ones, wider in deeper layers.",
     draw=draw,
     options=CovarianceOptions,
+    revision=2,  # 1 did not see the layer's depth
 )

@@ -11,6 +11,8 @@ from rbench import Initializer, Options
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
+    from rbench import Layer
+
 
 class ZeroOptions(Options):
     """Options of ``zero``."""
@@ -21,10 +23,17 @@ class ZeroOptions(Options):
         "them by a Hadamard matrix; false: a partial identity",
     )
     scale: float = Field(1.0, gt=0, description="factor on the orthonormal Hadamard matrix")
+    zero_last: bool = Field(False, description="the classifier starts at zero, if it is drawn")
 
 
-def draw(weight: Tensor, generator: Generator, options: ZeroOptions) -> None:
-    """Fill ``weight``: :func:`matrix` at the center tap, zero elsewhere; the same for all seeds."""
+def draw(
+    weight: Tensor, generator: Generator, options: ZeroOptions, layer: Layer | None = None
+) -> None:
+    """Fill ``weight``: :func:`matrix` at the center tap, zero elsewhere; the same for all seeds.
+
+    Of a grouped convolution each group has a matrix of its own, so that a depthwise one is the
+    identity.
+    """
     import torch
 
     c_out, c_in = weight.shape[:2]
@@ -33,7 +42,10 @@ def draw(weight: Tensor, generator: Generator, options: ZeroOptions) -> None:
         center = weight
         for length in weight.shape[2:]:
             center = center.select(2, length // 2)
-        center.copy_(matrix(c_out, c_in, options))
+        groups = 1 if layer is None else layer.groups
+        if layer is not None and layer.kind == "linear" and layer.is_last and options.zero_last:
+            return
+        center.copy_(matrix(c_out // groups, c_in, options).repeat(groups, 1))
 
 
 def matrix(c_out: int, c_in: int, options: ZeroOptions) -> Tensor:
@@ -57,4 +69,5 @@ COMPONENT = Initializer(
     summary="ZerO: identities and Hadamard matrices at the center tap; nothing is drawn.",
     draw=draw,
     options=ZeroOptions,
+    revision=2,  # 1 did not see the layer's groups
 )

@@ -72,10 +72,11 @@ def run_seeds(
     for resolved in runs:
         reporter.start(f"seed {resolved.spec.seed}" if len(runs) > 1 else "")
         found = None if settings.force else store.finished(resolved.slug, resolved.digest)
-        weights = store.weights(resolved.slug)
-        again = found is not None and settings.save_weights and not weights.exists()
+        lacking = [] if found is None else _lacking(found, resolved, settings, store)
+        again = bool(lacking)
         if again:
-            reporter.say("the record is there without its weights: running again to save them")
+            what = " and ".join(lacking)
+            reporter.say(f"the record is there without its {what}: running again")
         elif found is not None:
             path = store.record(resolved.slug)
             reporter.say(f"already in {path}; --force (force=True) runs it again")
@@ -85,6 +86,18 @@ def run_seeds(
         if done[-1].record.status == "interrupted":
             break
     return done
+
+
+def _lacking(found: Record, resolved: Resolved, settings: RunSettings, store: Store) -> list[str]:
+    """What the user asked for that a finished run has not kept, and only a new run can give."""
+    slug, lacking = resolved.slug, []
+    if settings.save_weights and not store.weights(slug).exists():
+        lacking.append("weights")
+    if resolved.spec.save_predictions and not store.predictions(slug).exists():
+        lacking.append("predictions")
+    if any(not probe.selects for probe in resolved.probes) and "seconds" not in found.history:
+        lacking.append("curves")
+    return lacking
 
 
 def run(

@@ -13,6 +13,7 @@ from rbench.cli import (
     doctor,
     export,
     leaderboard,
+    measure,
     new_plugin,
     plan,
     plot,
@@ -20,6 +21,7 @@ from rbench.cli import (
     run,
     submit,
     sweep,
+    tune,
     verify,
 )
 from rbench.cli.panels import Command, Group
@@ -61,7 +63,9 @@ def _add(name: str, function: Callable[..., None], panel: str, epilog: str | Non
 
 _add("run", run.command, RUN, run.EPILOG)
 _add("sweep", sweep.command, RUN, sweep.EPILOG)
+_add("tune", tune.command, RUN, tune.EPILOG)
 _add("plan", plan.command, RUN, plan.EPILOG)
+_add("measure", measure.command, RUN, measure.EPILOG)
 _add("verify", verify.command, RUN, verify.EPILOG)
 _add("leaderboard", leaderboard.command, REPORT)
 _add("compare", compare.command, REPORT)

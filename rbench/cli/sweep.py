@@ -69,6 +69,13 @@ def command(
     also on several machines that share the results folder: runs that are done are not repeated,
     and a run that was interrupted continues from its checkpoint.
     """
+    raise typer.Exit(execute_suite(suite, flags, max_runs, executor, dry_run))
+
+
+def execute_suite(
+    suite: str, flags: dict[str, Any], max_runs: int | None, executor: str, dry_run: bool
+) -> int:
+    """Execute the runs that ``flags`` select; the command's exit code. SystemExit where asked."""
     from rbench.cli.arguments import shareable
     from rbench.plugin.catalog import Catalog
     from rbench.records.store import Store
@@ -95,7 +102,7 @@ def command(
     jobs = [RunJob.of(run) for run in todo[:max_runs]]
     if dry_run:
         _show_dry_run(chosen, jobs)
-        return
+        return 0
     store.check_writable()
     store.discard_leftovers(run.slug for run in found.done)
     typer.echo(
@@ -118,9 +125,11 @@ def command(
     _summarize(watch, store)
     if ended is not None:
         _say_how_to_continue(watch, store)
-        raise typer.Exit(130) if isinstance(ended, KeyboardInterrupt) else ended
+        if isinstance(ended, KeyboardInterrupt):
+            return 130
+        raise ended
     _say_what_is_next(watch, store, 0 if which.retry_failed else len(found.failed))
-    raise typer.Exit(1 if watch.failed() or watch.count("stopped") else 0)
+    return 1 if watch.failed() or watch.count("stopped") else 0
 
 
 def _part(flags: dict[str, Any], model: type[SuiteSettings | Settings]) -> dict[str, Any]:

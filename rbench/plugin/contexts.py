@@ -218,6 +218,9 @@ class TaskContext:
     """What of the network is frozen entry by entry or for some epochs; None: nothing is."""
     probes: tuple[Probe, ...] = ()
     """What :func:`rbench.train` measures between epochs."""
+    earlier: dict[str, list[float]] | None = None
+    """The history of a training that is over, where saved weights are measured again;
+    :func:`rbench.train` then returns it at once."""
     selection: Selection | None = None
     """Set by :func:`rbench.train` where the recipe says ``keep = "best"``."""
 

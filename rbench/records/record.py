@@ -148,6 +148,33 @@ class Selection(_Part):
     value: float
 
 
+class Tried(_Part):
+    """Values that a tuning tried, and their score; None where the run failed."""
+
+    values: dict[str, float]
+    score: float | None
+
+
+class Tuning(_Part):
+    """How the values of a run's options were chosen: by ``rbench tune``, on a validation split.
+
+    ``axes`` are the ranges, ``trials`` quasi-random points of ``seed`` were tried, each with
+    ``seeds`` runs, and the best mean of ``select`` won. ``at_edge`` names the axes on which the
+    best value is the lowest or highest that was tried, so that a better one may lie beyond.
+    """
+
+    suite: str
+    select: str
+    trials: int
+    seed: int
+    seeds: int = 1
+    axes: dict[str, dict[str, JsonValue]]
+    chosen: dict[str, float]
+    score: float
+    at_edge: list[str] = []
+    tried: list[Tried] = []
+
+
 class Failure(_Part):
     """Why a run has no result."""
 
@@ -179,6 +206,8 @@ class Record(_Part):
     protocol: str = ""
     protocol_name: str = ""
     comparable: bool = True
+    parent: str | None = None
+    """The digest of the run whose saved weights were measured; None: this run's own."""
     seed: int
     started: str
     seconds: float = 0.0
@@ -194,6 +223,8 @@ class Record(_Part):
     """How the epoch was selected; None: the last one was taken."""
     draw: DrawReport | None = None
     """None: the network's own weights, and records from before."""
+    tuning: Tuning | None = None
+    """How the values of tuned options were chosen; None: by hand."""
     metrics: list[MetricValue] = []
     history: dict[str, list[float | None]] = {}
     details: dict[str, JsonValue] = {}
@@ -325,6 +356,8 @@ __all__ = [
     "RecordError",
     "Selection",
     "Tensors",
+    "Tried",
+    "Tuning",
     "first_complaint",
     "parse",
     "read",

@@ -5,7 +5,7 @@
     results/
       SLUG.json                 the record of a run; SLUG is its name without the folder
       SLUG.failed.json          a failed repetition of a run whose good record is kept
-      SLUG/                     pictures and weights of a run
+      SLUG/                     pictures, weights and predictions of a run
       .checkpoints/SLUG/        checkpoints of a run that is not done
       .logs/SLUG.log            what a run printed, until it is done
       .locks/SLUG.N             who is running it (rbench.sweep.locks)
@@ -54,6 +54,10 @@ class Store:
     def weights(self, slug: str) -> Path:
         """The weights of a run after its task, if it was asked to save them."""
         return self.artifacts(slug) / "weights.safetensors"
+
+    def predictions(self, slug: str) -> Path:
+        """What a classifier predicted for each image (see :mod:`rbench.records.predictions`)."""
+        return self.artifacts(slug) / "predictions.safetensors"
 
     def checkpoints(self, slug: str) -> Path:
         """The folder of a run's checkpoints."""

@@ -28,20 +28,22 @@ from rbench.plugin.contexts import (
     Artifacts,
     Clock,
     MetricContext,
-    Probe,
     Progress,
     TaskContext,
     silent,
 )
-from rbench.records.record import Failure, MetricValue, Phase, Record
+from rbench.records.record import Failure, Phase, Record, Tuning
 from rbench.records.store import Store
 from rbench.runner import environment, memory
 from rbench.runner.batches import make_batches
 from rbench.runner.blame import COMPONENT, PLACE, blamed_on
 from rbench.runner.finite import finite_json, finite_value
 from rbench.runner.load_data import described, open_data, sampled
+from rbench.runner.parent import Parent
+from rbench.runner.probes import make_probes
+from rbench.runner.saved_files import save_predictions, save_weights
 from rbench.seeds import derive
-from rbench.spec.resolve import Chosen, ProbeSpec, Resolved
+from rbench.spec.resolve import Chosen, Resolved
 from rbench.spec.run_spec import PLACES
 
 if TYPE_CHECKING:
@@ -65,6 +67,8 @@ class Execution:
     plugins: Plugins | None = None
     command: str = ""
     save_weights: bool = False
+    parent: Parent | None = None
+    """A finished run whose weights are measured in place of a training."""
     test_images: int | None = None
     """Evaluate the first N test images only: for a pilot, whose record is not kept."""
     checkpoint_every: int | None = None
@@ -120,6 +124,7 @@ class _Run:
             plugins=environment.plugin_versions(plugins) if plugins else {},
             git_commit=environment.git_commit(),
             command=execution.command,
+            tuning=Tuning.model_validate(spec.tuning) if spec.tuning else None,
         )
 
     @contextmanager
@@ -161,6 +166,8 @@ class _Run:
         self.record.environment = environment.describe(
             self.accelerator, precision(self.resolved), self.execution.plugins
         )
+        for name in () if self.record.tuning is None else self.record.tuning.at_edge:
+            self.note(f"the tuned {name} is at the edge of the values that were tried")
 
     def load_data(self) -> None:
         """Open the dataset."""
@@ -176,6 +183,10 @@ class _Run:
         """Build, draw, freeze and fingerprint the network."""
         with self.clock.phase("build"), blamed_on(self.resolved.model.component):
             self.built = build_checked(self.resolved, self.data, self.note)
+        if self.execution.parent is not None:
+            self.execution.parent.load_into(self.built.network)
+            self.record.parent = self.execution.parent.record.digest
+            self.record.tuning = self.execution.parent.record.tuning
         self.record.freeze, self.record.network_sha256 = self.built.freeze, self.built.sha256
         self.record.draw = self.built.draw
 
@@ -200,6 +211,7 @@ class _Run:
         self.outcome = self._attempt(smaller)
 
     def _attempt(self, resolved: Resolved) -> Outcome:
+        parent = self.execution.parent
         context = TaskContext(
             network=self.built.network,
             data=self.data,
@@ -216,34 +228,20 @@ class _Run:
             checkpoints=self.execution.checkpoints(resolved),
             checkpoint_every=self.execution.checkpoint_every,
             frozen=self.built.frozen,
-            probes=tuple(map(self._probe, resolved.probes)),
+            probes=make_probes(resolved, self.accelerator, self.note),
+            earlier=None if parent is None else parent.history(),
         )
         self.trained = context.trained
         with blamed_on(resolved.task.component):
             outcome = resolved.task.component.run(context, resolved.task.options)
         outcome.network.eval()
-        self.record.selection = context.selection
+        self.record.selection = context.selection if parent is None else parent.record.selection
         if self.record.selected_on_test:
             self.note(
                 "the epoch was selected on the test split, so its metrics are too good: --val 0.1 "
                 "selects on training images that are set aside"
             )
         return outcome
-
-    def _probe(self, spec: ProbeSpec) -> Probe:
-        def measure(outcome: Outcome) -> list[MetricValue]:
-            values: list[MetricValue] = []
-            for metric in spec.metrics:
-                context = MetricContext(
-                    seed=derive(self.resolved.spec.seed, "metric", metric.component.name),
-                    device=self.accelerator.device,
-                    accelerator=self.accelerator,
-                    note=self.note,
-                )
-                values += metric.component.measure(outcome, context, metric.options)
-            return values
-
-        return Probe(split=spec.split, every=spec.every, measure=measure, selects=spec.selects)
 
     def _free_memory(self, smaller: Resolved) -> None:
         memory.free_gpu(self.built, self.accelerator)
@@ -321,8 +319,10 @@ class _Run:
     def keep_files(self) -> None:
         """Name the pictures, write the weights where they are wanted, read the memory's peak."""
         self.record.artifacts = self.artifacts.files
+        if self.resolved.spec.save_predictions and self.artifacts.folder is not None:
+            save_predictions(self.outcome, self.artifacts.folder, self.note)
         if self.execution.save_weights and self.artifacts.folder is not None:
-            _save_weights(self.built, self.artifacts.folder)
+            save_weights(self.built, self.artifacts.folder)
         self.record.peak_memory_bytes = memory.peak_memory(self.accelerator.device)
 
 
@@ -366,16 +366,6 @@ def precision(resolved: Resolved) -> str:
     """The precision of training: float32, bfloat16 or float16."""
     training = resolved.training
     return training.amp_dtype if training is not None and training.amp else "float32"
-
-
-def _save_weights(built: Built, folder: Path) -> None:
-    from safetensors.torch import save_file
-
-    folder.mkdir(parents=True, exist_ok=True)
-    state = {
-        name: tensor.contiguous().clone() for name, tensor in built.network.state_dict().items()
-    }
-    save_file(state, folder / "weights.safetensors")
 
 
 def _rate(phase: Phase) -> Phase:

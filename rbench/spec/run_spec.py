@@ -93,6 +93,14 @@ class RunSpec(Options):
     recipe: Annotated[str | None, Flag("Training", names="recipes")] = Field(
         None, description="training recipe, or a .toml file; default: the dataset's"
     )
+    save_predictions: Annotated[bool, Flag("Output")] = Field(
+        False,
+        description="write each image's label, predicted class and five best classes beside the "
+        "record",
+    )
+    tuning: Annotated[Kwargs, NO_FLAG] = Field(
+        {}, description="how rbench tune chose values of this run, for its record"
+    )
     training: Annotated[Kwargs, NO_FLAG] = Field({}, description="fields of the recipe to replace")
     metrics: Annotated[tuple[str, ...] | None, Flag("Measuring", names="metrics")] = Field(
         None, description="what is measured after training; default: the task's metrics"
@@ -181,7 +189,7 @@ class RunSpec(Options):
 
 PLACES = (
     *("data_dir", "download", "device", "workers"),
-    *("eval_every", "eval_metrics", "eval_split"),
+    *("eval_every", "eval_metrics", "eval_split", "save_predictions", "tuning"),
 )
 """Fields about the machine and about what is logged, which cannot change a number; records do
 not keep them."""

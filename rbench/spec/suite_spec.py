@@ -40,14 +40,39 @@ class SuiteSpec(Options):
 
     def cells(self, overrides: Mapping[str, Any] | None = None) -> list[RunSpec]:
         """Every run of the suite, in order, without repetitions; ``overrides`` win."""
-        specs: dict[tuple[str, int], RunSpec] = {}
-        for fields in self._configurations(overrides):
+        return [spec for _, spec in self.runs_by_configuration(overrides)]
+
+    def runs_by_configuration(
+        self, overrides: Mapping[str, Any] | None = None
+    ) -> list[tuple[int, RunSpec]]:
+        """The runs of :meth:`cells`, each with its configuration's place in the suite."""
+        specs: dict[tuple[str, int], tuple[int, RunSpec]] = {}
+        for place, fields in enumerate(self._configurations(overrides)):
+            if self.tune is not None:
+                # Said explicitly, to tell these runs from the trials.
+                fields.setdefault("measure_on", "test")
             # Parsed once for all seeds: a suite may have a hundred thousand cells.
             spec = parse(RunSpec, fields, f"suite {self.name}")
             key = spec.model_dump_json(exclude={"seed"})
             for seed in [spec.seed] if "seed" in fields else range(self.seeds):
-                specs.setdefault((key, seed), spec.model_copy(update={"seed": seed}))
+                run = spec.model_copy(update={"seed": seed})
+                specs.setdefault((key, seed), (place, run))
         return list(specs.values())
+
+    def names(self) -> list[str]:
+        """A name for each configuration: its values of the fields that differ in the grid."""
+        assignments = list(self._assignments())
+        keys = dict.fromkeys(key for assignment in assignments for key in assignment)
+        differing = [k for k in keys if len({str(a.get(k)) for a in assignments}) > 1]
+        return [
+            ", ".join(
+                str(a[k]) if k in ("model", "freeze") else f"{k.rpartition('.')[2]} {a[k]}"
+                for k in differing
+                if k in a
+            )
+            or self.name
+            for a in assignments
+        ]
 
     def trials(self, overrides: Mapping[str, Any] | None = None) -> list[Trial]:
         """The runs that tune the suite: every configuration with every point of ``tune``.

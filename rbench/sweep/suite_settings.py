@@ -10,13 +10,15 @@ from pydantic import Field, JsonValue
 
 from rbench.errors import UnknownName
 from rbench.plugin.catalog import Catalog
-from rbench.plugin.options import Flag, Options
+from rbench.plugin.options import NO_FLAG, Flag, Options
 from rbench.plugin.recipe import Training
+from rbench.records.store import Store
 from rbench.spec.resolve import Resolved
 from rbench.spec.run_spec import RunSpec
 from rbench.spec.select import select
 from rbench.spec.suite_spec import SuiteSpec, read_suite
 from rbench.sweep.survey import Unresolvable, resolve_each
+from rbench.sweep.tune import tuned_specs
 
 _MACHINE, _RUNS = Flag("Data and machine"), Flag("Runs")
 
@@ -48,6 +50,10 @@ class SuiteSettings(MachineSettings):
     set: Annotated[dict[str, JsonValue], _RUNS] = Field(
         {}, description="replace fields in every run, such as epochs=3 model_kwargs.width=32"
     )
+    tuned: Annotated[bool, _RUNS] = Field(
+        False, description="with the values that rbench tune found for each configuration"
+    )
+    trials: Annotated[bool, NO_FLAG] = Field(False, description="the runs that tune the suite")
     retry_failed: Annotated[bool, _RUNS] = Field(False, description="include runs that failed")
     output: Annotated[Path, Flag("Output")] = Field(
         Path("results"), description="results folder, where records are read and written"
@@ -75,13 +81,22 @@ class SuiteRuns:
 def suite_runs(name_or_path: str, settings: SuiteSettings, catalog: Catalog) -> SuiteRuns:
     """The selected runs of a suite. UserError if none can be executed, or none is selected."""
     suite = read_suite(name_or_path)
-    runs, bad = resolve_each(suite.cells(settings.overrides()), catalog)
+    runs, bad = resolve_each(_specs(suite, settings, catalog), catalog)
     if bad and not runs:
         raise bad[0].error
     if settings.only:
         # Conditions are about resolved runs, so they leave out what cannot be resolved.
         runs, bad = select(runs, settings.only), []
     return SuiteRuns(suite, runs, bad)
+
+
+def _specs(suite: SuiteSpec, settings: SuiteSettings, catalog: Catalog) -> list[RunSpec]:
+    overrides = settings.overrides()
+    if settings.trials:
+        return [trial.spec for trial in suite.trials(overrides)]
+    if settings.tuned:
+        return tuned_specs(suite, overrides, Store(settings.output), catalog)
+    return suite.cells(overrides)
 
 
 def _field(key: str) -> str:

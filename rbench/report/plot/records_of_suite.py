@@ -31,12 +31,16 @@ def suite_items(
     """Finished records under ``folder`` that fill a cell of ``suite``.
 
     A record fills a cell if it agrees in every field that the suite sets; what the suite leaves
-    open (such as where the data are) may be anything. ``overrides`` are those of the sweep.
+    open (such as where the data are, or what is tuned) may be anything. ``overrides`` are those
+    of the sweep.
     """
     wanted: dict[tuple[str, ...], set[str]] = defaultdict(set)
-    for cell in suite.cells(overrides):
+    tuned = () if suite.tune is None else tuple(suite.tune.axes)
+    cells = suite.cells(overrides)
+    cells += [] if suite.tune is None else [trial.spec for trial in suite.trials(overrides)]
+    for cell in cells:
         names = tuple(sorted(cell.model_fields_set - ANYWHERE))
-        wanted[names].add(_fields(cell, names))
+        wanted[names].add(_fields(cell, names, tuned))
     found = []
     for row in read_rows(folder, skip_broken):
         if row.status != "done":
@@ -44,7 +48,7 @@ def suite_items(
         path = folder / row.path
         record = records.read(path)
         spec = RunSpec.model_validate(record.spec)
-        if any(_fields(spec, names) in cells for names, cells in wanted.items()):
+        if any(_fields(spec, names, tuned) in filled for names, filled in wanted.items()):
             found.append((record, path.parent))
     return items(found)
 
@@ -73,6 +77,12 @@ def update_index(folder: Path, suite: str, drawn: Iterable[Drawn]) -> None:
     write_atomically(index, json.dumps(entries, indent=1) + "\n")
 
 
-def _fields(spec: RunSpec, names: tuple[str, ...]) -> str:
+def _fields(spec: RunSpec, names: tuple[str, ...], tuned: tuple[str, ...]) -> str:
     content = spec.model_dump(mode="json", include=set(names))
-    return canonical({name: content[name] for name in names})
+    for axis in tuned:
+        *parents, last = axis.split(".")
+        table: Any = content
+        for parent in parents:
+            table = table.get(parent, {})
+        table.pop(last, None)
+    return canonical({name: content.get(name) for name in names})

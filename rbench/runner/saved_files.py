@@ -1,0 +1,52 @@
+"""The files that a run writes beside its record: weights, and predictions of each image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from rbench.plugin.outcomes import ClassificationOutcome, Outcome
+from rbench.records.store import Store
+
+if TYPE_CHECKING:
+    from rbench.network.build import Built
+    from rbench.plugin.contexts import Note
+
+
+def save_predictions(outcome: Outcome, folder: Path, note: Note) -> None:
+    """Write the predictions of ``outcome`` into a run's folder of artifacts.
+
+    The form is that of :mod:`rbench.records.predictions`.
+    """
+    from safetensors.torch import save_file
+
+    if not isinstance(outcome, ClassificationOutcome):
+        note("--save-predictions: this task classifies no images, so there are none")
+        return
+    logits = outcome.logits
+    small = max(logits.shape[1], int(outcome.labels.max()) + 1) <= 256
+    kind = torch.uint8 if small else torch.int32
+    tensors = {
+        "labels": outcome.labels,
+        "predicted": logits.argmax(1),
+        "top5": logits.topk(min(5, logits.shape[1]), dim=1).indices,
+    }
+    folder.mkdir(exist_ok=True)
+    content = {name: tensor.to(kind).contiguous() for name, tensor in tensors.items()}
+    save_file(content, Store(folder.parent).predictions(folder.name))
+
+
+def save_weights(built: Built, folder: Path) -> None:
+    """Write the network's state as ``weights.safetensors``."""
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {
+        name: tensor.contiguous().clone() for name, tensor in built.network.state_dict().items()
+    }
+    save_file(state, folder / "weights.safetensors")
+
+
+__all__ = ["save_predictions", "save_weights"]

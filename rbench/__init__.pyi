@@ -50,6 +50,9 @@ from .plugin.outcomes import ClassificationOutcome as ClassificationOutcome
 from .plugin.outcomes import ImagesOutcome as ImagesOutcome
 from .plugin.outcomes import Outcome as Outcome
 from .plugin.outcomes import StylizationOutcome as StylizationOutcome
+from .plugin.protocols import Redrawable as Redrawable
+from .plugin.protocols import RegisteredWithTimm as RegisteredWithTimm
+from .plugin.protocols import TimmExportable as TimmExportable
 from .plugin.recipe import Training as Training
 from .plugin.subset import Choice as Choice
 from .records.record import MetricValue as MetricValue
@@ -94,6 +97,8 @@ __all__ = [
     "Outcome",
     "Progress",
     "Record",
+    "Redrawable",
+    "RegisteredWithTimm",
     "RunSpec",
     "Selection",
     "SpatialFilter",
@@ -104,6 +109,7 @@ __all__ = [
     "SuiteSpec",
     "Task",
     "TaskContext",
+    "TimmExportable",
     "Training",
     "UnknownName",
     "UserError",

@@ -24,9 +24,8 @@ def folded(network: nn.Module) -> nn.Module:
 
     A weight that is computed (``torch.nn.utils.parametrize``) becomes the plain parameter that
     it amounts to. The copy computes the same up to rounding. A network without such layers comes
-    back as a copy. Where the folded network is not one of timm's models, it may have a method
-    ``timm_form()`` that returns it as built by a model name registered with timm, ready for
-    ``save_for_hf``.
+    back as a copy. Where the folded network is not one of timm's models, it can still be exported
+    if it is :class:`rbench.TimmExportable`.
     """
     from torch.nn.utils import parametrize
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from rbench.errors import UserError, printable
 from rbench.network.build import build, load_weights, state_sha256
 from rbench.network.fold import folded
+from rbench.plugin.protocols import RegisteredWithTimm, TimmExportable
 from rbench.records.record import Record, read
 from rbench.runner.load_data import open_data
 from rbench.seeds import generator
@@ -35,12 +36,14 @@ class Exported:
     folder: Path
     architecture: str
     moved: float
+    module: str = ""
+    """The module that registers the architecture where timm does not have it."""
 
     @property
     def opening(self) -> str:
         """Python lines that open the folder."""
         call = f'timm.create_model("local-dir:{self.folder}", pretrained=True)'
-        return f"import timm{registering(self.architecture)}\n{call}"
+        return f"import timm{f', {self.module}' if self.module else ''}\n{call}"
 
 
 def export(path: Path, output: Path, catalog: Catalog, data_dir: str | None = None) -> Exported:
@@ -77,8 +80,7 @@ def export(path: Path, output: Path, catalog: Catalog, data_dir: str | None = No
 
 def timm_form(network: nn.Module, name: str) -> nn.Module:
     """The folded network as timm built it; UserError where timm has no such network."""
-    to_timm = getattr(network, "timm_form", None)
-    form: nn.Module = to_timm() if callable(to_timm) else network
+    form = network.timm_form() if isinstance(network, TimmExportable) else network
     if not isinstance(getattr(form, "pretrained_cfg", None), dict):
         raise UserError(f"{name} is no model of timm, nor does it say which of timm's it is")
     return form.eval()
@@ -90,6 +92,8 @@ def _write(
     import timm
     from timm.models import save_for_hf
 
+    entry = form if isinstance(form, RegisteredWithTimm) else None
+    module = "" if entry is None else entry.timm_module
     size = (data.in_chans, *data.img_size)
     # timm reads the channels of a model that it does not know from here.
     form.pretrained_cfg = {**form.pretrained_cfg, "input_size": size}  # type: ignore[assignment, dict-item]
@@ -98,12 +102,12 @@ def _write(
         form,
         str(output),
         model_config={"pretrained_cfg": own, "label_names": data.class_names},
-        model_args=_arguments(form),
+        model_args=None if entry is None else entry.timm_arguments,
         data_config={"input_size": size, "mean": data.mean, "std": data.std, "crop_pct": 1.0},
         safe_serialization=True,
     )
     architecture = str(form.pretrained_cfg["architecture"])  # type: ignore[index]
-    (output / "README.md").write_text(card(record, architecture), encoding="utf-8")
+    (output / "README.md").write_text(card(record, architecture, module), encoding="utf-8")
     images = torch.rand(4, *size, generator=generator(0, "export"))
     with torch.no_grad():
         wanted: Tensor = network(images)
@@ -122,23 +126,14 @@ def _write(
             f"timm's {architecture} has another shape than the network of this run, such as the "
             f"stride of its stem: its logits are off by {moved:.2g} of their size"
         )
-    return Exported(output, architecture, moved)
+    return Exported(output, architecture, moved, module)
 
 
-def _arguments(form: nn.Module) -> dict[str, Any] | None:
-    """What timm's constructor is to be given where timm did not build the network alone."""
-    said = getattr(form, "timm_arguments", None)
-    assert said is None or isinstance(said, dict)
-    return said
+def card(record: Record, architecture: str, module: str = "") -> str:
+    """The model card: what was run and what it measured.
 
-
-def registering(architecture: str) -> str:
-    """What ``import timm`` needs beside it where timm does not have the architecture."""
-    return ", rbench_plugins.layers.timm_entry" if architecture.startswith("rbench_") else ""
-
-
-def card(record: Record, architecture: str) -> str:
-    """The model card: what was run and what it measured."""
+    ``module`` registers the architecture with timm where timm does not have it.
+    """
     lines = [
         "---",
         "library_name: timm",
@@ -158,6 +153,6 @@ def card(record: Record, architecture: str) -> str:
             if m.value is not None
         ),
     ]
-    if module := registering(architecture).removeprefix(", "):
+    if module:
         lines += ["", f"timm itself has no such architecture; `import {module}` registers it."]
     return "\n".join(lines) + "\n"

@@ -86,6 +86,7 @@ def _say_form(network: nn.Module, arguments: dict[str, Any]) -> None:
         "architecture": "rbench_low_resolution",
     }
     network.timm_arguments = arguments  # type: ignore[assignment]
+    network.timm_module = "rbench_plugins.layers.timm_entry"  # type: ignore[assignment]
 
 
 def _unknown_option(name: str, error: Exception) -> str:

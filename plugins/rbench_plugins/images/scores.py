@@ -58,9 +58,10 @@ def metric_values(
     found: Tensor | None = None,
 ) -> Iterator[MetricValue]:
     """The score of the outputs (``found`` if known), of each mapping to compare, of controls."""
-    name = getattr(outcome, "mapping", None)
+    mapped = outcome if isinstance(outcome, ReconstructionOutcome) else None
+    name = None if mapped is None else mapped.mapping
     yield value(scale, "", scores(outcome, score) if found is None else found, mapping=name)
-    for other in getattr(outcome, "compare", ()):
+    for other in () if mapped is None else mapped.compare:
         yield value(scale, f"_{other}", scores(outcome, score, other), mapping=other)
     if with_controls:
         for control, images in controls(outcome.inputs, seed).items():

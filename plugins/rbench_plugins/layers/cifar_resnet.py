@@ -125,6 +125,9 @@ class CifarResNet(nn.Module):
 
         model: nn.Module = timm.create_model("rbench_resnet_cifar", **self.shape_args)
         model.load_state_dict(self.state_dict())
+        # Its own config holds the constructor's arguments.
+        model.timm_module = "rbench_plugins.layers.timm_entry"  # type: ignore[assignment]
+        model.timm_arguments = None  # type: ignore[assignment]
         return model.train(self.training)
 
     def get_classifier(self) -> nn.Module:

@@ -59,6 +59,7 @@ class RandomCNN(nn.Module):
         super().__init__()
         self.layers = nn.Sequential(*layers)
         self.law, self.std, self.seed, self.draws = law, std, seed, draws
+        self.redrawable = True
         self.redraw(0)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from rbench import StylizationOutcome, TaskContext, UserError
+from rbench import Redrawable, StylizationOutcome, TaskContext, UserError
 from rbench_plugins.images.grid import to_pil
 from rbench_plugins.stylization.decoding import encoder_decoder
 from rbench_plugins.stylization.loss_network import LossNetwork
@@ -198,10 +198,9 @@ def duration(seconds: float) -> str:
 
 
 def _redraw(network: torch.nn.Module, number: int) -> None:
-    redraw = getattr(network, "redraw", None)
-    if not callable(redraw):
+    if not isinstance(network, Redrawable):
         raise UserError("networks above 1 need a model that can be drawn anew, such as rrvgg")
-    redraw(number)
+    network.redraw(number)
 
 
 def _size(images: Tensor) -> tuple[int, int]:

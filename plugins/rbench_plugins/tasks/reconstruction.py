@@ -47,12 +47,13 @@ def run(context: TaskContext, options: ReconstructionOptions) -> ReconstructionO
 
     from rbench_plugins.images.mappings import mapping
     from rbench_plugins.images.subset import evenly
-    from rbench_plugins.layers.cnn_dcn.reconstruct import reconstruct
+    from rbench_plugins.layers.cnn_dcn.network import CnnDcn
+    from rbench_plugins.layers.cnn_dcn.reconstruct import is_redrawable, reconstruct
 
     network, data = context.network, context.data
-    if getattr(network, "awaits_weights", False):
+    if isinstance(network, CnnDcn) and network.awaits_weights:
         raise UserError("this CNN is to be a trained one: --pretrained or --initial-checkpoint")
-    if options.networks > 1 and (options.train or not getattr(network, "redrawable", False)):
+    if options.networks > 1 and (options.train or not is_redrawable(network)):
         raise UserError(
             f"networks={options.networks} is for networks that are random throughout, not trained"
         )

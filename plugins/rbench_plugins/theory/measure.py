@@ -95,17 +95,15 @@ def _by_pool(stack: Stack, image: Tensor, note: Callable[[str], None]) -> dict[s
 def networks(first: nn.Module) -> Iterator[nn.Module]:
     """``first`` and, where it is a random_cnn with ``draws``, so many networks of its law."""
     yield first
-    draws = getattr(first, "draws", 1)
-    if draws == 1:
+    if not isinstance(first, RandomCNN) or first.draws == 1:
         return
-    assert isinstance(first, RandomCNN)
     if not first.as_drawn:
         raise UserError(
             "random_cnn draws further networks by its own law only, and these filters are "
             "others: use --model-kwargs law=... instead of --init, or draws=1 and several seeds"
         )
     other = copy.deepcopy(first)
-    for draw in range(1, draws):
+    for draw in range(1, first.draws):
         other.redraw(draw)
         yield other
 

@@ -9,7 +9,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from rbench import UserError
+from rbench import Redrawable, UserError
 from rbench_plugins.layers.cnn_dcn.bfloat16_stack import LEVELS, Bfloat16Stack, fits, framed
 from rbench_plugins.layers.cnn_dcn.network import CnnDcn
 from rbench_plugins.layers.cnn_dcn.plan import Conv
@@ -39,7 +39,7 @@ def reconstruct(
     on_cpu = device.type == "cpu"
     # In one layout throughout: it is part of which network a seed and a number mean.
     worker = copy.deepcopy(network).eval().to(memory_format=torch.channels_last)
-    if not isinstance(worker, CnnDcn) and networks > 1:
+    if not is_redrawable(worker) and networks > 1:
         raise UserError(f"networks={networks} needs a random CNN-DCN such as rrvgg")
     budget = budget or (CPU_BUDGET if on_cpu else BUDGET)
     parts = images.split(chunk_size(worker, (images.shape[-2], images.shape[-1]), dtype, budget))
@@ -56,7 +56,9 @@ def reconstruct(
         _keep_pages()
     for number in range(networks):
         if number:
-            worker.float().cpu().redraw(number)  # type: ignore[operator]
+            worker.float().cpu()
+            assert isinstance(worker, Redrawable)
+            worker.redraw(number)
         if stack is not None:
             run = Bfloat16Stack(stack, pilot)
         else:
@@ -73,6 +75,11 @@ def reconstruct(
                 progress(number * len(images) + done)
         assert outputs is not None
         yield outputs
+
+
+def is_redrawable(network: nn.Module) -> bool:
+    """Whether further random networks of the kind of ``network`` can be drawn."""
+    return isinstance(network, Redrawable) and network.redrawable
 
 
 def chunk_size(

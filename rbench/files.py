@@ -46,11 +46,16 @@ def replace_file(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
+        share(Path(temporary))
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def share(path: Path) -> None:
+    """Give a file the permissions of a new one; temporary files are private at first."""
+    os.chmod(path, 0o666 & ~_umask())
 
 
 @cache

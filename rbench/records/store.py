@@ -31,6 +31,7 @@ from rbench.records.record import Record, RecordError, read, to_json
 from rbench.records.status import FileVersion, Status, file_version, run_status
 
 RECORD_SUFFIX = ".json"
+WEIGHTS = "weights.safetensors"
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Store:
 
     def weights(self, slug: str) -> Path:
         """The weights of a run after its task, if it was asked to save them."""
-        return self.artifacts(slug) / "weights.safetensors"
+        return self.artifacts(slug) / WEIGHTS
 
     def predictions(self, slug: str) -> Path:
         """What a classifier predicted for each image (see :mod:`rbench.records.predictions`)."""
@@ -157,4 +158,4 @@ class Store:
         return UserError(f"cannot write to --output {self.output}: {error.strerror or error}")
 
 
-__all__ = ["RECORD_SUFFIX", "Store"]
+__all__ = ["RECORD_SUFFIX", "WEIGHTS", "Store"]

@@ -15,6 +15,7 @@ from rbench.network.build import build, load_weights, state_sha256
 from rbench.network.fold import folded
 from rbench.plugin.protocols import RegisteredWithTimm, TimmExportable
 from rbench.records.record import Record, read
+from rbench.records.store import RECORD_SUFFIX, Store
 from rbench.runner.load_data import open_data
 from rbench.seeds import generator
 from rbench.spec.parse import parse
@@ -54,7 +55,7 @@ def export(path: Path, output: Path, catalog: Catalog, data_dir: str | None = No
     where weights or record do not fit, or timm has no such network.
     """
     record = read(path)
-    weights = path.parent / path.name.removesuffix(".json") / "weights.safetensors"
+    weights = Store(path.parent).weights(path.name.removesuffix(RECORD_SUFFIX))
     if record.status != "done":
         raise UserError(f"{path} is of a run that is {record.status}")
     if not weights.exists():

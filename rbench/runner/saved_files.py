@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from rbench.files import share
 from rbench.plugin.outcomes import ClassificationOutcome, Outcome
-from rbench.records.store import Store
+from rbench.records.store import WEIGHTS, Store
 
 if TYPE_CHECKING:
     from rbench.network.build import Built
@@ -39,14 +40,15 @@ def save_predictions(outcome: Outcome, folder: Path, note: Note) -> None:
 
 
 def save_weights(built: Built, folder: Path) -> None:
-    """Write the network's state as ``weights.safetensors``."""
+    """Write the network's state as :data:`rbench.records.store.WEIGHTS`."""
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
     state = {
         name: tensor.contiguous().clone() for name, tensor in built.network.state_dict().items()
     }
-    save_file(state, folder / "weights.safetensors")
+    save_file(state, folder / WEIGHTS)
+    share(folder / WEIGHTS)
 
 
 __all__ = ["save_predictions", "save_weights"]

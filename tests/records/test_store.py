@@ -83,3 +83,23 @@ def test_files_have_the_permissions_of_the_users_umask(tmp_path: Path) -> None:
     os.umask(umask)
     write_atomically(tmp_path / "record.json", "{}")
     assert (tmp_path / "record.json").stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+def test_saved_weights_can_be_read_by_the_group_too(tmp_path: Path) -> None:
+    import rbench
+
+    umask = os.umask(0)
+    os.umask(umask)
+    made = rbench.run(
+        "test_resnet",
+        dataset="digits",
+        device="cpu",
+        task_kwargs={"train": False},
+        metrics=("top1",),
+        save_weights=True,
+        output=tmp_path,
+    )
+    (weights,) = tmp_path.glob("*/weights.safetensors")
+    assert weights.parent.name == next(tmp_path.glob("*.json")).name.removesuffix(".json")
+    assert weights.stat().st_mode & 0o777 == 0o666 & ~umask
+    assert made[0].status == "done"

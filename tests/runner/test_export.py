@@ -17,10 +17,10 @@ from rbench.runner.execute import Execution, open_data
 from rbench.runner.export import export
 from rbench.spec.resolve import resolve
 from rbench.spec.run_spec import RunSpec
-from rbench.sweep.run_or_load import Cell, run_or_load
+from rbench.sweep.run_or_load import RunResult, run_or_load
 
 
-def run(folder: Path, catalog: Catalog, **fields: Any) -> Cell:
+def run(folder: Path, catalog: Catalog, **fields: Any) -> RunResult:
     spec = RunSpec(device="cpu", training={"epochs": 1}, limit=256, metrics=("top1",), **fields)
     execution = Execution(folder=folder, save_weights=True)
     return run_or_load(resolve(spec, catalog), folder, execution)

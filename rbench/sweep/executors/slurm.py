@@ -101,7 +101,7 @@ class Slurm:
             )
         except (RuntimeError, ValueError) as error:
             raise UserError(f"--executor slurm: {printable(error)}") from error
-        more: dict[str, Any] = {}
+        more: dict[str, Any] = {"mem_gb": settings.job_memory}
         if settings.partition is not None:
             more["slurm_partition"] = settings.partition
         if self.executor.cluster == "slurm":
@@ -109,6 +109,9 @@ class Slurm:
             # Preempted jobs come back by themselves; submitit asks for the warning signal.
             options = from_table(settings.slurm, "--slurm").options
             more["slurm_additional_parameters"] = {"requeue": True, **options}
+            if any(name.startswith("mem-per-") for name in options):
+                # sbatch takes one kind of memory limit only.
+                del more["mem_gb"]
             more["slurm_setup"] = list(settings.slurm_setup)
             more["slurm_signal_delay_s"] = 90
         if settings.job_gpus:
@@ -116,7 +119,6 @@ class Slurm:
         self.executor.update_parameters(
             name="rbench",
             timeout_min=settings.job_minutes,
-            mem_gb=settings.job_memory,
             cpus_per_task=settings.job_cpus,
             **more,
         )

@@ -28,12 +28,12 @@ SETUP = "setup"
 FLAGS = {
     "time": "--job-minutes",
     "mem": "--job-memory",
-    "mem-per-cpu": "--job-memory",
     "cpus-per-task": "--job-cpus",
-    "gpus-per-node": "--job-gpus",
     "partition": "--partition",
 }
 """Options of sbatch that rbench has flags of its own for."""
+ONLY_FLAGS = ("time", "cpus-per-task")
+"""Those whose value rbench must know itself."""
 RESERVED = frozenset(
     {
         *("array", "error", "job-name", "nodes", "ntasks", "ntasks-per-node", "open-mode"),
@@ -65,8 +65,13 @@ class SlurmOptions:
     setup: tuple[str, ...] = ()
 
     def merged(self, other: SlurmOptions) -> SlurmOptions:
-        """Both; ``other`` overrides."""
+        """Both; ``other`` overrides, and switches options off by ``false``."""
         return SlurmOptions(self.options | other.options, other.setup or self.setup)
+
+    def switched_on(self) -> SlurmOptions:
+        """Without the options that are false."""
+        options = {name: value for name, value in self.options.items() if value is not False}
+        return SlurmOptions(options, self.setup)
 
 
 def from_table(table: Mapping[str, Any], where: str) -> SlurmOptions:
@@ -76,7 +81,7 @@ def from_table(table: Mapping[str, Any], where: str) -> SlurmOptions:
         if key == SETUP:
             continue
         name = key.replace("_", "-").removeprefix("--")
-        if name in FLAGS:
+        if name in ONLY_FLAGS:
             raise UserError(f"{where} {name}: use {FLAGS[name]} instead")
         if name in RESERVED:
             raise UserError(f"{where} {name}: rbench sets this option of sbatch itself")
@@ -91,7 +96,7 @@ def from_table(table: Mapping[str, Any], where: str) -> SlurmOptions:
     lines = [setup] if isinstance(setup, str) else setup
     if not isinstance(lines, list | tuple) or not all(isinstance(line, str) for line in lines):
         raise UserError(f"{where} {SETUP}: expected a list of shell commands")
-    return SlurmOptions({k: v for k, v in options.items() if v is not False}, tuple(lines))
+    return SlurmOptions(options, tuple(lines))
 
 
 def user_file() -> Path:
@@ -114,7 +119,8 @@ def slurm_options(
         raise UserError(f"{path}: [slurm] is not a table")
     merged = from_table(table, f"{path}: [slurm]")
     merged = merged.merged(from_table(suite, "the suite's [slurm]"))
-    return merged.merged(from_table({**given, **({SETUP: setup} if setup else {})}, "--slurm"))
+    typed = from_table({**given, **({SETUP: setup} if setup else {})}, "--slurm")
+    return merged.merged(typed).switched_on()
 
 
 def refusal(message: str, options: Mapping[str, Any], flags: Mapping[str, Any]) -> str:

@@ -70,7 +70,9 @@ class SlurmOptions:
 
     def switched_on(self) -> SlurmOptions:
         """Without the options that are false."""
-        options = {name: value for name, value in self.options.items() if value is not False}
+        options: dict[str, str | bool] = {
+            name: value for name, value in self.options.items() if value is not False
+        }
         return SlurmOptions(options, self.setup)
 
 

@@ -1,0 +1,138 @@
+"""FreezeNet and SNIP: scores against a formula, and what does not learn stays bit by bit."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+import torch
+from rbench_plugins.tasks.freezenet import KeepEntries, choose, saliencies
+from torch import nn
+
+from rbench import Batch, generator
+from tests.conftest import Rbench
+
+
+def network() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 3))
+
+
+def test_the_largest_scores_over_the_whole_network_learn() -> None:
+    net = network()
+    draws = generator(0, "scores")
+    scores = {
+        "0.weight": torch.rand(8, 6, generator=draws),
+        "3.weight": 10 + torch.rand(3, 8, generator=draws),
+    }
+    fixed = {one.name: one for one in choose(net, scores, 24 / 72)}
+    assert fixed["0.weight"].mask.all()
+    assert not fixed["3.weight"].mask.any()
+    fixed = {one.name: one for one in choose(net, scores, 30 / 72)}
+    learns = ~fixed["0.weight"].mask
+    assert int(learns.sum()) == 6
+    assert scores["0.weight"][learns].min() > scores["0.weight"][~learns].max()
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW"])
+def test_entries_stay_under_any_optimizer(name: str) -> None:
+    net = network()
+    scores = {n: torch.rand(p.shape) for n, p in net.named_parameters() if p.ndim > 1}
+    fixed = choose(net, scores, 0.25)
+    before = {one.name: one.parameter.detach().clone() for one in fixed}
+    keep = KeepEntries(None, fixed)
+    options = {"momentum": 0.9} if name == "SGD" else {}
+    optimizer = getattr(torch.optim, name)(net.parameters(), 0.1, weight_decay=0.1, **options)
+    for _ in range(5):
+        optimizer.zero_grad()
+        net(torch.rand(16, 6)).square().sum().backward()
+        keep.before_step()
+        optimizer.step()
+        keep.after_step()
+    for one in fixed:
+        assert torch.equal(one.parameter[one.mask], before[one.name][one.mask])
+        assert not torch.equal(one.parameter, before[one.name])
+    assert keep.ever_learning() == []
+    assert not keep.begin_epoch(0)
+
+
+def run(rbench: Rbench, output: str, *options: str, freeze: str = "none") -> dict[str, object]:
+    words = ["run", "--task", "freezenet", "--model", "resnet_cifar_8_8", "--dataset", "digits"]
+    words += ["--epochs", "2", "--metrics", "top1", "--device", "cpu", "--freeze", freeze]
+    words += ["--output", output, "--save-weights", "--task-kwargs", "learn=0.05", *options]
+    done = rbench(*words)
+    assert done.returncode == 0, done.stderr
+    (path,) = Path.cwd().joinpath(output).glob("*.json")
+    found: dict[str, object] = json.loads(path.read_text())
+    return found
+
+
+def test_the_task_trains_few_weights_and_prunes_or_keeps_the_rest(rbench: Rbench) -> None:
+    from safetensors.torch import load_file
+
+    for output, options in (
+        ("kept", ()),
+        ("pruned", ("pruned=true",)),
+        ("drawn", ("random=true",)),
+    ):
+        record = run(rbench, output, *options)
+        details = record["details"]
+        assert isinstance(details, dict)
+        assert details["weights_that_learn"] == round(0.05 * details["weights"])
+        (weights,) = Path.cwd().joinpath(output).glob("*/weights.safetensors")
+        state = load_file(weights)
+        zeros = sum(int((w == 0).sum()) for n, w in state.items() if w.ndim > 1)
+        if output == "pruned":
+            assert zeros == details["weights"] - details["weights_that_learn"]
+        else:
+            assert zeros == 0
+
+
+def test_what_the_engine_freezes_is_not_counted(rbench: Rbench) -> None:
+    record = run(rbench, "frozen", freeze="spatial")
+    details = record["details"]
+    assert isinstance(details, dict)
+    # Two 1x1 shortcuts (8 x 16, 16 x 32) and the classifier (32 x 10).
+    assert details["weights"] == 8 * 16 + 16 * 32 + 32 * 10
+    freeze = record["freeze"]
+    assert isinstance(freeze, dict)
+    assert freeze["frozen"]["sha256"] == freeze["sha256_after"]
+
+
+def test_scores_are_the_sensitivity_to_a_factor_on_each_weight() -> None:
+    """SNIP's definition: |d loss / d c| at c = 1, where c multiplies one weight."""
+    net = network().eval().double()
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    images = torch.rand(16, 6, 1, 1, dtype=torch.float64, generator=generator(0, "x"))
+    labels = torch.arange(16) % 3
+    context = SimpleNamespace(
+        network=nn.Sequential(nn.Flatten(), net),
+        device=torch.device("cpu"),
+        training=None,
+        data=SimpleNamespace(mean=(0.0,), std=(1.0,)),
+        training_batches=lambda: SimpleNamespace(epoch=lambda number: [Batch(images, labels)]),
+    )
+    scores = saliencies(cast("Any", context))
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+    net.train()
+
+    def loss() -> float:
+        with torch.no_grad():
+            return nn.functional.cross_entropy(net(images.flatten(1)), labels).item()
+
+    step = 1e-5
+    for name, layer in (("1.0.weight", net[0]), ("1.3.weight", net[3])):
+        for entry in ((0, 0), (2, 5)):
+            value = layer.weight[entry].item()
+            losses = []
+            for sign in (1, -1):
+                with torch.no_grad():
+                    layer.weight[entry] = value * (1 + sign * step)
+                losses.append(loss())
+            with torch.no_grad():
+                layer.weight[entry] = value
+            sensitivity = abs(losses[0] - losses[1]) / (2 * step)
+            assert float(scores[name][entry]) == pytest.approx(sensitivity, rel=1e-4, abs=1e-9)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rbench.errors import UnknownName, UserError
 from rbench.plugin.catalog import Catalog
+from rbench.plugin.loose import from_session
 from rbench.plugin.recipe import Training
 from rbench.records.record import Record
 from rbench.records.store import Store
@@ -21,6 +22,7 @@ from rbench.sweep.run_or_load import RunResult, run_or_load
 
 if TYPE_CHECKING:
     import pandas as pd
+    from torch import nn
 
     from rbench.runner.execute import Execution
     from rbench.runner.progress import Reporter
@@ -101,7 +103,7 @@ def _lacking(found: Record, resolved: Resolved, settings: RunSettings, store: St
 
 
 def run(
-    model: str,
+    model: str | nn.Module | Callable[[], nn.Module],
     *,
     seeds: int = 1,
     output: str | Path | None = "results",
@@ -118,6 +120,11 @@ def run(
     Records are written to the folder ``output``, and runs whose record is there are not repeated,
     exactly as by ``rbench run``; ``output=None`` writes nothing. ``progress`` shows a bar; by
     default on a terminal and in notebooks.
+
+    ``model`` may also be a network, or a function or class that makes one, ``init`` a function
+    ``draw(weight, generator)``, ``freeze`` a function ``select(network)`` and ``metrics`` may hold
+    functions ``measure(outcome)`` that return a number; :mod:`rbench.plugin.loose` says more. Such
+    records carry digests of weights and source and cannot be submitted.
 
     Raises UserError for input that cannot be run. A run that fails is a record whose ``status``
     is ``failed``, and a warning says why.
@@ -141,7 +148,7 @@ def _run(
     own = {name: fields.pop(name) for name in RunSettings.model_fields if name in fields}
     own |= {"seeds": seeds} | ({} if output is None else {"output": output})
     settings = parse(RunSettings, own, "rbench.run")
-    catalog = Catalog.from_environment()
+    catalog, fields = from_session(Catalog.from_environment(), fields)
     runs = resolve_seeds(to_spec(fields, "rbench.run"), settings.seeds, catalog)
     if output is None and settings.save_weights:
         raise UserError("save_weights=True needs an output folder")

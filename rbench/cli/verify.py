@@ -93,6 +93,19 @@ def command(
     raise typer.Exit(1 if wrong else 0)
 
 
+def _check_loose(file: Path, old: Record, now: dict[str, str]) -> None:
+    """UserError where a plugin file of the record has changed."""
+    from rbench.errors import UserError
+
+    before = old.resolved.get("loose")
+    for name, sha256 in (before if isinstance(before, dict) else {}).items():
+        if now.get(name) != sha256:
+            raise UserError(
+                f"{file} was made with {name} of SHA-256 {str(sha256)[:12]}..., and the file here "
+                "has changed since; --plugin names the file as it was"
+            )
+
+
 def _verify(
     file: Path, old: Record, overrides: dict[str, Any], catalog: Catalog, reporter: Reporter
 ) -> bool:
@@ -101,6 +114,7 @@ def _verify(
     from rbench.spec.run_spec import RunSpec
 
     resolved = resolve(parse(RunSpec, {**old.spec, **overrides}, str(file)), catalog)
+    _check_loose(file, old, resolved.identity.get("loose", {}))
     if resolved.digest != old.digest:
         typer.echo(
             "note: the spec now has another digest: a component's revision, the data, the "

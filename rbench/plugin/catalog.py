@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TypeVar
 
 from rbench.errors import UnknownName
@@ -25,8 +25,12 @@ C = TypeVar("C", Initializer, FreezingRule, Dataset, Task, Metric)
 class Catalog:
     """All components of an environment, by kind and name."""
 
-    def __init__(self, plugins: Plugins) -> None:
+    def __init__(self, plugins: Plugins, loose: Mapping[str, str] | None = None) -> None:
         self.plugins = plugins
+        self.loose = dict(loose or {})
+        """Digests of the source of what no package brings, by file or function."""
+        self.with_loose: dict[tuple[tuple[str, str], ...], Catalog] = {}
+        """This catalog extended by files, by their paths and digests; many runs name the same."""
         self._by_name: dict[tuple[str, str], Component] = {}
         self._plugin_of: dict[tuple[str, str], str] = {}
         for entry in plugins.registered:

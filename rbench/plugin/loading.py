@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 import pluggy
 
@@ -100,8 +100,8 @@ def load(found: Iterable[EntryPoint] | None = None) -> Plugins:
             _fail(plugin, f"another plugin is already called '{printable(point.name)}'")
             continue
         try:
-            new = list(_components(manager, point))
-            _refuse_stolen_names(new, taken)
+            new = list(registered_by(manager, point))
+            refuse_stolen_names(new, taken)
         except Exception as error:
             manager.unregister(name=point.name)
             _fail(plugin, f"{type(error).__name__}: {error}", traceback.format_exc())
@@ -113,7 +113,19 @@ def load(found: Iterable[EntryPoint] | None = None) -> Plugins:
     return Plugins(plugins, registered)
 
 
-def _components(manager: pluggy.PluginManager, point: EntryPoint) -> Iterator[Component]:
+class Loadable(Protocol):
+    """An entry point, or a file that stands for one."""
+
+    @property
+    def name(self) -> str:
+        """The plugin's name."""
+
+    def load(self) -> Any:
+        """Its module."""
+
+
+def registered_by(manager: pluggy.PluginManager, point: Loadable) -> Iterator[Component]:
+    """The components that the plugin behind ``point`` registers; whatever it raises is raised."""
     module = point.load()
     known = [attribute for attribute in dir(module) if attribute.startswith("rbench_register_")]
     for name in known:
@@ -153,7 +165,8 @@ def _checked(component: object, hook: str, types: tuple[type[object], ...]) -> C
     return component
 
 
-def _refuse_stolen_names(new: list[Component], taken: dict[tuple[str, str], str]) -> None:
+def refuse_stolen_names(new: list[Component], taken: dict[tuple[str, str], str]) -> None:
+    """ValueError where a new component has the name of another of its kind."""
     seen: set[tuple[str, str]] = set()
     for component in new:
         key = (component.kind, component.name)

@@ -10,14 +10,24 @@ from pathlib import Path
 from rbench.errors import UserError, printable
 from rbench.files import write_atomically
 
+_README = """# rbench-NAME
+
+A plugin for rbench. Raise a component's `revision` whenever its numbers change.
+
+```sh
+pip install -e '.[test]'
+pytest
+```
+"""
 _NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 
 
-def new_plugin(name: str, output: Path | None = None) -> Path:
+def new_plugin(name: str, output: Path | None = None, source: Path | None = None) -> Path:
     """Write the package ``rbench-<name>`` into ``output`` (default: a folder of that name).
 
-    Its one module registers an architecture, an initializer and a metric. UserError if the name
-    is no name for a distribution, or the folder exists and is not empty.
+    Its one module is a copy of ``source``, or an example with a component of every kind.
+    UserError if ``source`` cannot be read, the name is no name for a distribution, or the folder
+    exists and is not empty.
     """
     short = name.removeprefix("rbench-").removeprefix("rbench_").replace("_", "-")
     if not _NAME.fullmatch(short) or len(short) > 60 or short == "builtin":
@@ -32,12 +42,19 @@ def new_plugin(name: str, output: Path | None = None) -> Path:
     folder = output or Path(f"rbench-{short}")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} exists and is not an empty folder")
+    try:
+        content = "" if source is None else source.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read {source}: {printable(error)}") from error
     words = {"MODULE": module, "PREFIX": prefix, "NAME": short}
     templates = files("rbench.plugin") / "templates" / "plugin"
     for template in sorted(templates.iterdir(), key=lambda entry: entry.name):
         text = template.read_text(encoding="utf-8")
-        for word, value in words.items():
-            text = re.sub(rf"{word}", value, text)
+        if source is not None and template.name.startswith(("module.py", "README.md")):
+            text = content if template.name.startswith("module.py") else _README
+        if source is None or not template.name.startswith("module.py"):
+            for word, value in words.items():
+                text = re.sub(rf"{word}", value, text)
         target = template.name.removesuffix(".txt").replace("module.py", f"{module}.py")
         place = folder / "tests" / target if target.startswith("test_") else folder / target
         write_atomically(place, text)

@@ -8,7 +8,19 @@ from typing import Any
 
 from rbench.plugin.components import Component
 
-FUNCTIONS = ("build", "draw", "open", "run", "measure", "names", "member", "apply", "learns")
+FUNCTIONS = (
+    "build",
+    "draw",
+    "open",
+    "run",
+    "measure",
+    "select",
+    "fit",
+    "names",
+    "member",
+    "apply",
+    "learns",
+)
 """Fields of components that hold their functions."""
 
 

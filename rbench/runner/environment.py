@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -78,9 +79,10 @@ def _modules(plugins: Plugins | None) -> list[str]:
     return ["torch", "timm", *dict.fromkeys(values)]
 
 
-def plugin_versions(plugins: Plugins) -> dict[str, str]:
-    """``{plugin: "distribution version"}`` of the plugins that loaded."""
-    return {
+def plugin_versions(plugins: Plugins, loose: Mapping[str, str]) -> dict[str, str]:
+    """``{plugin: "distribution version"}`` of the plugins that loaded, and digests of ``loose``
+    files and functions."""
+    return {f"{name}": f"sha256 {sha256}" for name, sha256 in loose.items()} | {
         plugin.name: f"{plugin.distribution} {plugin.version}".strip()
         for plugin in plugins.plugins
         if plugin.status == "loaded"

@@ -112,6 +112,7 @@ class _Run:
         self.resolved, self.execution = resolved, execution
         self.clock = Clock()
         spec, plugins = resolved.spec, execution.plugins
+        loose = resolved.identity.get("loose", {})
         self.record = Record(
             digest=resolved.digest,
             spec=spec.model_dump(mode="json", exclude_defaults=True, exclude=set(PLACES)),
@@ -121,7 +122,7 @@ class _Run:
             comparable=spec.limit is None and spec.measure_on == "test",
             seed=spec.seed,
             started=datetime.now(UTC).isoformat(timespec="seconds"),
-            plugins=environment.plugin_versions(plugins) if plugins else {},
+            plugins=environment.plugin_versions(plugins, loose) if plugins else {},
             git_commit=environment.git_commit(),
             command=execution.command,
             tuning=Tuning.model_validate(spec.tuning) if spec.tuning else None,

@@ -19,6 +19,7 @@ from rbench.plugin.catalog import Catalog
 from rbench.plugin.components import Architecture, Dataset, Initializer, Metric, Task
 from rbench.plugin.contexts import DataContext
 from rbench.plugin.layer import scope_identity
+from rbench.plugin.loose import with_files
 from rbench.plugin.options import Options
 from rbench.plugin.recipe import Training
 from rbench.spec import registry
@@ -125,6 +126,7 @@ def resolve(spec: RunSpec, catalog: Catalog, contents: Contents | None = None) -
 
     ``contents`` is filled and used, so that many runs on one dataset look at its files once.
     """
+    catalog = with_files(catalog, spec.plugin)
     task = _chosen(catalog.task(spec.task), spec.task_kwargs, "--task-kwargs")
     architecture = catalog.architecture(spec.model)
     model_kwargs = {**architecture.defaults, **spec.model_kwargs}
@@ -170,6 +172,7 @@ def resolve(spec: RunSpec, catalog: Catalog, contents: Contents | None = None) -
         "limit": spec.limit,
         "deterministic": spec.deterministic,
         "seed": spec.seed,
+        **({"loose": catalog.loose} if catalog.loose else {}),
         **evaluation_identity(spec, probes),
     }
     return Resolved(

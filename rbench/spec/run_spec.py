@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, JsonValue, field_validator
@@ -114,6 +115,9 @@ class RunSpec(Options):
     deterministic: Annotated[bool, _MACHINE] = Field(
         False, description="use deterministic kernels only"
     )
+    plugin: Annotated[tuple[str, ...], Flag("Seed and machine")] = Field(
+        (), description="files with rbench hooks, whose components this run may name"
+    )
     device: Annotated[str, _MACHINE] = Field("auto", description="auto, cpu, cuda, cuda:N, or mps")
     workers: Annotated[int, Flag("Seed and machine", short="-j")] = Field(
         2, ge=0, description="processes that read and decode streamed images"
@@ -135,6 +139,15 @@ class RunSpec(Options):
     eval_split: Annotated[Literal["val", "test"] | None, _MEASURING] = Field(
         None, description="split that the curves are measured on; default: val where there is one"
     )
+
+    @field_validator("plugin", mode="before")
+    @classmethod
+    def _absolute(cls, value: Any) -> Any:
+        """Paths that hold in a worker's folder as well."""
+        paths = [value] if isinstance(value, str | Path) else value
+        if not isinstance(paths, list | tuple):
+            return value
+        return tuple(str(Path(path).expanduser().absolute()) for path in paths)
 
     @field_validator("init_scope")
     @classmethod
@@ -188,7 +201,7 @@ class RunSpec(Options):
 
 
 PLACES = (
-    *("data_dir", "download", "device", "workers"),
+    *("data_dir", "download", "device", "workers", "plugin"),
     *("eval_every", "eval_metrics", "eval_split", "save_predictions", "tuning"),
 )
 """Fields about the machine and about what is logged, which cannot change a number; records do

@@ -34,10 +34,15 @@ class MachineSettings(Options):
         False, description="use deterministic kernels only; another identity of the run"
     )
 
+    plugin: Annotated[tuple[str, ...], _MACHINE] = Field(
+        (), description="files with rbench hooks, whose components the runs may name"
+    )
+
     def overrides(self) -> dict[str, Any]:
         """The fields of a run that these settings replace."""
         found: dict[str, Any] = {"device": self.device}
         found |= {"data_dir": self.data_dir} if self.data_dir else {}
+        found |= {"plugin": self.plugin} if self.plugin else {}
         return found | ({"deterministic": True} if self.deterministic else {})
 
 

@@ -100,6 +100,7 @@ def _complaints(record: Record, private: Iterable[str]) -> Iterator[str]:
     for where, value in _leaves(record.model_dump(mode="python")):
         if isinstance(value, float) and not math.isfinite(value):
             yield f"{where} is not finite"
+    yield from _loose(record)
     yield from _identity(record)
     yield from _provenance(record)
     if record.status == "done":  # a failed run is shown as such, and has no numbers to check
@@ -108,6 +109,18 @@ def _complaints(record: Record, private: Iterable[str]) -> Iterator[str]:
     elif record.error is None or record.metrics:
         yield "its run failed, and it does not say why or has numbers all the same"
     yield from _secrets(record, private)
+
+
+def _loose(record: Record) -> Iterator[str]:
+    """Components that nobody else could install."""
+    loose = record.resolved.get("loose")
+    for name in loose if isinstance(loose, dict) else ():
+        file = name if name.endswith(".py") else "FILE.py"
+        where = "a file" if name.endswith(".py") else "a Python session"
+        yield (
+            f"{printable(name, 60)} is of {where}, not of a package that others can install; "
+            f"rbench new-plugin NAME --from {printable(file, 60)} makes one"
+        )
 
 
 def _identity(record: Record) -> Iterator[str]:

@@ -1,0 +1,107 @@
+"""Every model family of timm: what all,!head leaves to learn, and that all else stays still.
+
+A sample runs by default; ``pytest -m '' tests/freezing/test_timm_families.py`` runs all.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+import timm
+import torch
+from torch import Tensor, nn
+
+from rbench.network.draw import Drawing, Law
+from rbench.network.frozen import Frozen
+from rbench.plugin.components import Initializer
+from rbench.plugin.layer import Layer
+from rbench.plugin.options import NoOptions
+from rbench.spec.resolve import Chosen
+from rbench.spec.run_spec import RunSpec
+from tests.helpers.freezing import freeze, frozen_by
+from tests.helpers.timm_families import FAMILIES
+
+SAMPLE = {"test_byobnet", "test_convnext", "test_nfnet", "test_resnet", "test_vit_relpos"}
+ROWS = [pytest.param(name, marks=[] if name in SAMPLE else [pytest.mark.slow]) for name in FAMILIES]
+
+
+def test_the_sample_is_of_the_families() -> None:
+    assert set(FAMILIES) >= SAMPLE
+    assert len(FAMILIES) == len(set(FAMILIES)) > 90
+
+
+def build(name: str) -> nn.Module:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return timm.create_model(name, num_classes=5)
+
+
+def classifier(network: Any) -> set[str]:
+    """The classifier's parameters as timm's own table of pretrained weights names them."""
+    heads = network.pretrained_cfg["classifier"]
+    heads = [heads] if isinstance(heads, str) else heads
+    names = [name for name, _ in network.named_parameters()]
+    return {n for n in names if any(n.startswith(f"{head}.") or n == head for head in heads)}
+
+
+def three_steps(frozen: Frozen) -> None:
+    network: Any = frozen.network
+    size = network.pretrained_cfg["input_size"]
+    draws = torch.Generator().manual_seed(1)
+    learns = [p for p in network.parameters() if p.requires_grad]
+    optimizer = torch.optim.SGD(learns, lr=0.1, momentum=0.9, weight_decay=0.1)
+    network.train()
+    with torch.random.fork_rng():
+        for _ in range(3):
+            output = network(torch.randn(2, *size, generator=draws))
+            outputs = output if isinstance(output, tuple | list) else [output]
+            sum(o.square().sum() for o in outputs).backward()
+            frozen.before_step()
+            optimizer.step()
+            frozen.after_step()
+            optimizer.zero_grad()
+
+
+def state(network: nn.Module) -> dict[str, Tensor]:
+    every = (*network.named_parameters(), *network.named_buffers())
+    return {name: tensor.detach().clone() for name, tensor in every}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_all_but_the_head(name: str) -> None:
+    network = build(name)
+    expected = classifier(network)
+    assert expected
+    report = freeze(network, ["all", "!head"])
+    assert set(report.learnable.names) == expected
+    assert report.learns == "classifier"
+    # A frozen tensor that is masked is as still as a whole one.
+    frozen = frozen_by(build(name), "all", "!head", "!fraction")
+    before = state(frozen.network)
+    three_steps(frozen)
+    after = state(frozen.network)
+    for tensor, value in before.items():
+        mask = frozen.fixed.get(tensor)
+        if tensor in expected or tensor not in frozen.fixed:
+            continue
+        same = before[tensor] == after[tensor]
+        assert bool((same if mask is None else same[mask]).all()), tensor
+        assert mask is None or value.shape == mask.shape
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_depth_is_0_at_the_first_and_1_at_the_last_drawn_layer(name: str) -> None:
+    seen: list[Layer] = []
+
+    def draw(weight: Tensor, generator: Any, options: Any, layer: Layer) -> None:
+        seen.append(layer)
+
+    law = Law(Chosen(Initializer(name="n", summary="N.", draw=draw), NoOptions()), 0)
+    drawing = Drawing(build(name), RunSpec(model="m", init="n", init_scope="all"), (3, 32, 32))
+    drawing.draw(law, drawing.chosen)
+    assert [layer.index for layer in seen] == list(range(len(seen)))
+    assert (seen[0].depth, seen[-1].depth) == (0, 1)
+    assert [layer.is_last for layer in seen] == [False] * (len(seen) - 1) + [True]
+    assert all(a.depth < b.depth for a, b in itertools.pairwise(seen))

@@ -1,0 +1,185 @@
+"""Components of a file or a Python session: they run, are told apart, and are not submitted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import rbench as rb
+from rbench.api import to_spec
+from rbench.plugin.catalog import Catalog
+from rbench.plugin.loose import digest_of, with_files
+from rbench.records.record import Record
+from rbench.report.leaderboard import submission
+from rbench.spec.resolve import resolve
+from tests.conftest import Rbench
+
+MINE = """
+import rbench
+
+def draw(weight, generator, options):
+    weight.normal_(0, {std}, generator=generator)
+
+@rbench.hookimpl
+def rbench_register_initializers():
+    yield rbench.Initializer(name="mine", summary="Mine.", draw=draw)
+"""
+TINY: dict[str, Any] = {"epochs": 1, "limit": 64, "metrics": ("top1",), "output": None}
+
+
+class Net(nn.Module):
+    """Two layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 4, 3)
+        self.fc = nn.Linear(4, 10)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.fc(self.conv(images).mean((2, 3)))
+
+
+def identity(path: Path, **fields: Any) -> dict[str, Any]:
+    spec = to_spec({"model": "resnet10t", "init": "mine", "plugin": str(path), **fields})
+    return resolve(spec, Catalog.from_environment()).identity
+
+
+@pytest.mark.slow
+def test_a_file_s_components_run_from_the_command_line_and_in_a_sweep(
+    tmp_path: Path, rbench: Rbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "my_init.py"
+    file.write_text(MINE.format(std=0.1))
+    suite = tmp_path / "suite.toml"
+    suite.write_text(
+        'name = "mine"\nsummary = "Mine."\nbase = {model = "resnet10t", init = "mine", '
+        'limit = 64, metrics = ["top1"], "training.epochs" = 1}\n'
+    )
+    out = tmp_path / "results"
+    done = rbench("sweep", str(suite), "--plugin", str(file), "--output", str(out))
+    assert done.returncode == 0, done
+    (path,) = out.glob("*.json")
+    record = json.loads(path.read_text())
+    assert record["status"] == "done"
+    assert list(record["resolved"]["loose"]) == ["my_init.py"]
+    assert record["plugins"]["my_init.py"].startswith("sha256 ")
+    assert str(tmp_path) not in path.read_text()
+    words = ("run", "--model", "resnet10t", "--init", "mine", "--limit", "64", "--epochs", "1")
+    again = rbench(*words, "--metrics", "top1", "--plugin", str(file), "--output", str(out))
+    assert "already in" in again.stdout + again.stderr
+    assert rbench("verify", str(path), "--plugin", str(file)).returncode == 0
+    refused = rbench("submit", str(out), "--check")
+    assert "rbench new-plugin NAME --from my_init.py" in refused.stdout + refused.stderr
+    file.write_text(MINE.format(std=0.2))
+    changed = rbench("verify", str(path), "--plugin", str(file))
+    assert changed.returncode == 2
+    assert "has changed since" in changed.stderr
+
+
+def test_the_digest_of_the_file_is_part_of_the_identity(tmp_path: Path) -> None:
+    file = tmp_path / "my_init.py"
+    file.write_text(MINE.format(std=0.1))
+    one = identity(file)
+    assert identity(file) == one
+    file.write_text(MINE.format(std=0.2))
+    assert identity(file) != one
+    assert (
+        "loose" not in resolve(to_spec({"model": "resnet10t"}), Catalog.from_environment()).identity
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("x = 1 / 0", r"my_init.py, line 1: ZeroDivisionError: division by zero"),
+        ("def f(:", r"my_init.py, line 1: SyntaxError"),
+        ("x = 1", r"my_init.py: TypeError: it implements no rbench hook"),
+        (MINE.replace('"mine"', '"normal"'), "initializer 'normal' is already registered by"),
+        (MINE.replace("initializers", "initialisers"), "there is no hook"),
+        (None, "cannot read the plugin file"),
+    ],
+)
+def test_a_broken_file_is_one_line(tmp_path: Path, text: str | None, complaint: str) -> None:
+    file = tmp_path / "my_init.py"
+    if text is not None:
+        file.write_text(text.format(std=1) if "{std}" in text else text)
+    with pytest.raises(rb.UserError, match=complaint) as caught:
+        with_files(Catalog.from_environment(), [str(file)])
+    assert "\n" not in str(caught.value)
+    with pytest.raises(rb.UserError, match="a plugin file is Python source"):
+        with_files(Catalog.from_environment(), [str(tmp_path / "my_init.txt")])
+
+
+def test_modules_and_functions_of_a_session() -> None:
+    seen: list[str] = []
+
+    def draw(weight: Tensor, generator: torch.Generator) -> None:
+        weight.fill_(0.25)
+
+    def rule(network: nn.Module) -> list[str]:
+        return ["conv.weight"]
+
+    def worst(outcome: rb.ClassificationOutcome) -> float:
+        seen.append(type(outcome.network).__name__)
+        weight: Any = outcome.network.conv.weight  # type: ignore[union-attr]
+        assert torch.equal(weight, torch.full_like(weight, 0.25))
+        return float(outcome.logits.amax())
+
+    net = Net()
+    (record,) = rb.run(net, **{**TINY, "metrics": ["top1", worst]}, init=draw, freeze=rule)
+    assert record.status == "done", record.error
+    assert seen == ["Net"]
+    assert record.freeze is not None
+    assert record.freeze.frozen.names == ["conv.weight"]
+    assert [m.name for m in record.metrics] == ["top1", "worst"]
+    assert record.spec["model"] == "python:Net"
+    assert not torch.equal(net.conv.weight, torch.full_like(net.conv.weight, 0.25)), "a copy ran"
+    complaints = submission_complaints(record)
+    assert any("python:draw is of a Python session" in line for line in complaints)
+
+
+def submission_complaints(record: Record) -> list[str]:
+    return list(submission._loose(record))
+
+
+def test_a_class_is_built_for_each_seed() -> None:
+    one, other = rb.run(Net, **TINY, seeds=2)
+    assert one.network_sha256 != other.network_sha256
+    assert one.resolved["loose"] == other.resolved["loose"]
+
+
+def test_digests_see_weights_source_and_what_a_function_closes_over() -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        one, other = Net(), Net()
+    assert digest_of(one) == digest_of(one)
+    assert digest_of(one) != digest_of(other)
+
+    def scaled(factor: float) -> Any:
+        def draw(weight: Tensor, generator: torch.Generator) -> None:
+            weight.fill_(factor)
+
+        return draw
+
+    assert digest_of(scaled(1)) == digest_of(scaled(1))
+    assert digest_of(scaled(1)) != digest_of(scaled(2))
+    namespace: dict[str, Any] = {}
+    exec("f = lambda weight, generator: weight.zero_()\ng = lambda w, g: w.add_(1)", namespace)
+    assert digest_of(namespace["f"]) != digest_of(namespace["g"])
+
+
+def test_a_package_is_made_of_a_file(tmp_path: Path, rbench: Rbench) -> None:
+    file = tmp_path / "my_init.py"
+    file.write_text(MINE.format(std=0.1))
+    folder = tmp_path / "rbench-mine"
+    done = rbench("new-plugin", "mine", "--output", str(folder), "--from", str(file))
+    assert done.returncode == 0, done
+    assert (folder / "rbench_mine.py").read_text() == file.read_text()
+    assert 'mine = "rbench_mine"' in (folder / "pyproject.toml").read_text()
+    missing = rbench("new-plugin", "yours", "--from", "gone.py")
+    assert missing.returncode == 2

@@ -41,7 +41,7 @@ def test_steps_come_before_epochs_and_untrained_runs_have_no_curve() -> None:
     assert measured({"train_loss": [9.0, 1.0]})[0]["train_loss_mean"] == 5.0
     values, notes = measured({})
     assert values == {}
-    assert "no loss curve" in notes[0]
+    assert "fewer than two points" in notes[0]
 
 
 def test_a_run_records_it(tmp_path: Any) -> None:

@@ -1,4 +1,4 @@
-"""From a network's unbounded, signed output to an image in [0, 1] (facts C6).
+"""From a network's unbounded, signed output to an image in [0, 1] (P1 does not say how).
 
 P1 does not say how it does this, and it decides what its figure 7a shows: so each way has a
 name. All but ``affine_fit`` look at one image at a time and at nothing else but, where they say
@@ -83,7 +83,7 @@ def affine_fit(outputs: Tensor, inputs: Tensor) -> Tensor:
     """The least-squares affine color map from output to input, image by image; clamped.
 
     **Fitted**: it looks at the input, so it measures how much of the image is there up to a
-    linear change of colors, and is no reconstruction.
+    linear change of colors, and is not a reconstruction.
     """
     channels, size = outputs.shape[-3], outputs.shape[-2:]
     x = outputs.flatten(-2).double()

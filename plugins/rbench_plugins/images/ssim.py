@@ -1,10 +1,10 @@
 """SSIM (Wang 2004) of many outputs against the same inputs, and of the inverted outputs with it.
 
 An 11x11 Gaussian window of sigma 1.5, K = .01 and .03, data range 1, windows wholly inside the
-image (facts C9): scikit-image's ``structural_similarity(gaussian_weights=True, sigma=1.5,
+image: scikit-image's ``structural_similarity(gaussian_weights=True, sigma=1.5,
 use_sample_covariance=False)``. torchmetrics computes the same, border cropped, but slides the
 2-D window over five maps and once more for the inverted output; here an input's moments serve
-all networks, inversion costs no new moments and is left out where nobody asks for it, the window
+all networks, inversion needs no new moments and is skipped where it is not asked for, the window
 is a banded matrix from either side, and one image's maps at a time stay in the cache.
 """
 
@@ -20,7 +20,7 @@ from rbench import UserError
 WINDOW, SIGMA, K1, K2 = 11, 1.5, 0.01, 0.03
 LUMA = (0.299, 0.587, 0.114)
 BLOCK = 31
-"""Rows of the banded matrix: of a wider one more is zero, of a narrower one more calls."""
+"""Rows of the banded matrix: a wider one holds more zeros, a narrower one needs more calls."""
 
 
 def grey(images: Tensor) -> Tensor:

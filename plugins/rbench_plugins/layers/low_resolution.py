@@ -1,4 +1,4 @@
-"""The form that P2's code gives off-the-shelf networks on 32-pixel images (facts C14).
+"""The form that P2's code gives off-the-shelf networks on 32-pixel images.
 
 The stem becomes one 3x3 convolution of stride 1; ResNets keep their 3x3/2 max pool unless told
 otherwise.

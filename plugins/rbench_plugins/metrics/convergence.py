@@ -19,7 +19,7 @@ def measure(outcome: Outcome, context: MetricContext, options: NoOptions) -> lis
     """
     curve = outcome.history.get("step_loss") or outcome.history.get("train_loss") or []
     if len(curve) < 2:
-        context.note("convergence: there is no loss curve of two points")
+        context.note("convergence: the loss curve has fewer than two points")
         return []
     goal = curve[0] - SHARE * (curve[0] - min(curve))
     reached = next(place for place, loss in enumerate(curve) if loss <= goal)

@@ -20,8 +20,8 @@ def measure(
     ``learnable_parameters`` is what learns in the paper's sense: an LC-block that is trained as
     one convolution, or with fewer filters, counts all its filters and 1x1 weights all the same.
     ``stored_parameters`` is what this execution keeps as parameters.
-    ``peak_memory`` is no count but what the machine measured, up to this metric: of training and
-    evaluation where no hungrier metric comes first. See :func:`rbench.peak_memory`.
+    ``peak_memory`` is not a count but a measurement of this machine up to this metric: of training
+    and evaluation, unless a metric before it needed more. See :func:`rbench.peak_memory`.
     """
     from rbench import peak_memory
 

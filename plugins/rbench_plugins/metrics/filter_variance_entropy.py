@@ -1,7 +1,8 @@
 """Filter variance entropy (Gavrikov & Keuper, arXiv 2203.15331; P2 section 4.3, figure 5).
 
 How many independent directions do a layer's kernels spread over? Random kernels reach a known
-threshold; learned ones stay below it. Measured on the filters in effect (facts C12).
+threshold; learned ones stay below it. Measured on the filters in effect,
+an LC-block's combined ones.
 """
 
 from __future__ import annotations

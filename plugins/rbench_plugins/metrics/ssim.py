@@ -1,4 +1,4 @@
-"""Structural similarity as P1 takes it: grey, inverted where negative (section 4, facts A20)."""
+"""Structural similarity as P1 takes it: grey, inverted where negative (section 4)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ class SsimOptions(Options):
 
     controls: bool = Field(True, description="measure a blur, the mean image, permuted pixels too")
     nearest: int = Field(
-        4, ge=0, description="save, of so many images, the output nearest to the mean (P1 fig. 8)"
+        4,
+        ge=0,
+        description="number of images to save the output nearest to the mean of (P1 Fig 8)",
     )
 
 

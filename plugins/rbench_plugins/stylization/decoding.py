@@ -61,7 +61,7 @@ class Decode:
     ``minmax``: the output's smallest value to 0, its largest to 1. ``affine_content``,
     ``affine_style``, ``affine``: the 3x4 color map that takes the DCN's own reconstruction of the
     content, the style, or both nearest to those images. ``readout``: the same from the maps before
-    the DCN's last convolution, which stands in for it: a wide random DCN tends to a grey image
+    the DCN's last convolution, which it replaces: a wide random DCN tends to a grey image
     (Theorem 1), and no map of its three outputs can bring back colors that are not there.
     """
 

@@ -185,7 +185,7 @@ class Method:
 
 
 def closed_form(name: str, v_c: Tensor, v_s: Tensor) -> Tensor:
-    """``content`` leaves V_c as it is; ``adain`` and ``wct`` match it to V_s, and V >= 0."""
+    """``content`` returns V_c unchanged; ``adain`` and ``wct`` match it to V_s, and V >= 0."""
     if name == "content":
         return v_c
     matched = match_moments(v_c, v_s) if name == "adain" else whiten_color(v_c, v_s)

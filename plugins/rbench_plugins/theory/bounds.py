@@ -71,7 +71,7 @@ def angle_bound(stack: Stack, image: Tensor) -> float:
     image's size the mean is weighted by routes and divides by the product of the r (Cauchy and
     Schwarz need only that no pixel has more routes than that). UserError for negative pixels
     and for a stack whose output has another size. A stack with pools and upsamplings gets the
-    number, but no theorem stands behind it: :mod:`rbench_plugins.theory.assumptions` says so.
+    number, but not covered by a theorem: :mod:`rbench_plugins.theory.assumptions` says so.
     """
     if bool((image < 0).any()):
         raise UserError("Theorem 3 needs positive pixels: this image has negative ones")

@@ -93,7 +93,7 @@ def _by_pool(stack: Stack, image: Tensor, note: Callable[[str], None]) -> dict[s
 
 
 def networks(first: nn.Module) -> Iterator[nn.Module]:
-    """``first`` and, where it is a random_cnn with ``draws``, so many networks of its law."""
+    """``first`` and, for a random_cnn with ``draws``, further networks of its distribution."""
     yield first
     if not isinstance(first, RandomCNN) or first.draws == 1:
         return

@@ -46,7 +46,7 @@ class Bfloat16Stack:
     """``stack(framed(network, levels))`` is ``network(levels / 255)``, float32."""
 
     def __init__(self, network: CnnDcn, levels: Tensor) -> None:
-        """``levels``: the images, of which a few pixels tell the channels' means."""
+        """``levels``: images, of which a few pixels give the channels' means."""
         self.last_relu = network.decoder.last_relu
         weights = _weights(network)
         self.frame = max(step.kernel // 2 for step in convs(network.encoder.steps))

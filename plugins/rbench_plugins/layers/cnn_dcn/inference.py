@@ -40,7 +40,7 @@ def activated(layer: nn.Module, activation: nn.Module, x: Tensor) -> Tensor:
 
 
 def only_forward() -> bool:
-    """Whether nothing is to be learned here, so that another order of sums harms nobody."""
+    """Whether no gradient is needed, so that sums may be taken in another order."""
     return not torch.is_grad_enabled() and not torch.is_autocast_enabled("cpu")
 
 

@@ -1,4 +1,4 @@
-"""From options to a CNN-DCN: its plan, its two halves, and the laws of their weights."""
+"""From options to a CNN-DCN: its plan, its two halves, and the distributions of their weights."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MOMENTS = {
 def make(context: BuildContext, options: CnnDcnOptions, backbone: str) -> CnnDcn:
     """The CNN-DCN of ``options`` on ``backbone`` (``vgg16`` or ``alexnet``), drawn from the seed.
 
-    Biases are zero; an untrained half has none (facts C8). The CNN is frozen where the DCN is
+    Biases are zero; an untrained half has none. The CNN is frozen where the DCN is
     the half that learns.
     """
     steps = plan(options, backbone, context.in_chans)

@@ -87,10 +87,10 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """The mirror: each block's convolutions at their resolution, then the upsampling (facts C2).
+    """The mirror: each block's convolutions at their resolution, then the upsampling.
 
     Features (B, N, h, w) -> (B, C, H, W), unbounded and signed, or (B, 1, H, W) where ``last``
-    is ``mean``: then the channels' mean replaces the last convolution (P1 section 4.2, facts A6).
+    is ``mean``: then the channels' mean replaces the last convolution (P1 section 4.2).
     """
 
     def __init__(
@@ -170,7 +170,7 @@ class Decoder(nn.Module):
         return torch.float32 if x.dtype == torch.bfloat16 else x.dtype
 
     def _spread(self, x: Tensor, step: Step) -> Tensor:
-        """Each value to the top left of its block and zeros elsewhere (facts C1), or nearest."""
+        """Each value to the top left of its block and zeros elsewhere, or nearest."""
         height, width = upsampled(x.shape[-2], step), upsampled(x.shape[-1], step)
         if self.upsampling == "nearest":
             return F.interpolate(x, size=(height, width), mode="nearest")

@@ -2,7 +2,7 @@
 
 P1 section 3.1 and appendix A.1.1: Conv[1..k] up to a convolution, the representation taken
 behind its activation and before the pool; then the same convolutions mirrored, with an
-upsampling for each pool. DeConv_i_j is Conv_i_j with its channels swapped (facts C2).
+upsampling for each pool. DeConv_i_j is Conv_i_j with its channels swapped.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def alexnet(
 
 
 def mirrored(steps: Sequence[Step]) -> list[Step]:
-    """The DCN's steps: the CNN's in reverse, channels swapped; a Pool stands for its upsampling."""
+    """The DCN's steps: the CNN's in reverse, channels swapped; a Pool means its upsampling."""
     return [
         replace(step, name=f"de{step.name}", inputs=step.outputs, outputs=step.inputs)
         if isinstance(step, Conv)

@@ -32,7 +32,7 @@ def reconstruct(
 ) -> Iterator[Tensor]:
     """The outputs (M, c, H, W), float32 on the CPU, of each of ``networks`` on all ``images``.
 
-    Network 0 is ``network`` as it is; the others are drawn anew by its own laws. Images go
+    Network 0 is ``network`` itself; the others are drawn from its own distributions. Images go
     through in chunks whose widest layer fits into ``budget`` bytes (one image at least).
     """
     device = device or images.device
@@ -104,10 +104,10 @@ def _whole_levels(images: Tensor) -> bool:
 
 
 def _keep_pages() -> None:
-    """Have blocks of up to 30 MiB, once freed, stay with the process: glibc learns it by one.
+    """Make glibc keep freed blocks of up to 30 MiB instead of returning them to the system.
 
-    Otherwise each layer's output comes zeroed from the system, which takes longer than a narrow
-    layer's convolution.
+    It adapts its threshold to the largest block freed so far. Otherwise the system zeroes the
+    pages of each layer's output anew, which takes longer than a narrow layer's convolution.
     """
     torch.empty(30 * 1024**2, dtype=torch.uint8)
 

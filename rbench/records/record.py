@@ -36,8 +36,10 @@ class MetricValue(_Part):
     """One measured number.
 
     ``uncertainty`` is in the unit of ``value``; ``uncertainty_kind`` says what it is, such as
-    ``binomial standard error over images``. ``higher_is_better`` None: neither. ``value`` may be
-    None where the measurement was not finite; ``details`` holds what a picture needs.
+    ``binomial standard error over images``, and ``over`` of which of the ``n`` things a standard
+    deviation was taken. ``higher_is_better`` None: neither. ``value`` may be None where the
+    measurement was not finite; ``details`` holds what a picture needs. ``metric`` is the name of
+    the component that measured it, filled in by the run.
     """
 
     name: str
@@ -51,12 +53,23 @@ class MetricValue(_Part):
     """What ``n`` counts and ``uncertainty`` is taken over; by default the word that
     ``uncertainty_kind`` ends in."""
     details: JsonValue = None
+    metric: str = ""
+
+    @property
+    def spread_over_networks(self) -> bool:
+        """Whether ``uncertainty`` is the standard deviation over the networks of this record."""
+        return over_networks(self.over, self.uncertainty_kind) and self.n > 1
 
     @model_validator(mode="after")
     def _over_from_kind(self) -> MetricValue:
         if self.over is None:
             self.over = over_of(self.uncertainty_kind)
         return self
+
+
+def over_networks(over: str | None, kind: str | None) -> bool:
+    """Whether an uncertainty is a standard deviation, not an error, over networks."""
+    return over == "networks" and (kind or "").startswith("standard deviation")
 
 
 class Phase(_Part):
@@ -359,6 +372,7 @@ __all__ = [
     "Tried",
     "Tuning",
     "first_complaint",
+    "over_networks",
     "parse",
     "read",
     "to_json",

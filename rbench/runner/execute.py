@@ -297,6 +297,7 @@ class _Run:
                 rebuild=self.rebuild,
             )
             for value in metric.component.measure(self.outcome, context, metric.options):
+                value.metric = name
                 self.record.metrics.append(finite_value(value, self.note))
 
     def _keep_training(self) -> None:

@@ -6,7 +6,6 @@ No torch here, so that ``plan`` and every error in the user's input are quick.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
@@ -26,6 +25,7 @@ from rbench.spec import registry
 from rbench.spec.freezing import Freezing, check_stages, freezing
 from rbench.spec.parse import parse
 from rbench.spec.precision import bfloat16_is_faster
+from rbench.spec.protocol import digest, protocol, title
 from rbench.spec.run_spec import RunSpec
 
 DIGEST_VERSION = 1
@@ -190,8 +190,8 @@ def resolve(spec: RunSpec, catalog: Catalog, contents: Contents | None = None) -
         device=device,
         identity=identity,
         digest=digest(identity),
-        protocol=protocol(identity, task.component),
-        protocol_name=_protocol_name(identity, spec),
+        protocol=protocol(identity, task.component.compared),
+        protocol_name=title(identity),
     )
 
 
@@ -220,36 +220,6 @@ def _dataset_identity(
         "img_size": list(spec.img_size) if spec.img_size else None,
         "in_chans": spec.in_chans,
     }
-
-
-def _protocol_name(identity: Mapping[str, Any], spec: RunSpec) -> str:
-    """The protocol in words, such as ``classification · digits · recipe short · 5 epochs``."""
-    dataset, recipe, training = identity["dataset"], identity["recipe"], identity["training"]
-    parts = [
-        identity["task"]["name"],
-        registry.known_data().get(dataset["content"] or "", dataset["name"]),
-        f"{spec.img_size[0]}x{spec.img_size[1]} px" if spec.img_size else "",
-        f"recipe {recipe}{'*' if spec.training else ''}" if recipe else "",
-        f"{training['epochs']} epochs" if training else "",
-        f"first {spec.limit} images" if spec.limit else "",
-        evaluation_name(spec),
-    ]
-    return " · ".join(filter(None, parts))
-
-
-def protocol(identity: Mapping[str, Any], task: Task) -> str:
-    """What runs must share to be comparable, as twelve letters."""
-    own = dict(identity["task"])
-    own["options"] = {k: v for k, v in own["options"].items() if k not in task.compared}
-    rules = {key: identity.get(key) for key in ("dataset", "training", "metrics", "limit")}
-    rules |= {key: identity[key] for key in EVALUATION_KEYS if key in identity}
-    return digest({**rules, "task": own})[:12]
-
-
-def digest(content: object) -> str:
-    """SHA-256 of ``content`` as canonical JSON."""
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _device(asked: str) -> str:
@@ -311,10 +281,6 @@ def _metrics(spec: RunSpec, task: Task, catalog: Catalog) -> tuple[Chosen[Metric
     return tuple(chosen)
 
 
-EVALUATION_KEYS = ("val", "measure_on", "selection")
-"""Parts of the identity that only runs have which ask for them, so that no digest has changed."""
-
-
 def probe_specs(
     spec: RunSpec,
     task: Task,
@@ -365,19 +331,6 @@ def evaluation_identity(spec: RunSpec, probes: tuple[ProbeSpec, ...]) -> dict[st
         if probe.selects:
             found["selection"] = {"metric": probe.metrics[0].identity(), "split": probe.split}
     return found
-
-
-def evaluation_name(spec: RunSpec) -> str:
-    """The same in words, for the protocol's name."""
-    if spec.val is None:
-        return ""
-    if spec.val == "own":
-        text = "validation split"
-    else:
-        assert isinstance(spec.val, float)
-        share = f"{100 * spec.val:g} %" if spec.val < 1 else f"{spec.val:g} images"
-        text = f"{share} for validation"
-    return f"{text}, measured on them" if spec.measure_on == "val" else text
 
 
 def _file_digest(path: str | None) -> str | None:

@@ -9,7 +9,8 @@ from typing import Any
 from rbench.errors import UserError
 from rbench.plugin.catalog import Catalog
 from rbench.records.store import Store
-from rbench.spec.resolve import Contents, Resolved, digest, resolve
+from rbench.spec.protocol import digest
+from rbench.spec.resolve import Contents, Resolved, resolve
 from rbench.spec.run_spec import RunSpec
 from rbench.spec.suite_spec import SuiteSpec
 from rbench.sweep.job import RunJob

@@ -63,7 +63,6 @@ def record(
         spec["model_kwargs"] = options
     if init:
         spec["init"] = init
-    learn, fixed = (4778, 267696) if freeze == "spatial" else (272474, 0)
     filled: dict[str, Any] = {
         "digest": digest(identity),
         "spec": spec,
@@ -75,11 +74,7 @@ def record(
         "seconds": 90.0 + seed,
         "timing": [Phase(name="train", seconds=80.0, images=8000, images_per_second=100.0)],
         "data": DataReport(name=dataset, revision="1", in_chans=1, img_size=(32, 32)),
-        "freeze": FreezeReport(
-            policy=[freeze],
-            learnable=Tensors(count=learn, names=[f"bn{i}.weight" for i in range(40)]),
-            frozen=Tensors(count=fixed, names=[f"conv{i}.weight" for i in range(20)]),
-        ),
+        "freeze": freeze_report(freeze),
         "metrics": [
             MetricValue(name=name, value=value, unit="%", higher_is_better=True, n=360)
             for name, value in values.items()
@@ -89,6 +84,17 @@ def record(
         "command": f"rbench run --model {model} --freeze {freeze} --seed {seed}",
     }
     return Record(**{**filled, **fields})
+
+
+def freeze_report(policy: str) -> FreezeReport:
+    """What a policy froze: some tensors of its own for each but ``none``."""
+    learn, fixed = (272474, 0) if policy == "none" else (4778, 267696)
+    names = [f"{policy}.conv{i}.weight" for i in range(20)] if fixed else []
+    return FreezeReport(
+        policy=[policy],
+        learnable=Tensors(count=learn, names=[f"bn{i}.weight" for i in range(40)]),
+        frozen=Tensors(count=fixed, names=names),
+    )
 
 
 def many(count: int, seeds: int = 4, protocols: int = 5) -> list[Record]:

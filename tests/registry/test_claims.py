@@ -20,7 +20,7 @@ from rbench.report.compare import Paper, papers, report
 from rbench.report.compare.declaration import Claim
 from rbench.report.leaderboard import from_records, make_tables
 from rbench.spec.conditions import Condition, Where, fits
-from tests.helpers.synthetic_records import digest, record
+from tests.helpers.synthetic_records import digest, freeze_report, record
 
 CLAIMS = [(paper, claim) for paper in papers() for claim in paper.claim]
 NAMES = [f"{paper.name}:{claim.id}" for paper, claim in CLAIMS]
@@ -65,10 +65,10 @@ def run(where: Where, at: dict[str, Any], seed: int, values: Values) -> Record:
             options[option] = wanted.pop(column)
         made.resolved[kind] = {"name": name, "revision": 1, "options": options}
     made.resolved["dataset"] = {"name": wanted.pop("dataset", "digits"), "options": {}}
-    made.resolved["freeze"] = [wanted.pop("freeze", None) or "none"]
+    freeze = wanted.pop("freeze", None) or "none"
+    made.resolved["freeze"], made.freeze = [freeze], freeze_report(freeze)
     assert not wanted, f"no run has the columns {sorted(wanted)}"
     made.digest = digest(made.resolved)
-    made.protocol = "p"
     return made
 
 

@@ -18,7 +18,7 @@ from rbench.spec import registry
 from rbench.spec.conditions import holds
 from rbench.spec.run_spec import RunSpec
 from rbench.spec.suite_spec import read_suite
-from tests.helpers.synthetic_records import digest, record
+from tests.helpers.synthetic_records import digest, freeze_report, record
 
 COMPARED = [name for name in registry.names("suites") if read_suite(name).compare]
 OF_A_PAPER = [
@@ -68,7 +68,7 @@ def entries(suite: str) -> list[Measured]:
         made = record(seed=spec.seed, values=dict.fromkeys(sorted(metrics), 50.0 + spec.seed))
         made.resolved.update(identity(spec))
         made.resolved["seed"] = spec.seed
-        made.digest, made.protocol = digest(made.resolved), "p"
+        made.digest, made.freeze = digest(made.resolved), freeze_report("+".join(spec.freeze))
         records.append(made)
     tables = make_tables(from_records(records))
     return [Measured(e, t.protocol, t.name) for t in tables for e in t.entries]

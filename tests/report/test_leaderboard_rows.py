@@ -56,8 +56,9 @@ def test_only_the_runs_own_seed_is_left_out(options: dict[str, Any]) -> None:
                 del identity["seed"]
             row = reader.parse(json.dumps(content), "here.json")
             assert row.identity["last"]["options"] == own
-            left = {key: value for key, value in identity.items() if key != "seed"}
+            left = {k: v for k, v in identity.items() if k not in ("seed", "metrics")}
             assert canonical(row.identity) == canonical(left)
+            assert row.asked == identity["metrics"]
             cells.add(row.cell)
     assert len(cells) == 3
 

@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from rbench.plugin.catalog import Catalog
 from rbench.records.record import Artifact, MetricValue, Record, to_json
 from rbench.report.leaderboard.submission import private_words, submit
-from rbench.spec.resolve import digest, protocol
+from rbench.spec.protocol import digest, protocol
 from tests.conftest import Rbench
 from tests.helpers.synthetic_records import ENVIRONMENT, record
 
@@ -25,7 +24,7 @@ Change = Callable[[Record], Any]
 def sound(seed: int = 0, **fields: Any) -> Record:
     """A record as a run leaves it."""
     made = record("resnet18", "spatial", seed, **fields)
-    made.protocol = protocol(made.resolved, Catalog.from_environment().task("classification"))
+    made.protocol = protocol(made.resolved)
     made.digest = digest(made.resolved)
     made.environment = {**ENVIRONMENT, "packages": {"rbench": "0.1.0", "torch": "2.9.0"}}
     made.plugins = {"builtin": "rbench 0.1.0"}

@@ -105,6 +105,7 @@ def value(
         n=networks if networks > 1 else images,
         uncertainty=spread,
         uncertainty_kind=kind,
+        over="networks" if networks > 1 else None,
         details=details,  # type: ignore[arg-type]
     )
 

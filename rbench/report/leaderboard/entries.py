@@ -54,6 +54,33 @@ class Entry:
         return (self.rows or self.failed)[0]
 
     @property
+    def trained(self) -> bool:
+        """Whether anything of the network learned in its runs."""
+        return self.first.identity.get("training") is not None
+
+    @property
+    def learned(self) -> int | None:
+        """Parameters that learned in this run."""
+        return self.first.learnable_parameters if self.trained else 0
+
+    @property
+    def fixed(self) -> int | None:
+        """Parameters that stayed as drawn."""
+        first = self.first
+        if self.trained or first.frozen_parameters is None:
+            return first.frozen_parameters
+        return first.frozen_parameters + (first.learnable_parameters or 0)
+
+    @property
+    def frozen(self) -> str:
+        """What stayed as drawn, in words: by the policy, by the network itself, or everything."""
+        if not self.trained:
+            return "all (untrained)"
+        if self.freeze == "none" and self.first.frozen_parameters:
+            return "by design"
+        return self.freeze
+
+    @property
     def order(self) -> tuple[str, str, str, str]:
         """What entries are ordered by where nothing else tells."""
         return self.model, self.init, self.freeze, self.cell
@@ -117,7 +144,7 @@ class Table:
         """Entries that differ in their freeze policy only, those with one policy left out."""
         groups: dict[bytes, list[Entry]] = defaultdict(list)
         for entry in self.entries:
-            if entry.rows:
+            if entry.rows and entry.trained:
                 groups[key_without(entry, "freeze")].append(entry)
         return [group for group in groups.values() if len(group) > 1]
 

@@ -125,7 +125,7 @@ def _row(
         "model": text(entry.model, 200),
         "note": entry.note,
         "init": text(entry.init, 120),
-        "freeze": text(entry.freeze, 120),
+        "freeze": text(entry.frozen, 120),
         "values": [
             [s.mean, mean_and_spread(s, m.unit)] if (s := entry.summaries.get(m.name)) else None
             for m in table.metrics
@@ -136,8 +136,8 @@ def _row(
         "failed": len(entry.failed),
         "error": text(entry.failed[0].error or entry.failed[0].status) if entry.failed else "",
         "comparable": table.cut or entry.comparable,
-        "learns": [entry.first.learnable_parameters, count(entry.first.learnable_parameters)],
-        "fixed": [entry.first.frozen_parameters, count(entry.first.frozen_parameters)],
+        "learns": [entry.learned, count(entry.learned)],
+        "fixed": [entry.fixed, count(entry.fixed)],
         "seconds": _mean([row.seconds for row in entry.rows]),
         "rate": _rate([r.images_per_second for r in entry.rows if r.images_per_second]),
         "commands": sorted({text(row.command, 1000) for row in rows if row.command})[:8],

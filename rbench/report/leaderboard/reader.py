@@ -7,16 +7,19 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
 from rbench.errors import UserError, printable
+from rbench.plugin.catalog import Catalog
+from rbench.plugin.components import Task
 from rbench.records.record import SCHEMA, Record, RecordError
 from rbench.report.leaderboard.parallel import side_by_side
 from rbench.report.leaderboard.rows import Picture, Row, Value
+from rbench.spec.protocol import protocol, title
 from rbench.spec.registry import known_data, recorded_contents
 
 MANY = 5000
@@ -31,9 +34,14 @@ class _Count(msgspec.Struct):
     count: int
 
 
+class _Tensors(msgspec.Struct):
+    count: int
+    names: msgspec.Raw = _NOTHING
+
+
 class _Frozen(msgspec.Struct):
     learnable: _Count
-    frozen: _Count
+    frozen: _Tensors
 
 
 class _Error(msgspec.Struct):
@@ -57,7 +65,7 @@ class _Given(msgspec.Struct):
 
 
 class _Head(msgspec.Struct):
-    """A record as the leaderboard reads it: the rest of the file is passed over.
+    """A record as the leaderboard reads it: the rest of the file is skipped.
 
     What many records have in common stays text until it is seen for the first time.
     """
@@ -84,19 +92,34 @@ class _Head(msgspec.Struct):
     command: str = ""
 
 
-class Reader:
-    """Turns records into rows; equal identities and environments are read and kept once."""
+class _Configuration(NamedTuple):
+    """What all seeds of a configuration have in common."""
 
-    def __init__(self) -> None:
+    cell: str
+    identity: dict[str, Any]
+    asked: list[dict[str, Any]]
+    protocol: str
+    title: str
+
+
+class Reader:
+    """Turns records into rows; equal identities and environments are read and kept once.
+
+    ``free`` are the options, by task, that a table compares; None: those of the tasks that are
+    installed. Records of other tasks keep the protocol that they name.
+    """
+
+    def __init__(self, free: Mapping[str, Collection[str]] | None = None) -> None:
+        self._free = free_options() if free is None else free
         self._head = msgspec.json.Decoder(_Head)
         self._table = msgspec.json.Decoder(dict[str, Any])
         self._given = msgspec.json.Decoder(_Given)
         self._tables: dict[bytes, dict[str, Any]] = {}
-        self._cells: dict[bytes, tuple[str, dict[str, Any]]] = {}
+        self._cells: dict[bytes, _Configuration] = {}
         self._identities: dict[str, dict[str, Any]] = {}
         self._options: dict[tuple[bytes, bytes], dict[str, Any]] = {}
         self._interned: dict[bytes, Any] = {}
-        self._names: dict[tuple[str, str], str] = {}
+        self._frozen: dict[bytes, str] = {}
 
     def parse(self, content: bytes | str, path: str) -> Row:
         """The row of a record's JSON text; RecordError in one line if it is none."""
@@ -115,13 +138,9 @@ class Reader:
 
     def _row(self, head: _Head, path: str) -> Row:
         resolved = bytes(head.resolved)
-        cell, identity = self._identity(resolved if resolved != b"{}" else bytes(head.spec))
-        title = self._names.get((cell, head.protocol_name))
-        if title is None:
-            title = _named(head.protocol_name, identity)
-            self._names[cell, head.protocol_name] = title
-        protocol = head.protocol
-        if head.data is not None and _ambiguous(identity):
+        known = self._configuration(resolved if resolved != b"{}" else bytes(head.spec))
+        cell, protocol = known.cell, known.protocol or head.protocol
+        if head.data is not None and _ambiguous(known.identity):
             cell, protocol = (_with(text, head.data.revision) for text in (cell, protocol))
         training = next((p for p in head.timing if p.name == "train"), None)
         return Row(
@@ -130,7 +149,7 @@ class Reader:
             status=head.status,
             cell=cell,
             protocol=protocol,
-            protocol_name=title,
+            protocol_name=known.title or _named(head.protocol_name, known.identity),
             comparable=head.comparable,
             seed=head.seed,
             started=head.started,
@@ -139,33 +158,55 @@ class Reader:
             peak_memory_bytes=head.peak_memory_bytes,
             learnable_parameters=head.freeze.learnable.count if head.freeze else None,
             frozen_parameters=head.freeze.frozen.count if head.freeze else None,
+            frozen_names=self._names(head.freeze.frozen.names) if head.freeze else "",
             metrics=head.metrics,
             pictures=head.artifacts,
-            identity=identity,
+            identity=known.identity,
+            asked=known.asked,
             given=self._options_given(head.spec),
             environment=self._shared(bytes(head.environment)),
             error=f"{head.error.kind}: {head.error.message}" if head.error else "",
             command=head.command,
         )
 
-    def _identity(self, text: bytes) -> tuple[str, dict[str, Any]]:
-        """The cell's name and what the digest was taken of, without the seed.
+    def _configuration(self, text: bytes) -> _Configuration:
+        """What the digest was taken of, without the seed and the metrics.
 
         The records of rbench have the seed at the end of it: without it the text is the same for
-        all seeds of a cell.
+        all seeds of a configuration.
         """
         seedless = _SEED.sub(b"}", text)
         found = self._cells.get(seedless)
         if found is None:
             content = self._table.decode(seedless)
             content.pop("seed", None)
+            asked = content.pop("metrics", None)
+            asked = (
+                [one for one in asked if isinstance(one, dict)] if isinstance(asked, list) else []
+            )
             cell = hashlib.sha256(canonical(content).encode()).hexdigest()[:16]
             if cell not in self._identities:
                 self._identities[cell] = {k: self._intern(v) for k, v in content.items()}
-            found = cell, self._identities[cell]
+            identity = self._identities[cell]
+            found = _Configuration(cell, identity, self._intern(asked), *self._protocol(identity))
             if seedless is not text:
                 self._cells[seedless] = found
         return found
+
+    def _protocol(self, identity: dict[str, Any]) -> tuple[str, str]:
+        """Digest and title of the protocol; empty where the task is not installed here."""
+        try:
+            free = self._free[identity["task"]["name"]]
+            return protocol(identity, free), title(identity)
+        except (KeyError, TypeError, AttributeError, ValueError):
+            return "", ""
+
+    def _names(self, text: msgspec.Raw) -> str:
+        """The same for equal lists of tensors."""
+        key = bytes(text)
+        if key not in self._frozen:
+            self._frozen[key] = hashlib.sha256(msgspec.json.format(key, indent=0)).hexdigest()[:16]
+        return self._frozen[key]
 
     def _intern(self, value: Any) -> Any:
         """One object for all equal tables: most cells have most of them in common."""
@@ -187,6 +228,14 @@ class Reader:
         if found is None:
             found = self._tables[text] = self._table.decode(text)
         return found
+
+
+def free_options() -> dict[str, tuple[str, ...]]:
+    """The options that a table compares, by the tasks that are installed."""
+    catalog = Catalog.from_environment()
+    return {
+        task.name: task.compared for task in catalog.components("task") if isinstance(task, Task)
+    }
 
 
 def _named(title: str, identity: dict[str, Any]) -> str:
@@ -239,13 +288,14 @@ def record_files(folder: Path) -> Iterator[str]:
 def read_rows(folder: Path, skip_broken: bool = False) -> list[Row]:
     """Every record under ``folder``; a broken one is a RecordError unless it may be skipped."""
     names = sorted(record_files(folder))
+    free = free_options()
     parts = [names]
     if len(names) > MANY:
         size = math.ceil(len(names) / PARTS)
         parts = [names[begin : begin + size] for begin in range(0, len(names), size)]
 
     def read(part: Sequence[str]) -> list[Row]:
-        rows = _read(folder, part, skip_broken)
+        rows = _read(folder, part, skip_broken, free)
         # What will be used together shall lie together in memory: forks copy what they touch.
         return sorted(rows, key=lambda row: (row.protocol, row.cell))
 
@@ -253,8 +303,10 @@ def read_rows(folder: Path, skip_broken: bool = False) -> list[Row]:
     return sorted((row for rows in found for row in rows), key=lambda row: row.path)
 
 
-def _read(folder: Path, names: Iterable[str], skip_broken: bool) -> list[Row]:
-    reader = Reader()
+def _read(
+    folder: Path, names: Iterable[str], skip_broken: bool, free: Mapping[str, Collection[str]]
+) -> list[Row]:
+    reader = Reader(free)
     rows: list[Row] = []
     base = str(folder)
     for name in names:

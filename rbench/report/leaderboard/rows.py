@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from rbench.records.record import over_of
+from rbench.records.record import over_networks, over_of
 
 
 class Value(msgspec.Struct, frozen=True, gc=False):
@@ -21,11 +21,13 @@ class Value(msgspec.Struct, frozen=True, gc=False):
     uncertainty: float | None = None
     uncertainty_kind: str | None = None
     over: str | None = None
+    metric: str = ""
 
     @property
-    def spread_over(self) -> str | None:
-        """What the uncertainty is over, in records from before the field ``over`` as well."""
-        return self.over or over_of(self.uncertainty_kind)
+    def spread_over_networks(self) -> bool:
+        """Whether the uncertainty is the standard deviation over the networks of one record."""
+        over = self.over or over_of(self.uncertainty_kind)
+        return over_networks(over, self.uncertainty_kind) and self.n > 1
 
 
 class Picture(msgspec.Struct, frozen=True, gc=False):
@@ -38,8 +40,9 @@ class Picture(msgspec.Struct, frozen=True, gc=False):
 class Row(msgspec.Struct, frozen=True, gc=False, eq=False):
     """One record. ``cell`` is the same for all seeds of one configuration.
 
-    ``identity`` is what the digest was taken of, without the seed; ``given`` holds the options
-    that the user wrote out, for labels.
+    ``identity`` is what the digest was taken of, without the seed and the metrics; ``asked`` are
+    the metrics with their options; ``given`` holds the options that the user wrote out, for
+    labels; ``frozen_names`` is a digest of the names of the frozen tensors.
     """
 
     path: str
@@ -56,9 +59,11 @@ class Row(msgspec.Struct, frozen=True, gc=False, eq=False):
     peak_memory_bytes: int | None
     learnable_parameters: int | None
     frozen_parameters: int | None
+    frozen_names: str
     metrics: tuple[Value, ...]
     pictures: tuple[Picture, ...]
     identity: dict[str, Any]
+    asked: list[dict[str, Any]]
     given: dict[str, Any]
     environment: dict[str, Any]
     error: str

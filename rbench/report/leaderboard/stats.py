@@ -22,6 +22,8 @@ class Summary:
     sem: float | None
     low: float
     high: float
+    ends: tuple[float, float] | None = None
+    """Wilson's 95 % interval of a share that is 0 or 100 % in every seed."""
 
 
 class Sample(dict[int, float]):

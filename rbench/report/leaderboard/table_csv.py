@@ -17,13 +17,14 @@ from rbench.report.leaderboard.text import cell, uncell
 
 _PERCENT = f"{100 * CONFIDENCE:.0f} %"
 COLUMNS: dict[str, str] = {
-    "protocol": "text: digest of task, data, recipe and metrics; equal ones are comparable",
+    "protocol": "text: digest of task, data, recipe and limit; equal ones are comparable",
     "protocol_name": "text: the protocol for people",
     "comparable": "true or false: false, for instance, for runs cut by --limit; these have no rank",
     "rank": "integer: place by the protocol's first metric that has a direction; ties share one",
     "model": "text: network and the options that were given for it",
     "init": "text: initializer and its given options; default: the network's own",
     "freeze": "text: freeze policy; several are joined by +",
+    "frozen": "text: what stayed as drawn: the policy, by design, or all (untrained)",
     "note": "text: what else tells this row from one of the same names",
     "metric": "text: name of the metric",
     "unit": "text: unit of the numbers that follow",
@@ -34,6 +35,8 @@ COLUMNS: dict[str, str] = {
     "sem": "number: standard error of the mean, std / sqrt(n); empty for one seed",
     "min": "number: smallest value",
     "max": "number: largest value",
+    "interval_low": "number: lower end of Wilson's 95 % interval, where every seed has 0 or 100 %",
+    "interval_high": "number: upper end of that interval",
     "seeds": "integers, separated by spaces: the seeds with a finite value",
     "values": "numbers, separated by spaces: their values, in the order of seeds",
     **{
@@ -51,13 +54,13 @@ COLUMNS: dict[str, str] = {
             ("_verdict", "text: better, worse, within the noise, ..."),
         )
     },
-    "learnable_parameters": "integer: parameters that learn",
+    "learnable_parameters": "integer: parameters that learned; 0 where nothing was trained",
     "frozen_parameters": "integer: parameters that stay as drawn",
     "seconds": "number: mean wall time of a run",
     "peak_memory_bytes": "integer: largest over the seeds",
     "failed_seeds": "integer: failed or interrupted runs of this row, not in the numbers",
     "cell": "text: digest of the configuration, the same for all its seeds",
-    "identity": "JSON text: everything that the digest was taken of, seed apart",
+    "identity": "JSON text: everything that the digest was taken of, seed and metrics apart",
     "records": "text: paths of the records, separated by spaces",
 }
 _PLACES = {name: place for place, name in enumerate(COLUMNS)}
@@ -139,9 +142,10 @@ def _of_entry(entry: Entry) -> dict[str, Any]:
         "model": entry.model,
         "init": entry.init,
         "freeze": entry.freeze,
+        "frozen": entry.frozen,
         "note": entry.note,
-        "learnable_parameters": entry.first.learnable_parameters,
-        "frozen_parameters": entry.first.frozen_parameters,
+        "learnable_parameters": entry.learned,
+        "frozen_parameters": entry.fixed,
         "seconds": sum(sorted(row.seconds for row in entry.rows)) / len(entry.rows),
         "peak_memory_bytes": max(peaks) if peaks else None,
         "failed_seeds": len(entry.failed),
@@ -168,6 +172,7 @@ def _of_metric(entry: Entry, metric: MetricColumn) -> dict[str, Any]:
         "sem": summary.sem,
         "min": summary.low,
         "max": summary.high,
+        **dict(zip(("interval_low", "interval_high"), summary.ends or (), strict=False)),
         "seeds": " ".join(map(str, seeds)),
         "values": " ".join([repr(values[seed]) for seed in seeds]),
     }

@@ -30,7 +30,7 @@ def ranking(table: Table, at_most: int | None = None) -> str:
         name = entry.model + (f" ({entry.note})" if entry.note else "")
         cells = [str(entry.rank or "–"), markdown(name)]
         cells += [markdown(entry.init)] if inits else []
-        cells += [markdown(entry.freeze), count(entry.first.learnable_parameters)]
+        cells += [markdown(entry.frozen), count(entry.learned)]
         cells += [mean_and_spread(entry.summaries.get(m.name), m.unit) for m in table.metrics]
         cells += [str(len(entry.rows))]
         lines.append(_line(cells))
@@ -82,14 +82,16 @@ def leader(table: Table) -> str:
 
 
 def full_name(entry: Entry) -> str:
-    """Model, law and policy of an entry in one phrase."""
+    """Network, initializer and what of it learned, in one phrase."""
     parts = [entry.model]
     if entry.init != "default":
         parts.append(f"drawn by {entry.init}")
-    if entry.freeze != "none":
+    if not entry.trained:
+        parts.append("untrained")
+    elif entry.freeze != "none":
         parts.append(f"{entry.freeze} frozen")
-    elif entry.first.identity.get("training") is not None:
-        parts.append("learnable")
+    else:
+        parts.append("partly frozen by design" if entry.first.frozen_parameters else "learnable")
     return ", ".join(parts)
 
 

@@ -8,13 +8,20 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from rbench.report.leaderboard.controls import Baseline, find_controls
 from rbench.report.leaderboard.entries import Entry, MetricColumn, Table
+from rbench.report.leaderboard.grouping import (
+    MetricColumns,
+    columns_by_options,
+    configurations,
+    titles_apart,
+)
 from rbench.report.leaderboard.labels import label, tell_apart
 from rbench.report.leaderboard.rows import Row, Value, distinct
-from rbench.report.leaderboard.stats import Sample, Summary, summarise
+from rbench.report.leaderboard.stats import CONFIDENCE, Sample, Summary, summarise
 from rbench.spec.columns import policy
 
 
@@ -23,45 +30,51 @@ def make_tables(rows: Iterable[Row], baselines: Sequence[Baseline] = ()) -> list
     protocols: dict[str, list[Row]] = defaultdict(list)
     for row in distinct(rows):
         protocols[row.protocol or row.protocol_name].append(row)
+    titles = titles_apart(protocols)
     found = [
-        _table(protocol, min(row.protocol_name for row in members), members, baselines)
+        _table(protocol, titles[protocol], members, baselines)
         for protocol, members in protocols.items()
     ]
     return sorted(found, key=lambda table: (table.name, table.protocol))
 
 
 def _table(protocol: str, name: str, rows: list[Row], baselines: Sequence[Baseline]) -> Table:
-    cells: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        cells[row.cell].append(row)
-    entries = [_entry(cell, members) for cell, members in sorted(cells.items())]
+    columns = columns_by_options(rows)
+    entries = [_entry(members, columns) for members in configurations(rows)]
     tell_apart(entries)
-    metrics = _metrics(entries)
+    metrics = _metrics(entries, columns)
     primary = _primary(metrics, entries)
     find_controls(entries, baselines)
     return Table(protocol, name, metrics, primary, _ranked(entries, primary))
 
 
-def _entry(cell: str, rows: list[Row]) -> Entry:
+def _entry(rows: list[Row], columns: MetricColumns) -> Entry:
     done = [row for row in rows if row.status == "done"]
     failed = [row for row in rows if row.status != "done"]
     values: dict[str, Sample] = defaultdict(Sample)
+    ends: dict[str, list[Value]] = defaultdict(list)
     for row in done:
         for metric in row.metrics:
-            if metric.value is not None:
-                sample = values[metric.name]
-                sample.setdefault(row.seed, metric.value)
-                inside = _over_networks(metric) if metric.uncertainty_kind else None
-                if inside is not sample.inside:
-                    sample.inside = inside
+            if metric.value is None:
+                continue
+            name = columns.name(row, metric)
+            sample = values[name]
+            sample.setdefault(row.seed, metric.value)
+            inside = _inside(metric) if metric.uncertainty is not None else None
+            if inside is not sample.inside:
+                sample.inside = inside
+            if metric.value in (0.0, 100.0) and metric.unit == "%":
+                ends[name].append(metric)
     summaries = {
         name: summary
         for name, by_seed in values.items()
         if (summary := summarise(list(by_seed.values())))
     }
+    for name, found in ends.items():
+        summaries[name] = at_an_end(summaries[name], found)
     first = rows[0]
     return Entry(
-        cell=cell,
+        cell=first.cell,
         model=label(first.identity.get("model"), first.given.get("model_kwargs")),
         init=label(first.identity.get("init"), first.given.get("init_kwargs")) or "default",
         freeze=policy(first.identity.get("freeze")),
@@ -72,22 +85,36 @@ def _entry(cell: str, rows: list[Row]) -> Entry:
     )
 
 
-def _over_networks(metric: Value) -> Summary | None:
+def _inside(metric: Value) -> Summary | None:
     """The spread over the networks that one record drew, where that is what it tells."""
-    if metric.spread_over != "networks" or metric.n < 2:
+    if not metric.spread_over_networks:
         return None
     assert metric.value is not None
-    if metric.uncertainty is None:
-        return None
+    assert metric.uncertainty is not None
     sem = metric.uncertainty / math.sqrt(metric.n)
     mean = metric.value
     return Summary(metric.n, mean, metric.uncertainty, sem, mean, mean)
 
 
-def _metrics(entries: list[Entry]) -> list[MetricColumn]:
+def at_an_end(summary: Summary, metrics: Sequence[Value]) -> Summary:
+    """With Wilson's interval, where every seed has 0 % or every seed has 100 % of the images.
+
+    The seeds see the same images, so that their number says nothing: the interval is of one.
+    """
+    counted = {m.n for m in metrics if (m.uncertainty_kind or "").startswith("binomial")}
+    if len(metrics) < summary.n or summary.low != summary.high or len(counted) != 1:
+        return summary
+    from scipy.stats import binomtest
+
+    (n,) = counted
+    found = binomtest(n if summary.mean else 0, n).proportion_ci(CONFIDENCE, method="wilson")
+    return replace(summary, ends=(100 * float(found.low), 100 * float(found.high)))
+
+
+def _metrics(entries: list[Entry], columns: MetricColumns) -> list[MetricColumn]:
     """Metrics in the order in which records hold them, the same for any order of records."""
     counts = Counter(
-        (metric.name, place, metric.unit, metric.higher_is_better)
+        (columns.name(row, metric), place, metric.unit, metric.higher_is_better)
         for entry in entries
         for row in entry.rows
         for place, metric in enumerate(row.metrics)
@@ -98,11 +125,11 @@ def _metrics(entries: list[Entry]) -> list[MetricColumn]:
         places[name] = min(place, places.get(name, place))
         kinds[name][unit, better] += number
     ordered = sorted(places, key=lambda name: (places[name], name))
-    columns = []
+    found = []
     for name in ordered:
         unit, better = min(kinds[name], key=lambda kind: (-kinds[name][kind], str(kind)))
-        columns.append(MetricColumn(name, unit, better))
-    return columns
+        found.append(MetricColumn(name, unit, better))
+    return found
 
 
 def _primary(metrics: list[MetricColumn], entries: list[Entry]) -> MetricColumn | None:

@@ -10,6 +10,8 @@ from rbench.errors import printable
 from rbench.report.leaderboard.stats import Summary
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", "'")
+LARGE = 1e4
+"""From here on a number is written in thousands, millions and so on."""
 _MARKDOWN = re.compile(r"([\\`*_\[\]|~#])")
 
 
@@ -37,21 +39,23 @@ def escape(text: object, limit: int = 400) -> str:
 
 
 def number(value: float | None, decimals: int | None = None) -> str:
-    """A number as people read it: fixed decimals, or four significant digits."""
+    """A number as people read it: fixed decimals, or four digits, above 10,000 ``2.09 M``."""
     if value is None:
         return "–"
     if decimals is not None:
-        return f"{value:.{decimals}f}".replace("-", "−")
-    if value != 0 and not 1e-3 <= abs(value) < 1e6:
-        return f"{value:.3e}".replace("-", "−")
-    if float(value).is_integer():
-        return f"{value:.0f}".replace("-", "−")
-    return f"{value:.4g}".replace("-", "−")
+        text = f"{value:.{decimals}f}"
+    elif abs(value) >= LARGE:
+        text = count(value)
+    elif value != 0 and abs(value) < 1e-3:
+        text = f"{value:.3e}"
+    else:
+        text = f"{value:.0f}" if float(value).is_integer() else f"{value:.4g}"
+    return text.replace("-", "−")
 
 
 def decimals(summary: Summary | None, unit: str) -> int | None:
     """How many decimals a mean deserves: two significant digits of its spread."""
-    if summary is None or abs(summary.mean) >= 1e6:
+    if summary is None or abs(summary.mean) >= LARGE:
         return None
     if summary.std:
         digits = 1 - math.floor(math.log10(summary.std))
@@ -64,22 +68,30 @@ def decimals(summary: Summary | None, unit: str) -> int | None:
 
 
 def mean_and_spread(summary: Summary | None, unit: str = "") -> str:
-    """``98.91 ± 0.12``: mean and std over seeds; the mean alone for one seed."""
+    """``98.91 ± 0.12``: mean and standard deviation over seeds; the mean alone for one seed.
+
+    The mean alone, too, where all seeds agree in what is no percentage, such as parameters. A
+    share that is 0 or 100 % in every seed has Wilson's interval in brackets.
+    """
     if summary is None:
         return "–"
     places = decimals(summary, unit)
     mean = number(summary.mean, places)
-    if summary.std is None:
+    if summary.ends is not None:
+        low, high = summary.ends
+        return f"{number(summary.mean)} [{number(low, 1)}, {number(high, 1)}]"
+    if summary.std is None or (summary.std == 0 and unit != "%"):
         return mean
     return f"{mean} ± {number(summary.std, places)}"
 
 
-def count(value: int | None) -> str:
+def count(value: float | None) -> str:
     """1234567 -> 1.23 M."""
     if value is None:
         return "–"
-    for size, suffix in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
-        if abs(value) >= size:
+    for size, suffix in ((1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, " k")):
+        # What rounds to a thousand of a size is one of the next.
+        if abs(value) >= 0.9995 * size:
             return f"{value / size:.3g}{suffix}"
     return str(value)
 

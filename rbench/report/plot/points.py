@@ -180,7 +180,7 @@ def _own_spread(item: Item, name: str, kind: str) -> float:
     """The spread over the random networks of one record that holds several; else 0."""
     for value in item.record.metrics:
         if value.name == name.removeprefix("metric.") and value.uncertainty is not None:
-            if value.over != "networks":
+            if not value.spread_over_networks:
                 return 0.0
             return value.uncertainty / (math.sqrt(value.n) if kind == "sem" else 1)
     return 0.0

@@ -1,0 +1,127 @@
+"""Rows together: those of one configuration, the metrics of one column, the titles of tables."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from rbench.errors import printable
+from rbench.report.leaderboard.labels import short
+from rbench.report.leaderboard.rows import Row, Value
+from rbench.spec.columns import flatten, policy
+from rbench.spec.protocol import in_words, rules
+
+
+def configurations(rows: Sequence[Row]) -> list[list[Row]]:
+    """The rows of each configuration.
+
+    Freeze policies that froze the same tensors, such as ``layer3`` and ``layer3.*``, are one
+    configuration; the shortest of them comes first and names it.
+    """
+    cells: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        cells[row.cell].append(row)
+    together: dict[tuple[bytes, str], list[list[Row]]] = defaultdict(list)
+    for _, members in sorted(cells.items()):
+        first = members[0]
+        rest = {k: v for k, v in first.identity.items() if k != "freeze"}
+        done = next((row for row in members if row.frozen_names), None)
+        key = msgspec.json.encode(rest, order="sorted")
+        together[key, done.frozen_names if done else first.cell].append(members)
+    found = []
+    for groups in together.values():
+        groups.sort(key=lambda members: (len(_policy(members)), _policy(members)))
+        found.append([row for members in groups for row in members])
+    return found
+
+
+def _policy(members: Sequence[Row]) -> str:
+    return policy(members[0].identity.get("freeze"))
+
+
+@dataclass
+class MetricColumns:
+    """The columns of a table's metrics.
+
+    Runs that measured a metric with other options, such as an attack on fewer images, have it in
+    a column of its own, which names the options.
+    """
+
+    names: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def name(self, row: Row, metric: Value) -> str:
+        """The column of a value."""
+        if not self.names:
+            return metric.name
+        return self.names.get((metric.name, asked_as(row, metric)), metric.name)
+
+
+def columns_by_options(rows: Sequence[Row]) -> MetricColumns:
+    """The columns; of several options for a metric the most frequent ones keep its plain name."""
+    together: dict[bytes, list[Row]] = defaultdict(list)
+    for row in rows:
+        together[msgspec.json.encode(row.asked)].append(row)
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for members in together.values() if len(together) > 1 else ():
+        for row in members:
+            for metric in row.metrics:
+                found[metric.name][asked_as(row, metric)] += 1
+    columns = MetricColumns()
+    for name, options in found.items():
+        if len(options) < 2:
+            continue
+        ordered = sorted(options, key=lambda text: (-options[text], text))
+        for text in ordered[1:]:
+            columns.names[name, text] = f"{name} ({_difference(ordered[0], text)})"
+    return columns
+
+
+def asked_as(row: Row, metric: Value) -> str:
+    """The options and the revision of the component that measured a value, as JSON.
+
+    Old records do not name the component: its name is how the value's name begins. Where none
+    does, all components of the record are taken.
+    """
+    able = [
+        one
+        for one in row.asked
+        if (name := str(one.get("name"))) == metric.metric
+        or (not metric.metric and metric.name.startswith(name))
+    ]
+    longest = max((len(str(one.get("name"))) for one in able), default=0)
+    chosen: Any = [one for one in able if len(str(one.get("name"))) == longest] or row.asked
+    return msgspec.json.encode(chosen, order="sorted").decode()
+
+
+def _difference(usual: str, other: str) -> str:
+    """What of ``other`` differs from the usual options, in words."""
+    base, own = (flatten(dict(enumerate(msgspec.json.decode(text)))) for text in (usual, other))
+    parts = [
+        f"{str(key).rpartition('.')[2]} {short(own.get(key))}"
+        for key in sorted({*base, *own}, key=str)
+        if base.get(key) != own.get(key)
+    ]
+    return printable(", ".join(parts), 60)
+
+
+def titles_apart(protocols: Mapping[str, Sequence[Row]]) -> dict[str, str]:
+    """A title for each protocol; those that would share one name what differs between them."""
+    titles = {name: min(row.protocol_name for row in rows) for name, rows in protocols.items()}
+    shared: dict[str, list[str]] = defaultdict(list)
+    for name, text in titles.items():
+        shared[text].append(name)
+    for text, names in shared.items():
+        if len(names) < 2:
+            continue
+        parts = {name: flatten(rules(protocols[name][0].identity)) for name in names}
+        keys = sorted({key for one in parts.values() for key in one})
+        keys = [key for key in keys if not key.endswith(("revision", "content"))]
+        differing = [k for k in keys if len({repr(one.get(k)) for one in parts.values()}) > 1]
+        for name in names:
+            said = [in_words(key, parts[name].get(key)) for key in differing[:4]]
+            titles[name] = printable(" · ".join([text, *([", ".join(said)] if said else [])]))
+    return titles

@@ -18,7 +18,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from rbench.plugin.catalog import Catalog
-from rbench.plugin.components import KINDS, ArchitectureFamily
+from rbench.plugin.components import FAMILIES, KINDS
 from rbench.plugin.describe import describe, plain, type_name
 from rbench.plugin.recipe import Training
 from rbench.records import record
@@ -231,7 +231,7 @@ def _prose(thing: Any) -> str:
 
 def _component(component: Any) -> Iterator[str]:
     yield f"\n### `{component.name}`\n\n{component.summary}"
-    if isinstance(component, ArchitectureFamily):
+    if isinstance(component, FAMILIES):
         return
     described = describe(component, "builtin")
     if described["options"]:

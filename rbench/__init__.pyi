@@ -21,6 +21,7 @@ from .plugin.components import Architecture as Architecture
 from .plugin.components import ArchitectureFamily as ArchitectureFamily
 from .plugin.components import Curve as Curve
 from .plugin.components import Dataset as Dataset
+from .plugin.components import DatasetFamily as DatasetFamily
 from .plugin.components import FreezingRule as FreezingRule
 from .plugin.components import Initializer as Initializer
 from .plugin.components import Metric as Metric
@@ -80,6 +81,7 @@ __all__ = [
     "Curve",
     "DataContext",
     "Dataset",
+    "DatasetFamily",
     "Diverged",
     "FileImages",
     "FoundFile",

@@ -27,6 +27,7 @@ from rbench.plugin.components import (
     ArchitectureFamily,
     Component,
     Dataset,
+    DatasetFamily,
     Initializer,
     Metric,
     Task,
@@ -87,6 +88,9 @@ def _check(
     if isinstance(component, ArchitectureFamily):
         yield from _family(component)
         return
+    if isinstance(component, DatasetFamily):
+        yield from _dataset_family(component)
+        return
     defaults = component.defaults if isinstance(component, Architecture) else {}
     try:
         options = component.options.model_validate({**defaults, **given})
@@ -118,6 +122,15 @@ def _options(model: type[Options], options: Options) -> Iterator[str]:
     if model.model_validate_json(options.model_dump_json()) != options:
         yield "its options do not survive being written as JSON"
     model.model_json_schema()
+
+
+def _dataset_family(family: DatasetFamily) -> Iterator[str]:
+    if family.member("no such dataset") is not None:
+        yield "member() answers to a name that nobody has"
+    for name in family.names():
+        member = family.member(name)
+        if member is None or member.name != name:
+            yield f"member('{name}') has another name"
 
 
 def _family(family: ArchitectureFamily) -> Iterator[str]:

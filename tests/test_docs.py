@@ -14,7 +14,7 @@ import rbench as face
 from rbench import testing
 from rbench.plugin import hookspecs, loading
 from rbench.plugin.catalog import Catalog
-from rbench.plugin.components import KINDS, ArchitectureFamily
+from rbench.plugin.components import FAMILIES, KINDS
 from rbench.report.leaderboard.table_csv import COLUMNS
 from tests.conftest import Rbench
 from tests.helpers.fake_entry_points import entry_point
@@ -68,7 +68,7 @@ def test_every_component_is_shown_as_json_too(rbench: Rbench) -> None:
     catalog = Catalog.from_environment()
     for kind in KINDS:
         for component in catalog.components(kind):
-            if not isinstance(component, ArchitectureFamily):
+            if not isinstance(component, FAMILIES):
                 done = rbench("show", kind, component.name, "--json")
                 assert done.returncode == 0, done.stderr
                 assert json.loads(done.stdout)["name"] == component.name

@@ -12,6 +12,7 @@ from rbench import (
     Architecture,
     ArchitectureFamily,
     Dataset,
+    DatasetFamily,
     FreezingRule,
     Initializer,
     Metric,
@@ -40,7 +41,7 @@ def rbench_register_freezing_rules() -> Iterable[FreezingRule]:
 
 
 @hookimpl
-def rbench_register_datasets() -> Iterable[Dataset]:
+def rbench_register_datasets() -> Iterable[Dataset | DatasetFamily]:
     """See rbench.plugin.hookspecs."""
     return datasets.COMPONENTS
 

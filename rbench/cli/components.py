@@ -21,7 +21,7 @@ def list_command(
     """List components, recipes and suites."""
     from rbench.errors import UnknownName
     from rbench.plugin.catalog import Catalog
-    from rbench.plugin.components import KINDS, ArchitectureFamily
+    from rbench.plugin.components import FAMILIES, KINDS, ArchitectureFamily
     from rbench.spec import registry
 
     catalog = Catalog.from_environment()
@@ -40,11 +40,12 @@ def list_command(
             continue
         found[name] = {}
         for component in catalog.components(name):
-            if isinstance(component, ArchitectureFamily) and kind is not None:
+            if isinstance(component, FAMILIES) and kind is not None:
                 found[name] |= dict.fromkeys(sorted(component.names()), component.name)
-            elif isinstance(component, ArchitectureFamily):
+            elif isinstance(component, FAMILIES):
                 count = len(set(component.names()))
-                label = f"{component.name}: {count:,} models" if count > 20 else component.name
+                many = isinstance(component, ArchitectureFamily) and count > 20
+                label = f"{component.name}: {count:,} models" if many else component.name
                 found[name][label] = component.summary
             else:
                 found[name][component.name] = component.summary

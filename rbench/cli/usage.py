@@ -45,7 +45,7 @@ def _right_spelling(flag: str, context: Any) -> str:
 def _options_called(name: str) -> Iterator[str]:
     """Where an option of that name is: options of components are no flags of their own."""
     from rbench.plugin.catalog import Catalog
-    from rbench.plugin.components import KINDS, ArchitectureFamily
+    from rbench.plugin.components import FAMILIES, KINDS
 
     flags = {
         "architecture": "--model-kwargs",
@@ -55,9 +55,7 @@ def _options_called(name: str) -> Iterator[str]:
     catalog = Catalog.from_environment()
     for kind in KINDS:
         for component in catalog.components(kind):
-            if isinstance(component, ArchitectureFamily) or (
-                name not in component.options.model_fields
-            ):
+            if isinstance(component, FAMILIES) or (name not in component.options.model_fields):
                 continue
             prefix = f"{component.name}." if kind in ("metric", "freezing rule") else ""
             flag = flags.get(kind, f"--{kind}-kwargs")

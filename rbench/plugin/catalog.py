@@ -7,11 +7,13 @@ from typing import TypeVar
 
 from rbench.errors import UnknownName
 from rbench.plugin.components import (
+    FAMILIES,
     KINDS,
     Architecture,
     ArchitectureFamily,
     Component,
     Dataset,
+    DatasetFamily,
     FreezingRule,
     Initializer,
     Metric,
@@ -59,11 +61,7 @@ class Catalog:
         """Every name of a kind, families expanded."""
         names: set[str] = set()
         for component in self.components(kind):
-            names |= (
-                set(component.names())
-                if isinstance(component, ArchitectureFamily)
-                else {component.name}
-            )
+            names |= set(component.names()) if isinstance(component, FAMILIES) else {component.name}
         return sorted(names)
 
     def architecture(self, name: str) -> Architecture:
@@ -93,7 +91,11 @@ class Catalog:
         return None
 
     def dataset(self, name: str) -> Dataset:
-        """The data set of that name."""
+        """The dataset of that name: a registered one, else a family's member."""
+        if ("dataset", name) not in self._by_name:
+            for component in self.components("dataset"):
+                if isinstance(component, DatasetFamily) and (member := component.member(name)):
+                    return member
         return self._get(Dataset, name)
 
     def task(self, name: str) -> Task:
@@ -109,7 +111,7 @@ class Catalog:
         if (kind, name) in self._plugin_of:
             return self._plugin_of[kind, name]
         for component in self.components(kind):
-            if isinstance(component, ArchitectureFamily) and component.member(name):
+            if isinstance(component, FAMILIES) and component.member(name):
                 return self._plugin_of[kind, component.name]
         raise self._unknown(kind, name)
 

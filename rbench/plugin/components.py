@@ -131,6 +131,21 @@ class Dataset:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DatasetFamily:
+    """Many datasets under one description, such as everything that timm's readers open.
+
+    ``names()`` lists examples of what can be asked for, without loading torch; ``member(name)``
+    returns the dataset of that name, or None if the family does not know it.
+    """
+
+    kind: ClassVar[str] = "dataset"
+    name: str
+    summary: str
+    names: Callable[[], Iterable[str]]
+    member: Callable[[str], Dataset | None]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Task:
     """What is asked of a network. ``run(context, options)`` trains or not, returns an outcome."""
 
@@ -187,8 +202,17 @@ class Metric:
 
 
 Component: TypeAlias = (
-    Architecture | ArchitectureFamily | Initializer | FreezingRule | Dataset | Task | Metric
+    Architecture
+    | ArchitectureFamily
+    | Initializer
+    | FreezingRule
+    | Dataset
+    | DatasetFamily
+    | Task
+    | Metric
 )
+FAMILIES = (ArchitectureFamily, DatasetFamily)
+"""Components that stand for many."""
 KINDS: tuple[str, ...] = (
     *("architecture", "initializer", "freezing rule", "dataset", "task", "metric"),
 )

@@ -16,6 +16,7 @@ from rbench.plugin.components import (
     Architecture,
     ArchitectureFamily,
     Dataset,
+    DatasetFamily,
     FreezingRule,
     Initializer,
     Metric,
@@ -42,7 +43,7 @@ def rbench_register_freezing_rules() -> Iterable[FreezingRule]:  # type: ignore[
 
 
 @hookspec
-def rbench_register_datasets() -> Iterable[Dataset]:  # type: ignore[empty-body]
+def rbench_register_datasets() -> Iterable[Dataset | DatasetFamily]:  # type: ignore[empty-body]
     """Datasets that ``--dataset`` can name."""
 
 

@@ -23,6 +23,7 @@ from rbench.plugin.components import (
     ArchitectureFamily,
     Component,
     Dataset,
+    DatasetFamily,
     FreezingRule,
     Initializer,
     Metric,
@@ -35,7 +36,7 @@ HOOKS: Mapping[str, tuple[type[object], ...]] = {
     "rbench_register_architectures": (Architecture, ArchitectureFamily),
     "rbench_register_initializers": (Initializer,),
     "rbench_register_freezing_rules": (FreezingRule,),
-    "rbench_register_datasets": (Dataset,),
+    "rbench_register_datasets": (Dataset, DatasetFamily),
     "rbench_register_tasks": (Task,),
     "rbench_register_metrics": (Metric,),
 }

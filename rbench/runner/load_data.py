@@ -34,7 +34,7 @@ class _DataKey:
     def __init__(self, resolved: Resolved) -> None:
         self.resolved = resolved
         spec = resolved.spec
-        self.context = data_context(spec, resolved.task.component)
+        self.context = data_context(spec, resolved.task.component, resolved.dataset.component)
         if spec.val not in (None, "own"):
             # The validation split is of all training images; those that remain are limited.
             self.context = replace(self.context, limit=None)

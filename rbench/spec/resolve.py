@@ -6,6 +6,7 @@ No torch here, so that ``plan`` and every error in the user's input are quick.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
@@ -104,10 +105,18 @@ def _safe(part: str) -> str:
     return "".join(c if c.isalnum() or c in "._" else "_" for c in part)
 
 
-def data_context(spec: RunSpec, task: Task) -> DataContext:
+def data_folder(spec: RunSpec, dataset: Dataset) -> str | None:
+    """``--data-dir``; for a dataset that needs one, the variable ``RBENCH_DATA`` is the default."""
+    if spec.data_dir is None and dataset.needs_data_dir:
+        return os.environ.get("RBENCH_DATA") or None
+    return spec.data_dir
+
+
+def data_context(spec: RunSpec, task: Task, dataset: Dataset) -> DataContext:
     """How the spec wants its data."""
+    folder = data_folder(spec, dataset)
     return DataContext(
-        data_dir=None if spec.data_dir is None else Path(spec.data_dir).expanduser(),
+        data_dir=None if folder is None else Path(folder).expanduser(),
         download=spec.download,
         img_size=spec.img_size,
         in_chans=spec.in_chans,
@@ -144,8 +153,8 @@ def resolve(spec: RunSpec, catalog: Catalog, contents: Contents | None = None) -
         init_norm = _chosen(law, spec.init_norm_kwargs, "--init-norm-kwargs")
     found = catalog.dataset(spec.dataset or task.component.dataset)
     dataset = _chosen(found, spec.dataset_kwargs, "--dataset-kwargs")
-    if found.needs_data_dir and spec.data_dir is None:
-        raise UserError(f"the dataset {found.name} needs --data-dir")
+    if found.needs_data_dir and data_folder(spec, found) is None:
+        raise UserError(f"the dataset {found.name} needs --data-dir, or RBENCH_DATA")
     device = _device(spec.device)
     recipe, training = _training(spec, task, found, device)
     metrics = _metrics(spec, task.component, catalog)
@@ -207,7 +216,7 @@ def _dataset_identity(
     """What of the data can change a number: the set, its options, its contents and its form."""
     content, component = None, dataset.component
     if component.identity is not None:
-        context = data_context(spec, task)
+        context = data_context(spec, task, component)
         form = replace(context, note=print)  # the same function for all
         key = component.name, repr(form), repr(dataset.options)
         if key not in contents:

@@ -379,7 +379,7 @@ def test_empty_and_missing_folder(tmp_path: Path) -> None:
         opened(tmp_path)
     with pytest.raises(UserError, match="does not exist"):
         opened(tmp_path / "missing")
-    with pytest.raises(UserError, match="the data set image_folder needs --data-dir"):
+    with pytest.raises(UserError, match="the dataset image_folder needs --data-dir"):
         opened(None)
 
 

@@ -169,7 +169,7 @@ def test_an_empty_folder_and_no_folder(published: Published, tmp_path: Path) -> 
     empty.mkdir()
     with pytest.raises(UserError, match=r"is missing; is --data-dir right\?.*--download"):
         opened(component, empty)
-    with pytest.raises(UserError, match=f"the data set {component.name} needs --data-dir"):
+    with pytest.raises(UserError, match=f"the dataset {component.name} needs --data-dir"):
         opened(component, None)
     with pytest.raises(UserError, match="nowhere does not exist"):
         opened(component, tmp_path / "nowhere")

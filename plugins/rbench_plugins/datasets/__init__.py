@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rbench import Dataset
+from rbench import Dataset, DatasetFamily
 from rbench_plugins.datasets import (
     cifar10,
     cifar100,
@@ -14,9 +14,10 @@ from rbench_plugins.datasets import (
     photographs,
     plain_folder,
     svhn,
+    timm_readers,
 )
 
-COMPONENTS: list[Dataset] = [
+COMPONENTS: list[Dataset | DatasetFamily] = [
     cifar10.COMPONENT,
     cifar100.COMPONENT,
     content_style.COMPONENT,
@@ -27,4 +28,5 @@ COMPONENTS: list[Dataset] = [
     photographs.COMPONENT,
     plain_folder.COMPONENT,
     svhn.COMPONENT,
+    timm_readers.FAMILY,
 ]

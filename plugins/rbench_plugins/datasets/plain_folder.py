@@ -86,7 +86,7 @@ def identity(context: DataContext, options: PlainFolderOptions) -> str:
 
 def _root(context: DataContext) -> Path:
     if context.data_dir is None:
-        raise UserError("the dataset plain_folder needs --data-dir")
+        raise UserError("the dataset plain_folder needs --data-dir, or RBENCH_DATA")
     if not context.data_dir.is_dir():
         raise UserError(f"--data-dir {context.data_dir} is not a folder")
     return context.data_dir

@@ -13,7 +13,7 @@ def data_dir(context: DataContext, name: str) -> Path:
     """The folder that the user named; UserError where there is none."""
     folder = context.data_dir
     if folder is None:
-        raise UserError(f"the data set {name} needs --data-dir")
+        raise UserError(f"the dataset {name} needs --data-dir, or RBENCH_DATA")
     if context.download:
         try:
             folder.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -187,6 +187,16 @@ class Probe:
     selects: bool = False
 
 
+class TrackSteps(Protocol):
+    """Where a training logs how it goes, for the user's trackers."""
+
+    def training(self, step: int, loss: Tensor, rate: float, images: int) -> None:
+        """A step is done: its loss, learning rate, and the images seen so far."""
+
+    def values(self, values: Mapping[str, float | None], step: int | None = None) -> None:
+        """Numbers at a step; None: the last one."""
+
+
 @dataclass(kw_only=True)
 class TaskContext:
     """For ``Task.run``: the network, the data, the recipe and the means."""
@@ -218,6 +228,8 @@ class TaskContext:
     """What of the network is frozen entry by entry or for some epochs; None: nothing is."""
     probes: tuple[Probe, ...] = ()
     """What :func:`rbench.train` measures between epochs."""
+    tracking: TrackSteps | None = None
+    """Where :func:`rbench.train` logs its steps and epochs; None: nowhere."""
     earlier: dict[str, list[float]] | None = None
     """The history of a training that is over, where saved weights are measured again;
     :func:`rbench.train` then returns it at once."""

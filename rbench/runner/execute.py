@@ -42,6 +42,7 @@ from rbench.runner.load_data import described, open_data, sampled
 from rbench.runner.parent import Parent
 from rbench.runner.probes import make_probes
 from rbench.runner.saved_files import save_predictions, save_weights
+from rbench.runner.tracking import Tracking
 from rbench.seeds import derive
 from rbench.spec.resolve import Chosen, Resolved
 from rbench.spec.run_spec import PLACES
@@ -111,6 +112,7 @@ class _Run:
     def __init__(self, resolved: Resolved, execution: Execution) -> None:
         self.resolved, self.execution = resolved, execution
         self.clock = Clock()
+        self.tracking: Tracking | None = None
         spec, plugins = resolved.spec, execution.plugins
         loose = resolved.identity.get("loose", {})
         self.record = Record(
@@ -141,6 +143,8 @@ class _Run:
             record.error = Failure(kind="KeyboardInterrupt", message="interrupted by the user")
         except Exception as error:
             self._fail(error)
+        if self.tracking is not None:
+            self.tracking.finish(record, self.execution.folder)
         record.seconds = round(perf_counter() - start + self.clock.earlier, 3)
         record.timing = [_rate(phase) for phase in self.clock.phases.values()]
 
@@ -167,6 +171,8 @@ class _Run:
         self.record.environment = environment.describe(
             self.accelerator, precision(self.resolved), self.execution.plugins
         )
+        folder = self.execution.folder if self.accelerator.is_main_process else None
+        self.tracking = Tracking(self.resolved, folder, self.note)
         for name in () if self.record.tuning is None else self.record.tuning.at_edge:
             self.note(f"the tuned {name} is at the edge of the values that were tried")
 
@@ -230,6 +236,7 @@ class _Run:
             checkpoint_every=self.execution.checkpoint_every,
             frozen=self.built.frozen,
             probes=make_probes(resolved, self.accelerator, self.note),
+            tracking=self.tracking,
             earlier=None if parent is None else parent.history(),
         )
         self.trained = context.trained

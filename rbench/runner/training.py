@@ -91,7 +91,7 @@ def train(
     evaluator = Evaluator(module, context, evaluate)
     checkpointer = Checkpointer(context, module, optimizer, steps)
     state = checkpointer.restore() or State(total=torch.zeros((), device=context.device))
-    history = state.history
+    history, tracking = state.history, context.tracking
     with (
         global_seed(context.seed, "training"),
         preemption.deferred(checkpointer.folder is not None),
@@ -105,8 +105,12 @@ def train(
             for batch in batches.epoch(epoch, state.step % len(batches)):
                 seed_globally(derive(context.seed, "step", state.step, accelerator.process_index))
                 scheduler.step_update(state.step)
-                state.total += _step(runner, optimizer, loss, batch, context)
+                step_loss = _step(runner, optimizer, loss, batch, context)
+                state.total += step_loss
                 state.step += 1
+                if tracking is not None:
+                    rate, seen = optimizer.param_groups[0]["lr"], state.step * training.batch_size
+                    tracking.training(state.step, step_loss, rate, seen)
                 context.progress("train", state.step, steps)
                 if state.step % len(batches):
                     state.seconds += perf_counter() - start
@@ -131,6 +135,8 @@ def train(
                     state.best_weights = {
                         k: v.detach().clone() for k, v in module.state_dict().items()
                     }
+            if tracking is not None:
+                tracking.values(_latest(history, epoch), state.step)
             context.progress("train", state.step, steps, f"loss {mean:.3f}")
             checkpointer.maybe_save(state, epoch_ended=True)
     # Take off Accelerate's autocast wrapper: what is measured is measured in float32.
@@ -150,6 +156,15 @@ def _put(history: dict[str, list[float]], name: str, epoch: int, value: float) -
     values = history.setdefault(name, [])
     values += [math.nan] * (epoch + 1 - len(values))
     values[epoch] = value
+
+
+def _latest(history: dict[str, list[float]], epoch: int) -> dict[str, float | None]:
+    """The series' values of an epoch, for trackers."""
+    found: dict[str, float | None] = {"epoch": epoch + 1}
+    for name, values in history.items():
+        if epoch < len(values) and math.isfinite(values[epoch]):
+            found[f"epoch/{name}"] = values[epoch]
+    return found
 
 
 def _selection(state: State) -> Selection:

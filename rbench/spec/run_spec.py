@@ -99,6 +99,11 @@ class RunSpec(Options):
         description="write each image's label, predicted class and five best classes beside the "
         "record",
     )
+    track: Annotated[tuple[str, ...], Flag("Output")] = Field(
+        (),
+        description="log to these trackers: tensorboard, wandb, trackio, mlflow, comet_ml, aim, "
+        "clearml, dvclive or swanlab",
+    )
     tuning: Annotated[Kwargs, NO_FLAG] = Field(
         {}, description="how rbench tune chose values of this run, for its record"
     )
@@ -194,7 +199,7 @@ class RunSpec(Options):
             raise ValueError("must be a fraction below 1, a number of images, or own")
         return value
 
-    @field_validator("freeze", "unfreeze", "metrics", "eval_metrics", mode="before")
+    @field_validator("freeze", "unfreeze", "metrics", "eval_metrics", "track", mode="before")
     @classmethod
     def _several(cls, value: Any) -> Any:
         return tuple(part for part in value.split(",") if part) if isinstance(value, str) else value
@@ -202,7 +207,7 @@ class RunSpec(Options):
 
 PLACES = (
     *("data_dir", "download", "device", "workers", "plugin"),
-    *("eval_every", "eval_metrics", "eval_split", "save_predictions", "tuning"),
+    *("eval_every", "eval_metrics", "eval_split", "save_predictions", "track", "tuning"),
 )
 """Fields about the machine and about what is logged, which cannot change a number; records do
 not keep them."""

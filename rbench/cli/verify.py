@@ -63,7 +63,8 @@ def command(
                 skipped += 1
             else:
                 raise UserError(
-                    f"{file}: the run {record.status}; only a run that is done can be verified"
+                    f"{file}: status {record.status}; only the record of a run that is done can be "
+                    "verified"
                 )
     if not found:
         raise UserError(f"there is no record of a finished run in {records[0]}")

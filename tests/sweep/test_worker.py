@@ -265,3 +265,37 @@ def test_the_second_ctrl_c_does_not_wait(plugin: Path, tmp_path: Path) -> None:
     assert sweep.returncode == 130, said
     assert "1 run left; to continue: rbench sweep" in said
     assert not psutil.wait_procs(family, 20)[1]
+
+
+@linux
+@pytest.mark.slow
+def test_an_interrupted_sweep_says_what_it_saved_and_continues(
+    plugin: Path, tmp_path: Path
+) -> None:
+    suite = tmp_path / "suite.toml"
+    suite.write_text(
+        'summary = "Two."\nseeds = 2\n[base]\nmodel = "test_resnet"\ndataset = "digits"\n'
+        'device = "cpu"\nmetrics = ["top1"]\nlimit = 160\n'
+        '"training.epochs" = 20\n"training.batch_size" = 16\n'
+    )
+    output = tmp_path / "out"
+    command = [sys.executable, "-m", "rbench", "sweep", str(suite), "--output", str(output)]
+    command += ["--slots", "1", "--checkpoint-every", "10"]
+    sweep = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        # What a shell starts in the background ignores Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    until(lambda: list(output.glob(".checkpoints/*/0/step-*.facts")), sweep)
+    sweep.send_signal(signal.SIGINT)
+    _, said = sweep.communicate(timeout=60)
+    assert sweep.returncode == 130, said
+    assert "1 run interrupted: 1 saved a checkpoint and will continue from it, 0 will" in said
+    assert "2 runs left; to continue: rbench sweep" in said
+    again = subprocess.run(command, capture_output=True, text=True)
+    assert again.returncode == 0, again.stderr
+    notes = [note for path in output.glob("*.json") for note in read(path).notes]
+    assert sum("resumed from a checkpoint" in note for note in notes) == 1
+    assert "2 done" in again.stderr

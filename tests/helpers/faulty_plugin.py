@@ -41,6 +41,9 @@ def build(context, options):
         time.sleep(600)
     if how == "die":
         os._exit(7)
+    if how == "hang once" and not Path(options.flag).exists():
+        Path(options.flag).touch()
+        time.sleep(600)
     if how == "die once" and not Path(options.flag).exists():
         Path(options.flag).touch()
         os.kill(os.getpid(), 9)

@@ -123,17 +123,19 @@ def test_a_thread_that_a_plugin_starts_forbids_the_fork(
 
 @linux
 def test_a_sweep_survives_the_death_of_its_forkserver(plugin: Path, tmp_path: Path) -> None:
-    slow = {"file": str(tmp_path / "tally"), "seconds": 1.0}
-    jobs = [
-        faulty_plugin.job(seed=seed, metrics=("top1", "tally"), metric_kwargs={"tally": slow})
-        for seed in range(2)
-    ]
+    hangs = {"how": "hang once", "flag": str(tmp_path / "flag")}
+    jobs = [faulty_plugin.job(model_kwargs=hangs), faulty_plugin.job(seed=1)]
     heard: list[Event] = []
+    killed: list[Event] = []
     local = Local(Settings(output=tmp_path / "out", slots=2, threads=1))
 
     def on_event(event: Event) -> None:
         heard.append(event)
-        if len(heard) == 1:
+        if event.kind == "started" and event.slug == jobs[0].slug and not killed:
+            # Not before it hangs, so that the second attempt does not.
+            while not (tmp_path / "flag").exists():
+                time.sleep(0.02)
+            killed.append(event)
             assert local.loop is not None
             forkserver = local.loop.starter.forkserver()
             assert forkserver is not None
@@ -276,11 +278,11 @@ def test_an_interrupted_sweep_says_what_it_saved_and_continues(
     suite.write_text(
         'summary = "Two."\nseeds = 2\n[base]\nmodel = "test_resnet"\ndataset = "digits"\n'
         'device = "cpu"\nmetrics = ["top1"]\nlimit = 160\n'
-        '"training.epochs" = 20\n"training.batch_size" = 16\n'
+        '"training.epochs" = 6\n"training.batch_size" = 16\n'
     )
     output = tmp_path / "out"
     command = [sys.executable, "-m", "rbench", "sweep", str(suite), "--output", str(output)]
-    command += ["--slots", "1", "--checkpoint-every", "10"]
+    command += ["--slots", "1", "--checkpoint-every", "5"]
     sweep = subprocess.Popen(
         command,
         stderr=subprocess.PIPE,

@@ -10,6 +10,7 @@ import typer
 from rbench.cli import (
     compare,
     components,
+    data,
     doctor,
     export,
     leaderboard,
@@ -73,6 +74,7 @@ _add("plot", plot.command, REPORT)
 _add("export", export.command, REPORT)
 _add("submit", submit.command, REPORT)
 _add("publish", publish.command, REPORT, publish.EPILOG)
+app.add_typer(data.app, name="data", rich_help_panel=LOOK_UP)
 _add("list", components.list_command, LOOK_UP)
 _add("show", components.show_command, LOOK_UP)
 _add("plugins", components.plugins_command, LOOK_UP)

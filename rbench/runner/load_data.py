@@ -28,6 +28,11 @@ def open_data(resolved: Resolved) -> tuple[ImageData, list[str]]:
     return replace(data, train=train, val=val, test=test), notes
 
 
+def data_key(resolved: Resolved) -> str:
+    """The same for runs that read the same data in the same form."""
+    return _DataKey(resolved).key
+
+
 class _DataKey:
     """Equal for runs that read the same data in the same form."""
 

@@ -217,3 +217,15 @@ def test_bad_input() -> None:
     ):
         with pytest.raises(UserError, match=message):
             architecture.build(context, architecture.BasisOptions(**options))  # type: ignore[arg-type]
+
+
+def test_the_preconditioner_is_that_of_the_basis() -> None:
+    made = kernels("dct", level=2)
+    rows = made.flatten(1).float()
+    weight = torch.randn(4, 3, 3, 3, generator=generator(0, "w")).requires_grad_(True)
+    upstream = torch.randn(4, 3, 3, 3, generator=generator(0, "g"))
+    result = bases.Preconditioned(made)(weight)
+    assert torch.equal(result, weight)
+    (result * upstream).sum().backward()
+    expected = (upstream.flatten(2) @ rows.T @ rows).view_as(weight)
+    torch.testing.assert_close(weight.grad, expected)

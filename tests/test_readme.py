@@ -30,7 +30,7 @@ def test_how_far_the_papers_are_reproduced_is_what_compare_says(rbench: Rbench) 
     page = ROOT / "docs" / "results" / "reproduced.md"
     if not records.is_dir():
         pytest.skip("this copy of the sources has no leaderboards")
-    said = rbench("compare", "--records", str(records), "--summary")
+    said = rbench("compare", str(records), "--summary")
     assert said.returncode == 0, said.stderr
     text = page.read_text(encoding="utf-8")
     found = re.search(r"<!-- compare -->\n(.*?)<!-- /compare -->", text, re.DOTALL)

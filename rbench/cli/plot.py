@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from rbench.cli.completion import SUITE
+from rbench.cli.records_arguments import DEFAULT, old_records_option
 
 
 def command(
@@ -15,7 +16,11 @@ def command(
         str,
         SUITE,
     ],
-    records: Annotated[Path, typer.Option("--records", help="folder of records")] = Path("results"),
+    folders: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[RECORDS]...", help="folders of records; none: results"),
+    ] = None,
+    records: Annotated[str | None, old_records_option("plot SUITE")] = None,
     output: Annotated[Path, typer.Option("--output", help="folder of figures")] = Path("figures"),
     extension: Annotated[
         str | None,
@@ -26,10 +31,10 @@ def command(
         typer.Option("--set", help="fields that the sweep replaced, such as training.epochs=5"),
     ] = None,
 ) -> None:
-    """Draw every figure that a suite declares, from the records under --records.
+    """Draw every figure that a suite declares, from records.
 
     Writes one file a figure and index.json, which rbench leaderboard reads. A figure without
-    records is named and passed over; exit code 1 if none could be drawn.
+    records is named and skipped; exit code 1 if none could be drawn.
     """
     from rbench.cli.arguments import assignments
     from rbench.errors import UserError
@@ -43,7 +48,11 @@ def command(
     wanted = figures(declared.figure, f"suite {declared.name}")
     if not wanted:
         raise UserError(f"the suite {declared.name} declares no figure")
-    found = suite_items(declared, records, assignments("--set", settings))
+    overrides = assignments("--set", settings)
+    items = [
+        item for folder in folders or [DEFAULT] for item in suite_items(declared, folder, overrides)
+    ]
+    found = list({item.record.digest: item for item in items}.values())
     drawn = [draw(figure, found, extension, reported_value) for figure in wanted]
     for one in drawn:
         if one.content is not None:

@@ -435,8 +435,12 @@ def test_the_shipped_papers_hold_every_table_cell() -> None:
 def test_the_command(tmp_path: Any) -> None:
     for one in runs("resnet_cifar_20_16", 91.6):
         (tmp_path / f"{one.digest}.json").write_text(record_json(one))
-    result = CliRunner().invoke(app, ["compare", "p2", "--records", str(tmp_path), "--json"])
+    result = CliRunner().invoke(app, ["compare", "p2", str(tmp_path), "--json"])
     assert result.exit_code == 0, result.output
     assert {entry["paper"] for entry in json.loads(result.stdout)} == {"p2"}
-    result = CliRunner().invoke(app, ["compare", "p7", "--records", str(tmp_path)])
+    result = CliRunner().invoke(app, ["compare", "p7", str(tmp_path)])
     assert re.search("unknown suite or paper 'p7'", str(result.exception))
+    result = CliRunner().invoke(app, ["compare", "p2", "--records", str(tmp_path)])
+    assert f"rbench compare SUITE {tmp_path}" in str(result.exception)
+    result = CliRunner().invoke(app, ["compare", str(tmp_path), "--json"])
+    assert {entry["paper"] for entry in json.loads(result.stdout)} >= {"p1", "p2"}

@@ -194,12 +194,16 @@ class Reader:
         return found
 
     def _protocol(self, identity: dict[str, Any]) -> tuple[str, str]:
-        """Digest and title of the protocol; empty where the task is not installed here."""
-        try:
-            free = self._free[identity["task"]["name"]]
-            return protocol(identity, free), title(identity)
-        except (KeyError, TypeError, AttributeError, ValueError):
+        """Digest and title of the protocol; empty where the record alone can tell them."""
+        task = identity.get("task")
+        free = self._free.get(str(task.get("name"))) if isinstance(task, dict) else None
+        if free is None:
             return "", ""
+        try:
+            words = title(identity)
+        except (KeyError, TypeError, AttributeError):
+            words = ""
+        return protocol(identity, free), words
 
     def _names(self, text: msgspec.Raw) -> str:
         """The same for equal lists of tensors."""
@@ -301,6 +305,21 @@ def read_rows(folder: Path, skip_broken: bool = False) -> list[Row]:
 
     found = side_by_side(read, parts, list(map(len, parts)))
     return sorted((row for rows in found for row in rows), key=lambda row: row.path)
+
+
+def read_folders(folders: Sequence[Path], skip_broken: bool = False) -> tuple[list[Row], Path]:
+    """Every record of several folders, with paths relative to the folder that holds them all."""
+    distinct = sorted({folder.resolve() for folder in folders})
+    if len(distinct) == 1:
+        return read_rows(folders[0], skip_broken), folders[0]
+    base = Path(os.path.commonpath(distinct))
+    found: dict[str, Row] = {}
+    for folder in distinct:
+        prefix = os.path.relpath(folder, base).replace(os.sep, "/")
+        for row in read_rows(folder, skip_broken):
+            path = row.path if prefix == "." else f"{prefix}/{row.path}"
+            found[path] = msgspec.structs.replace(row, path=path)
+    return [found[path] for path in sorted(found)], base
 
 
 def _read(

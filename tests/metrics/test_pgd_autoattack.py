@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import numpy as np
 import pytest
 import torch
@@ -77,6 +79,11 @@ def test_autoattack_is_at_least_as_strong_as_each_of_its_parts(
     right = result.classifier(batch.images).argmax(1) == batch.labels
     parts = autoattack(result.classifier, 0.06, 10, steps=20, queries=50, seed=3)
     assert [type(part).__name__ for part in parts] == ["APGD", "APGDT", "FAB", "Square"]
+    by_name = {type(part).__name__: cast(Any, part) for part in parts}
+    assert [by_name[name].steps for name in ("APGD", "APGDT", "FAB")] == [20] * 3
+    assert [by_name[name].n_target_classes for name in ("APGDT", "FAB")] == [9] * 2
+    assert by_name["Square"].n_queries == 50
+    assert all(part.seed == 3 for part in by_name.values())
     left = []
     for part in parts:
         with global_seed(0, "test"):

@@ -251,8 +251,8 @@ def test_fashion_in_torchvisions_unpacked_folder(small_fashion: Published) -> No
         (lambda content: content[:50], "is truncated or too long: 50 bytes, not 5504"),
         (lambda content: content + b"x", "is truncated or too long"),
         (lambda content: content[:9], "is truncated in its header"),
-        (lambda content: b"", "is no IDX file"),
-        (lambda content: b"\x89PNG" + content, "is no IDX file"),
+        (lambda content: b"", "is not an IDX file"),
+        (lambda content: b"\x89PNG" + content, "is not an IDX file"),
         (lambda content: content[:4] + b"\xff" * 12 + content[16:], "is truncated or too long"),
     ],
 )

@@ -31,7 +31,7 @@ def open_cifar(
     base = folder / reader.base_folder
     listed = [*reader.train_list, *reader.test_list]
     files: list[tuple[Path, str]] = [(base / file, md5) for file, md5 in listed]
-    # Before they are unpickled: a pickle runs what it likes.
+    # Before they are unpickled, since a pickle can execute code.
     revision = require([*files, (base / reader.meta["filename"], reader.meta["md5"])], name)
     train, test = (reader(folder, train=part) for part in (True, False))
     return in_memory(

@@ -1,4 +1,4 @@
-"""CIFAR-10: 60,000 32x32 colour images in ten classes (Krizhevsky 2009)."""
+"""CIFAR-10: 60,000 32x32 color images in ten classes (Krizhevsky 2009)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rbench import ImageData
 
 MOMENTS = ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616))
-"""P2's normalisation (its public code; facts C18)."""
+"""The normalization of P2's public code."""
 
 
 def open_cifar10(context: DataContext, options: NoOptions) -> ImageData:

@@ -1,4 +1,4 @@
-"""CIFAR-100: 60,000 32x32 colour images in a hundred classes (Krizhevsky 2009)."""
+"""CIFAR-100: 60,000 32x32 color images in a hundred classes (Krizhevsky 2009)."""
 
 from __future__ import annotations
 

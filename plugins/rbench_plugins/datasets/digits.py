@@ -1,6 +1,6 @@
 """scikit-learn's digits: 1,797 scanned handwritten digits, 8x8, grey; no download.
 
-They are the test part of UCI's "Optical Recognition of Handwritten Digits" (Alpaydin & Kaynak).
+They are the test set of UCI's "Optical Recognition of Handwritten Digits" (Alpaydin & Kaynak).
 The split is fixed: the images sorted by class, the set's own order within a class; the first of
 every five is a test image. So there are 360 test and 1,437 training images, and every class is
 split 1 : 4 to within one image.
@@ -46,7 +46,7 @@ def open_digits(context: DataContext, options: NoOptions) -> ImageData:
 def read_digits() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """What ``sklearn.datasets.load_digits(return_X_y=True)`` returns, read from its file.
 
-    Importing scikit-learn brings scipy.stats and pandas along, which takes longer than many a run.
+    Importing scikit-learn imports scipy.stats and pandas, which takes longer than some runs.
     """
     import numpy as np
 

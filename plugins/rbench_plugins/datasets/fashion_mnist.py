@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rbench import ImageData
 
 MOMENTS = ((0.2860,), (0.3530,))
-"""P2's normalisation (its public code; facts C18)."""
+"""The normalization of P2's public code."""
 
 FILES = tuple(
     f"{part}-{kind}-ubyte.gz"
@@ -86,7 +86,7 @@ def parse_idx(content: bytes, path: Path) -> Any:
     import numpy as np
 
     if len(content) < 4 or content[:3] != b"\0\0\x08" or not 1 <= content[3] <= 3:
-        raise UserError(f"{path} is no IDX file of bytes")
+        raise UserError(f"{path} is not an IDX file of bytes")
     start = 4 + 4 * content[3]
     if len(content) < start:
         raise UserError(f"{path} is truncated in its header")

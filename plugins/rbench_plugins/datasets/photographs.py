@@ -52,7 +52,7 @@ class PhotographOptions(Options):
 
 
 def open_photographs(context: DataContext, options: PhotographOptions) -> ImageData:
-    """224x224 RGB where nothing else is asked for: P1's size."""
+    """224x224 RGB by default, which is P1's size."""
     from importlib.metadata import version
 
     import numpy as np

@@ -1,4 +1,4 @@
-"""Where published files lie, whether they are whole, and how they get here."""
+"""Files of published datasets: found, checked and downloaded."""
 
 from __future__ import annotations
 

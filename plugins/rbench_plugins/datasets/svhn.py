@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rbench import ImageData
 
 MOMENTS = ((0.4377, 0.4438, 0.4728), (0.1980, 0.2010, 0.1970))
-"""P2's normalisation (its public code; facts C18)."""
+"""The normalization of P2's public code."""
 
 
 def open_svhn(context: DataContext, options: NoOptions) -> ImageData:

@@ -54,9 +54,10 @@ series and panel but have these values instead, seed by seed where both have the
   is one series. x may be text, then in the order of ``xorder`` or of appearance.
 - ``bars``: the same as grouped bars.
 - ``scatter``: one point a record.
-- ``history``: y is ``history.<name>`` (or a list of them: one line style each), drawn against its
-  index, mean and band over seeds; ``smooth = 50`` averages neighbours. ``xlabel`` says what an
-  index is.
+- ``history``: curves over epochs, of the loss or of what ``--eval-every`` measured
+  (``history.train_loss``, ``history.top1@val``): y is ``history.<name>`` (or a list of them: one
+  line style each), drawn against its index, mean and band over seeds; ``smooth = 50`` averages
+  neighbors. ``xlabel`` says what an index is.
 - ``heatmap``: x and y are columns, ``value`` is the column averaged in each field.
 - ``matrix``: ``value`` is the path of a list of lists (or of numbers, whose length is a square),
   averaged over seeds; a panel each, laid out by ``panel`` and ``series``.

@@ -89,7 +89,10 @@ def _history(figure: Figure, axes: Axes, members: Sequence[Item]) -> bool:
                 continue
             drawn = True
             centre, error = _average(figure, [_smooth(run, figure.smooth) for run in runs])
-            x = [i + (figure.smooth + 1) / 2 for i in range(len(centre))]
+            # A curve that was measured every few epochs has gaps: its points are connected.
+            kept = [i for i, value in enumerate(centre) if math.isfinite(value)]
+            x = [i + (figure.smooth + 1) / 2 for i in kept]
+            centre, error = [centre[i] for i in kept], [error[i] for i in kept]
             text = ", ".join(
                 part for part in (label, last_part(name) if len(names) > 1 else "") if part
             )

@@ -55,9 +55,9 @@ def precision() -> bool:
 def rbench_loop(name: str, steps: int) -> float:
     """Images a second of rbench's own training phase."""
     from accelerate import Accelerator
-    from rbench_plugins.layers.normalize import Normalized
 
     import rbench as rb
+    from rbench import Normalized
     from rbench.plugin.contexts import TaskContext
 
     pixels, labels = data(BATCH * steps)

@@ -14,6 +14,7 @@ from .network.modules import is_spatial as is_spatial
 from .network.modules import norm_parameters as norm_parameters
 from .network.modules import spatial_filters as spatial_filters
 from .network.modules import spatial_parameters as spatial_parameters
+from .network.normalize import Normalized as Normalized
 from .network.wrap import reparametrize as reparametrize
 from .network.wrap import replace_layers as replace_layers
 from .network.wrap import stored_weight as stored_weight
@@ -59,6 +60,7 @@ from .plugin.subset import Choice as Choice
 from .records.record import MetricValue as MetricValue
 from .records.record import Record as Record
 from .runner.batches import training_batches as training_batches
+from .runner.loss import ClassificationLoss as ClassificationLoss
 from .runner.memory import peak_memory as peak_memory
 from .runner.prediction import predict as predict
 from .runner.training import Diverged as Diverged
@@ -77,6 +79,7 @@ __all__ = [
     "Batch",
     "BuildContext",
     "Choice",
+    "ClassificationLoss",
     "ClassificationOutcome",
     "Curve",
     "DataContext",
@@ -95,6 +98,7 @@ __all__ = [
     "MetricContext",
     "MetricValue",
     "NoOptions",
+    "Normalized",
     "Options",
     "Outcome",
     "Progress",

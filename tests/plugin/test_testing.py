@@ -37,7 +37,8 @@ def on_the_spot(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def make(*components: Any) -> None:
         kinds: dict[str, list[Any]] = {}
         for component in components:
-            kinds.setdefault(f"rbench_register_{component.kind}s", []).append(component)
+            kind = component.kind.replace(" ", "_")
+            kinds.setdefault(f"rbench_register_{kind}s", []).append(component)
         hooks = {name: hook(name, found) for name, found in kinds.items()}
         points: list[EntryPoint] = [entry_point(monkeypatch, "mine", **hooks)]
         monkeypatch.setattr(loading, "entry_points", lambda group: points)
@@ -140,6 +141,36 @@ def test_good_components_pass(on_the_spot: Callable[..., None]) -> None:
     check_plugin("mine")
 
 
+def rule(select: Callable[..., Any], **given: Any) -> rbench.FreezingRule:
+    return rbench.FreezingRule(name="rule", summary="A rule.", select=select, **given)
+
+
+def task(run: Callable[..., Any]) -> rbench.Task:
+    return rbench.Task(name="job", summary="A job.", run=run, produces=rbench.ClassificationOutcome)
+
+
+def _coin(network: nn.Module, *_: Any) -> list[str]:
+    fresh = torch.Generator()
+    fresh.seed()
+    names = [name for name, _ in network.named_parameters()]
+    return [names[i] for i in torch.randperm(len(names), generator=fresh)[:3]]
+
+
+def _sets(network: nn.Module, *_: Any) -> list[str]:
+    network.requires_grad_(False)
+    return [name for name, _ in network.named_parameters()]
+
+
+def _adds(network: nn.Module, *_: Any) -> list[str]:
+    with torch.no_grad():
+        next(network.parameters()).add_(1)
+    return ["0.weight"]
+
+
+def _blind(weight: Tensor, generator: torch.Generator, options: Any, layer: rbench.Layer) -> None:
+    weight[: layer.index].normal_(generator=generator)
+
+
 def _half(weight: Tensor, generator: torch.Generator, options: object) -> None:
     weight[: len(weight) // 2].normal_(generator=generator)
 
@@ -217,6 +248,15 @@ class _Required(rbench.Options):
         (initializer(_half), "draws other weights of shape (8, 4, 3, 3), or not all of them"),
         (initializer(_global), "it moves the global random state of torch"),
         (initializer(_infinite), "weights of shape (8, 4, 3, 3) are not finite"),
+        (initializer(_blind), "draws other weights of shape (8, 4, 3, 3), or not all of them"),
+        (rule(lambda *_: []), "the network has nothing that it selects"),
+        (rule(lambda *_: ["x"]), "the network has no tensor 'x'"),
+        (rule(_coin), "the same seed selects something else"),
+        (rule(_sets), "it sets requires_grad itself"),
+        (rule(_adds), "it changes the network"),
+        (rule(lambda *_: [str(torch.rand(()))]), "no tensor"),
+        (task(lambda *_: 1 / 0), "its run raises ZeroDivisionError: division by zero"),
+        (task(lambda *_: 3), "its run returns a int, not a ClassificationOutcome"),
         (metric(lambda *_: [3]), "measure returns something other than MetricValues"),
         (metric(_twice), "two of its values have one name"),
         (metric(_touches), "it changes the network"),

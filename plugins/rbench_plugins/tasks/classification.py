@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from rbench import ClassificationOutcome, Options, Task, UserError
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
-    from rbench import Batch, FileImages, MemoryImages, Progress, Split, TaskContext
+    from rbench import FileImages, MemoryImages, Progress, Split, TaskContext
 
 
 class ClassificationOptions(Options):
@@ -22,8 +22,7 @@ class ClassificationOptions(Options):
 
 def run(context: TaskContext, options: ClassificationOptions) -> ClassificationOutcome:
     """Train by the recipe (or not), then classify every test image once in float32."""
-    from rbench import Diverged, train
-    from rbench_plugins.layers.normalize import Normalized
+    from rbench import ClassificationLoss, Diverged, Normalized, train
 
     data = context.data
     if data.test is None or data.test.labels is None:
@@ -37,7 +36,7 @@ def run(context: TaskContext, options: ClassificationOptions) -> ClassificationO
         batches = context.training_batches()
         images = len(batches) * training.batch_size * training.epochs
         with context.clock.phase("train", images):
-            history = train(classifier, batches, Loss(context), context, evaluation)
+            history = train(classifier, batches, ClassificationLoss(context), context, evaluation)
     classifier.eval()
     with context.clock.phase("evaluate", len(data.test)):
         outcome = evaluation("test", context.progress)
@@ -81,43 +80,6 @@ class Evaluation:
                 images = images.to(self.context.device)
             self.splits[split] = images
         return self.splits[split]
-
-
-class Loss:
-    """Cross entropy as the recipe wants it: label smoothing, mixup and CutMix, or BCE."""
-
-    def __init__(self, context: TaskContext) -> None:
-        import torch
-        from timm.data import Mixup
-        from timm.loss import BinaryCrossEntropy, SoftTargetCrossEntropy
-
-        training = context.training
-        assert training is not None
-        self.seed, self.step = context.seed, 0
-        self.mixup: Any = None
-        if training.mixup or training.cutmix:
-            self.mixup = Mixup(
-                mixup_alpha=training.mixup,
-                cutmix_alpha=training.cutmix,
-                label_smoothing=training.smoothing,
-                num_classes=context.data.num_classes,
-            )
-        if training.bce_loss:
-            smoothing = 0.0 if self.mixup else training.smoothing
-            self.criterion: Any = BinaryCrossEntropy(
-                smoothing=smoothing, target_threshold=training.bce_target_thresh
-            )
-        elif self.mixup:
-            self.criterion = SoftTargetCrossEntropy()
-        else:
-            self.criterion = torch.nn.CrossEntropyLoss(label_smoothing=training.smoothing)
-
-    def __call__(self, module: nn.Module, batch: Batch) -> Tensor:
-        """Mean loss of the batch."""
-        images, labels = batch.images, batch.labels
-        if self.mixup is not None:
-            images, labels = self.mixup(images, labels)
-        return self.criterion(module(images), labels)
 
 
 COMPONENT = Task(

@@ -10,7 +10,7 @@ from rbench import Options, Task, UserError
 from rbench_plugins.restoration.outcome import RestorationOutcome
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from rbench import TaskContext
     from rbench_plugins.restoration.degrade import Observation
@@ -67,6 +67,7 @@ def run(context: TaskContext, options: DeepImagePriorOptions) -> RestorationOutc
     fields = ("steps", "lr", "noise", "average", "backtrack")
     schedule = Schedule(**{name: getattr(options, name) for name in fields})
     channels = int(getattr(network, "input_channels", data.in_chans))
+    _check_output(network, channels, truths)
     found: list[Fitted] = []
     observed: list[Tensor] = []
     with context.clock.phase("fit", options.steps * len(truths)):
@@ -153,6 +154,25 @@ def _picture(
         )
     caption = "truth, observation, and the network's outputs; the oracle is chosen by the truth"
     context.artifacts.save("restoration.png", grid(rows), caption)
+
+
+def _check_output(network: nn.Module, channels: int, truths: Tensor) -> None:
+    """UserError unless the network makes images of the size of ``truths`` (N, C, H, W)."""
+    import torch
+
+    training = network.training
+    network.eval()
+    with torch.no_grad():
+        blank = truths.new_zeros(1, channels, *truths.shape[2:]).to(
+            next(network.parameters()).device
+        )
+        shape = tuple(network(blank).shape)
+    network.train(training)
+    if shape != (1, *truths.shape[1:]):
+        raise UserError(
+            f"the task deep_image_prior needs a network that makes images {tuple(truths.shape[1:])}"
+            f"; this one yields {shape[1:]}"
+        )
 
 
 COMPONENT = Task(

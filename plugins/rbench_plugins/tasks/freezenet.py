@@ -119,7 +119,7 @@ def saliencies(context: TaskContext) -> dict[str, Tensor]:
     import torch
     from torch import nn
 
-    from rbench_plugins.layers.normalize import Normalized
+    from rbench import Normalized
 
     network = context.network.to(context.device)
     module = Normalized(network, context.data.mean, context.data.std).to(context.device)

@@ -34,9 +34,8 @@ def run(context: TaskContext, options: InversionOptions) -> RestorationOutcome:
     """
     import torch
 
-    from rbench import generator
+    from rbench import Normalized, generator
     from rbench_plugins.images.subset import evenly
-    from rbench_plugins.layers.normalize import Normalized
     from rbench_plugins.restoration.invert import Maps, invert, last_convolution
     from rbench_plugins.tasks.reconstruction import load
 

@@ -58,8 +58,7 @@ def run(context: TaskContext, options: ProbeOptions) -> ProbeOutcome:
     """
     import torch
 
-    from rbench import MemoryImages, predict
-    from rbench_plugins.layers.normalize import Normalized
+    from rbench import MemoryImages, Normalized, predict
     from rbench_plugins.metrics.accuracy import correct
     from rbench_plugins.probing.features import Features, Probed, chosen
 

@@ -13,8 +13,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,12 +27,16 @@ from rbench.plugin.components import (
     Component,
     Dataset,
     DatasetFamily,
+    FreezingRule,
     Initializer,
     Metric,
     Task,
 )
 from rbench.plugin.options import Options
 from rbench.plugin.outcomes import Outcome
+from rbench.testing.alone import alone
+from rbench.testing.tasks import check_task
+from rbench.testing.weights import check_initializer, check_rule
 
 if TYPE_CHECKING:
     from torch import nn
@@ -52,8 +55,9 @@ def check_plugin(
     """Check every component of the plugin ``name`` (its entry point in the group ``rbench``).
 
     It must load without torch; each component needs a description and options that have valid
-    defaults; architectures, initializers, metrics and data sets are run on the CPU on tiny input,
-    must give the same for the same seed, and leave the global random state alone.
+    defaults; components of every kind are run on the CPU on tiny input, must give the same for
+    the same seed, and leave the global random state alone. A task that wants other data or another
+    network says so by a UserError, which passes.
 
     ``models`` are members of its families to build; ``data_dirs`` says, by data set, where
     files for it lie; ``options`` gives, by component, options other than the defaults. Raises
@@ -102,11 +106,13 @@ def _check(
         case Architecture():
             yield from _architecture(component, options)
         case Initializer():
-            yield from _initializer(component, options)
+            yield from check_initializer(component, options)
+        case FreezingRule():
+            yield from check_rule(component, options)
         case Dataset():
             yield from _dataset(component, options, data_dirs.get(component.name))
         case Task():
-            yield from _task(component, catalog)
+            yield from check_task(component, options, catalog)
         case Metric():
             yield from _metric(component, options)
 
@@ -161,7 +167,7 @@ def _architecture(architecture: Architecture, options: Options) -> Iterator[str]
         with global_seed(seed, "weights"):
             return architecture.build(context, options)
 
-    with _alone() as complaints:
+    with alone() as complaints:
         built: object = build(0)
     yield from complaints
     if not isinstance(built, nn.Module):
@@ -176,7 +182,7 @@ def _architecture(architecture: Architecture, options: Options) -> Iterator[str]
         yield "another seed builds the same network"
     network.eval()
     images = torch.rand(2, 3, 32, 32, generator=generator(0, "testing"))
-    with _alone() as complaints, torch.no_grad():
+    with alone() as complaints, torch.no_grad():
         output, again = network(images), network(images)
     yield from complaints
     if not isinstance(output, torch.Tensor) or len(output) != 2:
@@ -187,25 +193,6 @@ def _architecture(architecture: Architecture, options: Options) -> Iterator[str]
         yield "in eval mode the same images give different outputs"
     elif not output.isfinite().all():
         yield "its output on random images is not finite"
-
-
-def _initializer(initializer: Initializer, options: Options) -> Iterator[str]:
-    import torch
-
-    from rbench.seeds import generator, global_seed
-
-    for shape in ((8, 4, 3, 3), (8, 1, 5, 5), (4, 8, 1, 1)):
-        drawn = []
-        for globally in (0, 1):
-            weight = torch.nn.Parameter(torch.full(shape, float("nan")))
-            with global_seed(globally), _alone() as complaints, torch.no_grad():
-                initializer.draw(weight, generator(0, "testing"), options)
-            yield from complaints
-            drawn.append(weight.detach())
-        if not torch.equal(*drawn):
-            yield f"the same generator draws other weights of shape {shape}, or not all of them"
-        elif not drawn[0].isfinite().all():
-            yield f"weights of shape {shape} are not finite"
 
 
 def _dataset(dataset: Dataset, options: Options, folder: Path | None) -> Iterator[str]:
@@ -221,7 +208,7 @@ def _dataset(dataset: Dataset, options: Options, folder: Path | None) -> Iterato
         return
     context = DataContext(data_dir=folder)
     data = dataset.open(context, options)
-    with _alone() as complaints:  # not the first time: what a library does on import is its own
+    with alone() as complaints:  # not the first time: what a library does on import is its own
         again = dataset.open(context, options)
     yield from complaints
     if data.revision != again.revision:
@@ -241,14 +228,6 @@ def _dataset(dataset: Dataset, options: Options, folder: Path | None) -> Iterato
             *data.img_size,
         ):
             yield "its pixels are not of the size that in_chans and img_size say"
-
-
-def _task(task: Task, catalog: Catalog) -> Iterator[str]:
-    catalog.dataset(task.dataset)
-    for name in task.metrics:
-        metric = catalog.metric(name)
-        if not issubclass(task.produces, metric.reads):
-            yield f"its metric {name} cannot read a {task.produces.__name__}"
 
 
 def _metric(metric: Metric, options: Options) -> Iterator[str]:
@@ -276,7 +255,7 @@ def _metric(metric: Metric, options: Options) -> Iterator[str]:
         measure()
     except UserError:  # it wants another network or an option, and says so
         return
-    with _alone() as complaints:
+    with alone() as complaints:
         values = measure()
     yield from complaints
     if not all(isinstance(value, MetricValue) for value in values):
@@ -325,31 +304,6 @@ def tiny_outcome(kind: type[Outcome]) -> Outcome | None:
             outputs = decoder(images).clamp(0, 1)
             return ImagesOutcome(network=decoder, inputs=images, outputs=outputs, names=names)
     return None
-
-
-@contextmanager
-def _alone() -> Iterator[list[str]]:
-    """Complaints, filled at the end of the block, if it moved a global random state."""
-    complaints: list[str] = []
-    before = {name: state() for name, state in _global_states().items()}
-    yield complaints
-    for name, state in _global_states().items():
-        if state() != before[name]:
-            complaints.append(f"it moves the global random state of {name}")
-
-
-def _global_states() -> dict[str, Callable[[], object]]:
-    import pickle
-    import random
-
-    import numpy as np
-    import torch
-
-    return {
-        "torch": lambda: bytes(torch.get_rng_state().tolist()),
-        "numpy": lambda: pickle.dumps(np.random.get_state(legacy=False)),
-        "random": random.getstate,
-    }
 
 
 def _on_cpu(network: nn.Module) -> bool:

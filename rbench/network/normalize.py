@@ -1,4 +1,4 @@
-"""Normalisation as the first layer, so that attacks and metrics see pixels in [0, 1]."""
+"""Normalization as the first layer, so that attacks and metrics see pixels in [0, 1]."""
 
 from __future__ import annotations
 

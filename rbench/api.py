@@ -82,6 +82,8 @@ def run_seeds(
         elif found is not None:
             path = store.record(resolved.slug)
             reporter.say(f"already in {path}; --force (force=True) runs it again")
+            for name in _edited(found, resolved):
+                reporter.say(f"the code of the {name} was another when that record was made")
         done.append(
             run_or_load(resolved, settings.output, execution, force=settings.force or again)
         )
@@ -100,6 +102,12 @@ def _lacking(found: Record, resolved: Resolved, settings: RunSettings, store: St
     if any(not probe.selects for probe in resolved.probes) and "seconds" not in found.history:
         lacking.append("curves")
     return lacking
+
+
+def _edited(record: Record, resolved: Resolved) -> list[str]:
+    """Components whose source files differ from those that the record was made with."""
+    now = resolved.sources
+    return [name for name, source in record.sources.items() if now.get(name, source) != source]
 
 
 def run(

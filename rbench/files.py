@@ -23,6 +23,14 @@ def cache_folder() -> Path:
     return user_cache_path("rbench", appauthor=False)
 
 
+def user_path(text: str) -> Path:
+    """A path that the user typed, ``~`` expanded; UserError where that names nobody."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise UserError(f"{text}: there is no such user, or the user has no home folder") from error
+
+
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Write ``content`` so that ``path`` holds either what it held or all of it; text as UTF-8.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -87,7 +88,10 @@ def command(
     runs = resolve_seeds(spec, settings.seeds, catalog)
     main_process = process_rank() == 0
     with Reporter(quiet=quiet or as_json or not main_process) as reporter:
-        preemption.install_handlers("SIGTERM", "SIGUSR1", "SIGUSR2")
+        preemption.install_handlers(
+            *("SIGTERM", "SIGUSR1", "SIGUSR2"),
+            on_ctrl_c=lambda: reporter.say("saving a checkpoint; Ctrl-C again ends at once"),
+        )
         for plugin in catalog.failed:
             reporter.say(f"the plugin {plugin.name} could not be loaded: {plugin.error}")
         if not verbose:
@@ -103,7 +107,9 @@ def command(
             save_weights=settings.save_weights,
             checkpoint_every=settings.checkpoint_every,
         )
-        done = run_seeds(runs, settings, execution, reporter)
+        # A component that prints must not stand in the way of --json.
+        with redirect_stdout(sys.stderr) if as_json else nullcontext():
+            done = run_seeds(runs, settings, execution, reporter)
     if main_process and as_json:
         print(json.dumps([cell.record.model_dump(mode="json") for cell in done], allow_nan=False))
     elif main_process:

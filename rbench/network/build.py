@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from torch import Tensor, nn
 
 from rbench.errors import UserError, printable
+from rbench.files import user_path
 from rbench.network.draw import Drawing, Law, describe, fit
 from rbench.network.draw import report as report_draws
 from rbench.network.freeze import freeze, report
@@ -75,7 +76,7 @@ def build(resolved: Resolved, data: ImageData, note: Note) -> Built:
         mark_kernels(network, shape, note)
     drawn = _draw(resolved, network, data, law, note)
     if spec.initial_checkpoint is not None:
-        load_weights(network, Path(spec.initial_checkpoint).expanduser())
+        load_weights(network, user_path(spec.initial_checkpoint))
     for term in resolved.freezing.renamed:
         note(f"--freeze {term.given} is called {term.name} now")
     trainable = any(parameter.requires_grad for parameter in network.parameters())

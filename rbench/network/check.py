@@ -55,6 +55,8 @@ def check_network(network: nn.Module, resolved: Resolved, data: ImageData) -> No
 
 def raise_for_size(error: Exception, resolved: Resolved, data: ImageData) -> None:
     """Raise a UserError where the model works on images of another size, else ``error``."""
+    if _takes(resolved, data, data.img_size):
+        raise error
     own = _own_side(resolved.spec.model)
     side = _smallest_side(resolved, data)
     if side is None and own is not None and _takes(resolved, data, own, "cpu"):
@@ -95,10 +97,13 @@ def _smallest_side(resolved: Resolved, data: ImageData) -> int | None:
     return next((side for side in tried if _takes(resolved, data, side)), None)
 
 
-def _takes(resolved: Resolved, data: ImageData, side: int, device: str = "meta") -> bool:
+def _takes(
+    resolved: Resolved, data: ImageData, size: int | tuple[int, int], device: str = "meta"
+) -> bool:
+    size = (size, size) if isinstance(size, int) else size
     context = BuildContext(
         in_chans=data.in_chans,
-        img_size=(side, side),
+        img_size=size,
         num_classes=resolved.spec.num_classes or max(1, data.num_classes),
         seed=resolved.spec.seed,
         training=resolved.training,
@@ -106,7 +111,7 @@ def _takes(resolved: Resolved, data: ImageData, side: int, device: str = "meta")
     try:
         with global_seed(resolved.spec.seed, "size"), torch.device(device):
             network = resolved.model.component.build(context, resolved.model.options)
-            _forward(network, data.in_chans, (side, side))
+            _forward(network, data.in_chans, size)
     except Exception:
         return False
     return True

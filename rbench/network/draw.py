@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from rbench.plugin.components import Initializer
     from rbench.plugin.data import ImageData
-    from rbench.spec.resolve import Chosen
+    from rbench.spec.chosen import Chosen
     from rbench.spec.run_spec import RunSpec
 
 FIT_BATCHES, FIT_BATCH = 2, 64

@@ -8,8 +8,10 @@ harms nobody else.
 from __future__ import annotations
 
 import os
+import sys
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal, Protocol
@@ -101,7 +103,9 @@ def load(found: Iterable[EntryPoint] | None = None) -> Plugins:
             _fail(plugin, f"another plugin is already called '{printable(point.name)}'")
             continue
         try:
-            new = list(registered_by(manager, point))
+            # What a plugin prints when it is imported must not stand in front of --json.
+            with redirect_stdout(sys.stderr):
+                new = list(registered_by(manager, point))
             refuse_stolen_names(new, taken)
         except Exception as error:
             manager.unregister(name=point.name)

@@ -95,6 +95,15 @@ class Training(Options):
         return fields
 
     @model_validator(mode="after")
+    def _pairs(self) -> Training:
+        if (self.mixup or self.cutmix) and (self.batch_size // self.grad_accum_steps) % 2:
+            raise ValueError(
+                f"mixup and cutmix pair images, which a batch of {self.batch_size} in "
+                f"{self.grad_accum_steps} part(s) does not allow: take an even --batch-size"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _one_crop(self) -> Training:
         if self.scale is not None:
             if not 0 < self.scale[0] <= self.scale[1] <= 1:

@@ -244,6 +244,8 @@ class Record(_Part):
     artifacts: list[Artifact] = []
     environment: dict[str, JsonValue] = {}
     plugins: dict[str, str] = {}
+    sources: dict[str, str] = {}
+    """The first letters of the SHA-256 of each component's source files, by kind and name."""
     git_commit: str | None = None
     notes: list[str] = []
     error: Failure | None = None

@@ -44,7 +44,8 @@ from rbench.runner.probes import make_probes
 from rbench.runner.saved_files import save_predictions, save_weights
 from rbench.runner.tracking import Tracking
 from rbench.seeds import derive
-from rbench.spec.resolve import Chosen, Resolved
+from rbench.spec.chosen import Chosen
+from rbench.spec.resolve import Resolved
 from rbench.spec.run_spec import PLACES
 
 if TYPE_CHECKING:
@@ -121,10 +122,11 @@ class _Run:
             resolved=resolved.identity,
             protocol=resolved.protocol,
             protocol_name=resolved.protocol_name,
-            comparable=spec.limit is None and spec.measure_on == "test",
+            comparable=spec.limit is None and spec.limit_test is None and spec.measure_on == "test",
             seed=spec.seed,
             started=datetime.now(UTC).isoformat(timespec="seconds"),
             plugins=environment.plugin_versions(plugins, loose) if plugins else {},
+            sources=resolved.sources,
             git_commit=environment.git_commit(),
             command=execution.command,
             tuning=Tuning.model_validate(spec.tuning) if spec.tuning else None,

@@ -59,7 +59,8 @@ def export(path: Path, output: Path, catalog: Catalog, data_dir: str | None = No
     if record.status != "done":
         raise UserError(f"{path} is of a run that is {record.status}")
     if not weights.exists():
-        raise UserError(f"{weights} is missing: run with --save-weights")
+        again = record.command or "rbench run ..."
+        raise UserError(f"{weights} is missing; this makes it: {again} --save-weights")
     if output.exists() and any(output.iterdir()):
         raise UserError(f"--output {output} is not empty")
     places = {} if data_dir is None else {"data_dir": data_dir}

@@ -13,7 +13,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 INSIST_SECONDS = 2.0
@@ -23,6 +23,7 @@ class _State:
     requested: int | None = None
     since = 0.0
     deferred = False
+    on_ctrl_c: Callable[[], None] | None = None
     pid = 0
     """The process that installed the handlers: its forks, such as data loaders, inherit them."""
 
@@ -30,12 +31,18 @@ class _State:
 _state = _State()
 
 
-def install_handlers(*names: str) -> None:
+def install_handlers(*names: str, on_ctrl_c: Callable[[], None] | None = None) -> None:
     """Treat the named signals as requests to end; names that this system lacks are skipped.
+
+    With ``on_ctrl_c`` Ctrl-C is such a request, too: the function tells the user that the
+    training is being saved, and a second Ctrl-C interrupts at once, as the first one does where
+    nothing can be saved.
 
     Handlers can only be installed from the main thread; elsewhere this only resets the state.
     """
     _state.requested, _state.deferred, _state.pid = None, False, os.getpid()
+    _state.on_ctrl_c = on_ctrl_c
+    names = names if on_ctrl_c is None else (*names, "SIGINT")
     if threading.current_thread() is not threading.main_thread():
         return
     for name in names:
@@ -71,6 +78,10 @@ def deferred(able: bool = True) -> Iterator[None]:
 def _handle(number: int, frame: object) -> None:
     if os.getpid() != _state.pid:
         raise SystemExit(128 + number)
+    if number == signal.SIGINT and _state.on_ctrl_c is not None:
+        if _state.requested is not None or not _state.deferred:
+            raise KeyboardInterrupt
+        _state.on_ctrl_c()
     if _state.requested is None:
         _state.requested, _state.since = number, time.monotonic()
         if not _state.deferred:

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
     from rbench.plugin.outcomes import Outcome
     from rbench.records.record import MetricValue
-    from rbench.spec.resolve import ProbeSpec, Resolved
+    from rbench.spec.evaluation import ProbeSpec
+    from rbench.spec.resolve import Resolved
 
 
 def make_probes(resolved: Resolved, accelerator: Accelerator, note: Note) -> tuple[Probe, ...]:

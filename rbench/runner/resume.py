@@ -112,7 +112,10 @@ class Checkpointer:
         if due or ending:
             self._save(self.folder, state)
         if ending:
-            self.context.note(f"asked to end; saved after step {state.step} of {self.steps}")
+            self.context.note(
+                f"asked to end; saved after step {state.step} of {self.steps}: the same command "
+                "continues from there"
+            )
             preemption.exit_if_requested()
             # This process was not asked itself, but another process of the same run was.
             raise SystemExit(143)

@@ -15,8 +15,8 @@ from rbench.errors import UserError
 from rbench.plugin.recipe import Training
 from rbench.spec import registry
 
-EVALUATION = ("val", "measure_on", "selection")
-"""Parts of the identity about a validation split and the selection of an epoch."""
+EVALUATION = ("val", "measure_on", "selection", "limit_test")
+"""Parts of the identity about validation, the selection of an epoch, and the images measured."""
 UNTITLED = frozenset({"epochs", "amp", "amp_dtype"})
 """Fields of a recipe that a title says elsewhere, or that follow from the machine."""
 
@@ -57,6 +57,7 @@ def title(identity: Mapping[str, Any]) -> str:
         f"{training['epochs']} epochs" if training and training["epochs"] != 1 else "",
         "1 epoch" if training and training["epochs"] == 1 else "",
         f"first {identity['limit']} images" if identity.get("limit") else "",
+        f"{identity['limit_test']} test images" if identity.get("limit_test") else "",
         _validation(identity),
     ]
     return " · ".join(filter(None, parts))

@@ -36,7 +36,7 @@ def read(folder: str, name: str) -> Table:
 def read_file(path: Path) -> Table:
     """A declaration from a file of the user's."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:

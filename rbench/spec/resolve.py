@@ -7,22 +7,29 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+import sys
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any
 
 from rbench import hardware
 from rbench.errors import UnknownName, UserError, suggest
+from rbench.files import user_path
 from rbench.plugin.catalog import Catalog
 from rbench.plugin.components import Architecture, Dataset, Initializer, Metric, Task
 from rbench.plugin.contexts import DataContext
 from rbench.plugin.layer import scope_identity
 from rbench.plugin.loose import with_files
-from rbench.plugin.options import Options
 from rbench.plugin.recipe import Training
+from rbench.plugin.source import source_digest
 from rbench.spec import registry
+from rbench.spec.chosen import Chosen, choose
+from rbench.spec.evaluation import (
+    ProbeSpec,
+    chosen_metrics,
+    evaluation_identity,
+    probe_specs,
+)
 from rbench.spec.freezing import Freezing, check_stages, freezing
 from rbench.spec.parse import parse
 from rbench.spec.precision import bfloat16_is_faster
@@ -30,36 +37,6 @@ from rbench.spec.protocol import digest, protocol, title
 from rbench.spec.run_spec import RunSpec
 
 DIGEST_VERSION = 1
-
-
-C = TypeVar("C", Architecture, Initializer, Dataset, Task, Metric)
-
-
-@dataclass(frozen=True)
-class Chosen(Generic[C]):
-    """A component and its validated options."""
-
-    component: C
-    options: Options
-
-    def identity(self) -> dict[str, Any]:
-        """The part of it that can change a number."""
-        return {
-            "name": self.component.name,
-            "revision": self.component.revision,
-            "options": self.options.model_dump(mode="json"),
-        }
-
-
-@dataclass(frozen=True)
-class ProbeSpec:
-    """Metrics that are measured on a split every ``every`` epochs of training, and at the end."""
-
-    metrics: tuple[Chosen[Metric], ...]
-    split: Literal["val", "test"]
-    every: int
-    selects: bool = False
-    """Whether the first value decides which epoch is kept."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +63,17 @@ class Resolved:
     protocol: str
     """Twelve letters that comparable runs share."""
     protocol_name: str
+
+    @cached_property
+    def sources(self) -> dict[str, str]:
+        """The digest of each component's source files, such as ``{"metric top1": "..."}``."""
+        chosen = [self.model, self.init, self.dataset, self.task, *self.metrics]
+        found = {
+            f"{one.component.kind} {one.component.name}": source_digest(one.component)
+            for one in chosen
+            if one is not None
+        }
+        return {name: digest[:16] for name, digest in found.items() if digest is not None}
 
     @cached_property
     def slug(self) -> str:
@@ -116,13 +104,14 @@ def data_context(spec: RunSpec, task: Task, dataset: Dataset) -> DataContext:
     """How the spec wants its data."""
     folder = data_folder(spec, dataset)
     return DataContext(
-        data_dir=None if folder is None else Path(folder).expanduser(),
+        data_dir=None if folder is None else user_path(folder),
         download=spec.download,
         img_size=spec.img_size,
         in_chans=spec.in_chans,
         labels=task.labels,
         skip_bad=spec.skip_bad,
         limit=spec.limit,
+        limit_test=spec.limit_test,
     )
 
 
@@ -136,28 +125,28 @@ def resolve(spec: RunSpec, catalog: Catalog, contents: Contents | None = None) -
     ``contents`` is filled and used, so that many runs on one dataset look at its files once.
     """
     catalog = with_files(catalog, spec.plugin)
-    task = _chosen(catalog.task(spec.task), spec.task_kwargs, "--task-kwargs")
+    task = choose(catalog.task(spec.task), spec.task_kwargs, "--task-kwargs")
     architecture = catalog.architecture(spec.model)
     model_kwargs = {**architecture.defaults, **spec.model_kwargs}
-    model = _chosen(architecture, model_kwargs, "--model-kwargs")
+    model = choose(architecture, model_kwargs, "--model-kwargs")
     if spec.init_kwargs and not spec.init:
         raise UserError("--init-kwargs needs --init")
     init = None
     if spec.init:
-        init = _chosen(catalog.initializer(spec.init), spec.init_kwargs, "--init-kwargs")
+        init = choose(catalog.initializer(spec.init), spec.init_kwargs, "--init-kwargs")
     if spec.init_norm_kwargs and not spec.init_norm:
         raise UserError("--init-norm-kwargs needs --init-norm")
     init_norm = None
     if spec.init_norm:
         law = catalog.initializer(spec.init_norm)
-        init_norm = _chosen(law, spec.init_norm_kwargs, "--init-norm-kwargs")
+        init_norm = choose(law, spec.init_norm_kwargs, "--init-norm-kwargs")
     found = catalog.dataset(spec.dataset or task.component.dataset)
-    dataset = _chosen(found, spec.dataset_kwargs, "--dataset-kwargs")
+    dataset = choose(found, spec.dataset_kwargs, "--dataset-kwargs")
     if found.needs_data_dir and data_folder(spec, found) is None:
         raise UserError(f"the dataset {found.name} needs --data-dir, or RBENCH_DATA")
     device = _device(spec.device)
     recipe, training = _training(spec, task, found, device)
-    metrics = _metrics(spec, task.component, catalog)
+    metrics = chosen_metrics(spec, task.component, catalog)
     frozen = freezing(spec, catalog)
     check_stages(frozen, task.component, training)
     probes = probe_specs(spec, task.component, training, metrics, catalog)
@@ -204,12 +193,6 @@ def resolve(spec: RunSpec, catalog: Catalog, contents: Contents | None = None) -
     )
 
 
-def _chosen(component: C, kwargs: Mapping[str, Any], flag: str) -> Chosen[C]:
-    """``component`` with its options validated; UserError that names ``flag``."""
-    options = parse(component.options, kwargs, f"{flag} of {component.name}")
-    return Chosen(component, options)
-
-
 def _dataset_identity(
     spec: RunSpec, dataset: Chosen[Dataset], task: Task, contents: Contents
 ) -> dict[str, Any]:
@@ -235,6 +218,8 @@ def _device(asked: str) -> str:
     kind = asked.split(":")[0]
     if kind not in ("auto", "cpu", "cuda", "mps"):
         raise UnknownName("device", asked, ["auto", "cpu", "cuda", "mps"])
+    if kind == "mps" and sys.platform != "darwin":
+        raise UserError("--device mps: only Macs have it; try --device cpu")
     if kind == "cuda" and not hardware.has_cuda():
         raise UserError("--device cuda: no CUDA device is visible here; try --device cpu")
     return hardware.resolve_device(asked)
@@ -262,91 +247,17 @@ def _training(
     training = parse(Training, {**fields, **spec.training}, f"recipe {name}")
     if training.amp is None:
         training = training.model_copy(update={"amp": bfloat16_is_faster(device)})
+    if training.amp and training.amp_dtype == "float16" and device == "cpu":
+        # Autocast would compute in float32 there, and the record would say float16.
+        raise UserError("--amp-dtype float16 needs a GPU; on a CPU take bfloat16, or --no-amp")
     return table["name"], training
-
-
-def _metrics(spec: RunSpec, task: Task, catalog: Catalog) -> tuple[Chosen[Metric], ...]:
-    names = task.metrics if spec.metrics is None else spec.metrics
-    chosen = []
-    for name in dict.fromkeys(names):
-        metric = catalog.metric(name)
-        if not issubclass(task.produces, metric.reads):
-            able = [
-                other.name
-                for other in catalog.components("metric")
-                if isinstance(other, Metric) and issubclass(task.produces, other.reads)
-            ]
-            raise UserError(
-                f"the metric {name} reads a {metric.reads.__name__}, which the task {task.name} "
-                f"does not yield; it can feed {', '.join(able)}"
-            )
-        chosen.append(_chosen(metric, spec.metric_kwargs.get(name, {}), "--metric-kwargs"))
-    idle = set(spec.metric_kwargs) - set(names)
-    if idle:
-        name = sorted(idle)[0]
-        raise UserError(
-            f"--metric-kwargs name '{name}', which is not measured{suggest(name, names)}"
-        )
-    return tuple(chosen)
-
-
-def probe_specs(
-    spec: RunSpec,
-    task: Task,
-    training: Training | None,
-    metrics: tuple[Chosen[Metric], ...],
-    catalog: Catalog,
-) -> tuple[ProbeSpec, ...]:
-    """What is measured between epochs: the score that selects one, and curves."""
-    if spec.measure_on == "val" and spec.val is None:
-        raise UserError("--measure-on val needs a validation split, such as --val 0.1")
-    held_out: Literal["val", "test"] = "test" if spec.val is None else "val"
-    found: list[ProbeSpec] = []
-
-    def add(names: Iterable[str], split: Literal["val", "test"], every: int, flag: str) -> None:
-        if split == "val" and spec.val is None:
-            raise UserError(f"{flag} needs a validation split, such as --val 0.1")
-        asked = spec.model_copy(update={"metrics": tuple(names), "metric_kwargs": kwargs(names)})
-        found.append(ProbeSpec(_metrics(asked, task, catalog), split, every))
-
-    def kwargs(names: Iterable[str]) -> dict[str, Any]:
-        return {k: v for k, v in spec.metric_kwargs.items() if k in set(names)}
-
-    if training is not None and training.keep == "best":
-        if task.score is None:
-            raise UserError(f"--keep best: the task {task.name} has no score to select an epoch by")
-        score = _chosen(catalog.metric(task.score), {}, "--metric-kwargs")
-        found.append(ProbeSpec((score,), held_out, 1, selects=True))
-    for metric in metrics:
-        for curve in metric.component.curves(metric.options):
-            if training is None:
-                raise UserError(f"the metric {metric.component.name} needs a task that trains")
-            flag = f"the metric {metric.component.name}"
-            add([curve.metric], curve.split, curve.every, flag)
-    if training is not None and spec.eval_every is not None:
-        names = spec.eval_metrics or ((task.score,) if task.score else task.metrics[:1])
-        add(names, spec.eval_split or held_out, spec.eval_every, "--eval-split val")
-    return tuple(found)
-
-
-def evaluation_identity(spec: RunSpec, probes: tuple[ProbeSpec, ...]) -> dict[str, Any]:
-    """What of the validation split and the selection of an epoch can change a number."""
-    found: dict[str, Any] = {}
-    if spec.val is not None:
-        found["val"] = spec.val
-    if spec.measure_on != "test":
-        found["measure_on"] = spec.measure_on
-    for probe in probes:
-        if probe.selects:
-            found["selection"] = {"metric": probe.metrics[0].identity(), "split": probe.split}
-    return found
 
 
 def _file_digest(path: str | None) -> str | None:
     if path is None:
         return None
     try:
-        with Path(path).expanduser().open("rb") as file:
+        with user_path(path).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise UserError(f"cannot read the checkpoint {path}: {error.strerror}") from error

@@ -87,6 +87,11 @@ class RunSpec(Options):
     limit: Annotated[int | None, _DATA] = Field(
         None, ge=1, description="train on N images only, a fixed subset of the training set"
     )
+    limit_test: Annotated[int | None, _DATA] = Field(
+        None,
+        ge=1,
+        description="evaluate on N test images only, the same ones for every run, evenly by class",
+    )
     task: Annotated[str, Flag("Training", names="tasks")] = Field(
         "classification", description="what the network is trained for or used for"
     )

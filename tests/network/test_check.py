@@ -14,7 +14,8 @@ from rbench.api import to_spec
 from rbench.network.check import check_network
 from rbench.plugin.catalog import Catalog
 from rbench.plugin.data import ImageData
-from rbench.spec.resolve import Chosen, Resolved, resolve
+from rbench.spec.chosen import Chosen
+from rbench.spec.resolve import Resolved, resolve
 from tests.conftest import Rbench
 
 

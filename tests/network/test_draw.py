@@ -21,7 +21,8 @@ from rbench.plugin.data import ImageData
 from rbench.plugin.layer import Layer, sees_layer
 from rbench.plugin.options import NoOptions
 from rbench.records.record import DrawReport, parse
-from rbench.spec.resolve import Chosen, resolve
+from rbench.spec.chosen import Chosen
+from rbench.spec.resolve import resolve
 from rbench.spec.run_spec import RunSpec
 
 CATALOG = Catalog.from_environment()

@@ -140,7 +140,7 @@ def _identity(record: Record) -> Iterator[str]:
         same = False
     if not same:
         yield "its protocol is not that of its content (resolved)"
-    if record.comparable != (resolved.get("limit") is None):
+    if record.comparable and any(resolved.get(key) for key in ("limit", "limit_test")):
         yield "comparable does not fit its limit"
 
 

@@ -1,0 +1,100 @@
+"""Edited code is another configuration; installed packages are known by their version."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Rbench
+from tests.helpers import fake_entry_points
+
+PLUGIN = """
+from rbench import Initializer, hookimpl
+
+def draw(weight, generator, options):
+    weight.normal_(0, {std}, generator=generator)
+
+@hookimpl
+def rbench_register_initializers():
+    return [Initializer(name="mine", summary="Normal.", draw=draw)]
+"""
+WORDS = (
+    *("run", "--model", "test_resnet", "--init", "mine", "--task-kwargs", "train=false"),
+    *("--metrics", "loss", "--json"),
+)
+
+
+@pytest.fixture(params=["loose", "site-packages"])
+def folder(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    place = tmp_path / str(request.param)
+    fake_entry_points.install(
+        place, "mine", {"mine": "rbench_mine"}, rbench_mine=PLUGIN.format(std=0.1)
+    )
+    monkeypatch.syspath_prepend(str(place))
+    monkeypatch.setenv("RBENCH_PLUGINS", "builtin,mine")
+    sys.modules.pop("rbench_mine", None)
+    return place
+
+
+def edit(folder: Path, std: float) -> None:
+    (folder / "rbench_mine.py").write_text(PLUGIN.format(std=std))
+    sys.modules.pop("rbench_mine")
+
+
+def test_an_edit_is_another_run_or_is_told(rbench: Rbench, folder: Path, tmp_path: Path) -> None:
+    (first,) = json.loads(rbench(*WORDS).stdout)
+    assert len(first["sources"]["initializer mine"]) == 16
+    edit(folder, 0.25)
+    done = rbench(*WORDS[:-1])
+    files = list((tmp_path / "results").glob("*.json"))
+    if folder.name == "loose":
+        # Both numbers are there, and they are not the same run.
+        assert len(files) == 2
+        digests = {json.loads(f.read_text())["resolved"]["init"]["source"] for f in files}
+        assert len(digests) == 2
+        edit(folder, 0.1)
+        (again,) = json.loads(rbench(*WORDS).stdout)
+        assert again["started"] == first["started"], "the first version's record answers again"
+    else:
+        assert len(files) == 1
+        assert "source" not in first["resolved"]["init"]
+        assert "the code of the initializer mine was another" in done.stderr
+
+
+def test_built_ins_are_recorded_and_not_part_of_the_identity(rbench: Rbench) -> None:
+    words = ("run", "--model", "test_resnet", "--task-kwargs", "train=false", "--json")
+    (record,) = json.loads(rbench(*words).stdout)
+    assert {"model test_resnet", "architecture test_resnet"} & record["sources"].keys()
+    assert "metric top1" in record["sources"]
+    assert "source" not in json.dumps(record["resolved"])
+
+
+def test_all_files_of_an_edited_package_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import importlib
+
+    from rbench import Metric
+    from rbench.plugin.source import source_digest
+
+    package = tmp_path / "spread_out"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "metric.py").write_text("from spread_out import maths\ndef measure(*a): ...\n")
+    (package / "maths.py").write_text("ONE = 1\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def digest() -> str | None:
+        for name in [n for n in sys.modules if n.split(".")[0] == "spread_out"]:
+            sys.modules.pop(name)
+        importlib.invalidate_caches()
+        module = importlib.import_module("spread_out.metric")
+        return source_digest(Metric(name="m", summary="M.", measure=module.measure))
+
+    first = digest()
+    assert first == digest()
+    (package / "maths.py").write_text("ONE = 2\n")
+    assert digest() != first

@@ -220,6 +220,8 @@ class TaskContext:
     checkpoint_every: int | None = None
     """Optimizer steps between two checkpoints. None: at the end of an epoch, but at most once a
     minute; 0: never."""
+    trained_folder: Path | None = None
+    """A folder for trainings that have ended, kept where a metric fails afterwards."""
     trained: list[Callable[[], None]] = field(default_factory=list)
     """Functions that each save the end of a training; called when a metric fails afterwards."""
     trainings: int = 0

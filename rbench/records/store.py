@@ -64,6 +64,10 @@ class Store:
         """The folder of a run's checkpoints."""
         return self.output / ".checkpoints" / slug
 
+    def trained(self, training: str) -> Path:
+        """The folder of a training whose metrics failed, by the digest of what it depends on."""
+        return self.output / ".trained" / training[:16]
+
     def log(self, slug: str) -> Path:
         """The file of what a run printed."""
         return self.output / ".logs" / f"{slug}.log"

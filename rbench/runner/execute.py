@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -45,6 +46,7 @@ from rbench.runner.saved_files import save_predictions, save_weights
 from rbench.runner.tracking import Tracking
 from rbench.seeds import derive
 from rbench.spec.chosen import Chosen
+from rbench.spec.protocol import digest
 from rbench.spec.resolve import Resolved
 from rbench.spec.run_spec import PLACES
 
@@ -80,6 +82,13 @@ class Execution:
     def checkpoints(self, resolved: Resolved) -> Path | None:
         """Where the checkpoints of a run are, until it is done."""
         return None if self.folder is None else Store(self.folder).checkpoints(resolved.slug)
+
+    def trained(self, resolved: Resolved) -> Path | None:
+        """Where an ended training is kept if a metric fails: the same for any metrics."""
+        if self.folder is None:
+            return None
+        identity = {k: v for k, v in resolved.identity.items() if k != "metrics"}
+        return Store(self.folder).trained(digest(identity))
 
 
 def execute(resolved: Resolved, execution: Execution | None = None) -> Record:
@@ -236,6 +245,7 @@ class _Run:
             artifacts=self.artifacts,
             checkpoints=self.execution.checkpoints(resolved),
             checkpoint_every=self.execution.checkpoint_every,
+            trained_folder=self.execution.trained(resolved),
             frozen=self.built.frozen,
             probes=make_probes(resolved, self.accelerator, self.note),
             tracking=self.tracking,
@@ -335,6 +345,9 @@ class _Run:
         if self.execution.save_weights and self.artifacts.folder is not None:
             save_weights(self.built, self.artifacts.folder)
         self.record.peak_memory_bytes = memory.peak_memory(self.accelerator.device)
+        kept = self.execution.trained(self.resolved)
+        if kept is not None and self.record.error is None and self.accelerator.is_main_process:
+            shutil.rmtree(kept, ignore_errors=True)
 
 
 def build_checked(resolved: Resolved, data: ImageData, note: Callable[[str], None]) -> Built:

@@ -57,15 +57,18 @@ class Checkpointer:
             with suppress(OSError):
                 context.checkpoints.parent.mkdir(exist_ok=True)
                 context.checkpoints.mkdir(exist_ok=True)
+        self.ended_folder: Path | None = None
+        if context.trained_folder is not None:
+            self.ended_folder = context.trained_folder / str(context.trainings)
         context.trainings += 1
         self.started = self.saved = perf_counter()
         self.seconds_before_resume = 0.0
 
     def restore(self) -> State | None:
         """Load the newest complete checkpoint into module and optimizer; None if there is none."""
-        if self.folder is None:
-            return None
-        found = checkpoint.load(self.folder, self.context.note)
+        found = None
+        for folder in filter(None, (self.folder, self.ended_folder)):
+            found = found or checkpoint.load(folder, self.context.note)
         if found is None:
             return None
         accelerator, facts = self.context.accelerator, found.facts
@@ -167,14 +170,17 @@ class Checkpointer:
 
         def save() -> None:
             accelerator = self.context.accelerator
-            if self.folder is None or not accelerator.is_main_process:
+            if self.ended_folder is None or not accelerator.is_main_process:
                 return
+            with suppress(OSError):
+                self.ended_folder.parent.parent.mkdir(exist_ok=True)
+                self.ended_folder.parent.mkdir(exist_ok=True)
             tensors = {"totals": torch.zeros(accelerator.num_processes)}
             if state.best is not None:
                 own = self.module.state_dict()
                 tensors |= {f"best/{k}": v.clone() for k, v in own.items()}
             facts = {"optimizer": None, "scaler": None, "seconds": seconds}
-            self._write(self.folder, state, tensors, facts)
+            self._write(self.ended_folder, state, tensors, facts)
 
         return save
 

@@ -70,7 +70,7 @@ def test_it_is_named_and_the_training_is_kept(
     assert whole["history"] == failed["history"]
     assert whole["metrics"][0] == failed["metrics"][0]
     assert any("resumed from a checkpoint after step 4 of 4" in n for n in whole["notes"])
-    assert not list((tmp_path / "results").glob(".checkpoints/*/*"))
+    assert not list((tmp_path / "results").glob(".trained/*"))
 
 
 def test_the_summary_says_component_and_line(

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from rbench.errors import UserError, printable
-from rbench.plugin.contexts import BuildContext
+from rbench.network.build import Built, build
+from rbench.plugin.contexts import BuildContext, Note
 from rbench.seeds import global_seed
 
 if TYPE_CHECKING:
@@ -23,6 +24,20 @@ SIDES = (
     *(288, 299, 320, 384, 448, 512),
 )
 """Square sizes, in pixels, that are tried where a model does not take the dataset's."""
+
+
+def build_checked(resolved: Resolved, data: ImageData, note: Note) -> Built:
+    """The run's network, which takes the run's images; UserError where their size is wrong."""
+    checks = resolved.training is not None or resolved.task.component.labels
+    try:
+        built = build(resolved, data, note)
+    except Exception as error:
+        if checks:
+            raise_for_size(error, resolved, data)
+        raise
+    if checks:
+        check_network(built.network, resolved, data)
+    return built
 
 
 _passed: set[str] = set()

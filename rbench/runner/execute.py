@@ -24,7 +24,7 @@ from accelerate.state import AcceleratorState
 
 from rbench.errors import UserError, printable
 from rbench.network.build import build, state_sha256
-from rbench.network.check import check_network, raise_for_size
+from rbench.network.check import build_checked
 from rbench.plugin.contexts import (
     Artifacts,
     Clock,
@@ -348,20 +348,6 @@ class _Run:
         kept = self.execution.trained(self.resolved)
         if kept is not None and self.record.error is None and self.accelerator.is_main_process:
             shutil.rmtree(kept, ignore_errors=True)
-
-
-def build_checked(resolved: Resolved, data: ImageData, note: Callable[[str], None]) -> Built:
-    """The run's network, which takes the run's images; UserError where their size is wrong."""
-    checks = resolved.training is not None or resolved.task.component.labels
-    try:
-        built = build(resolved, data, note)
-    except Exception as error:
-        if checks:
-            raise_for_size(error, resolved, data)
-        raise
-    if checks:
-        check_network(built.network, resolved, data)
-    return built
 
 
 def make_accelerator(resolved: Resolved) -> Accelerator:

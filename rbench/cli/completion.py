@@ -13,6 +13,8 @@ KIND_NAMES = {
     "init": "initializer",
     "freezing-rule": "freezing rule",
     "freezing_rule": "freezing rule",
+    "freezing": "freezing rule",
+    "freeze": "freezing rule",
     "rule": "freezing rule",
     "dataset": "dataset",
     "task": "task",
@@ -64,5 +66,10 @@ def complete_kinds(incomplete: str) -> list[str]:
 
 
 SUITE = typer.Argument(help="a suite's name, or a .toml file", autocompletion=complete("suites"))
-KIND = typer.Argument(help="a kind, such as metrics", autocompletion=complete_kinds)
+KIND = typer.Argument(
+    help="a kind, such as metrics or freezing-rules", autocompletion=complete_kinds
+)
+SHOWN = typer.Argument(
+    help="a kind, such as metric, or a record's file", autocompletion=complete_kinds
+)
 NAME = typer.Argument(help="a component's name", autocompletion=complete_of_kind)

@@ -7,6 +7,8 @@ from typing import Any
 from typer.core import TyperCommand, TyperGroup
 
 OTHER = "Options"
+LAST = {"Output": 1, OTHER: 2}
+"""What stands behind the other panels: files and printing, then --help and the like."""
 
 
 class Command(TyperCommand):
@@ -21,8 +23,7 @@ class Command(TyperCommand):
                 panel = getattr(parameter, "rich_help_panel", None)
                 panel = panel or ("Arguments" if parameter.param_type_name == "argument" else OTHER)
                 panels.setdefault(panel, []).append(record)
-        # What belongs to no panel, such as --help, comes last.
-        for panel in sorted(panels, key=lambda name: name == OTHER):
+        for panel in sorted(panels, key=lambda name: LAST.get(name, 0)):
             with formatter.section(panel):
                 formatter.write_dl(panels[panel], col_max=34)
 

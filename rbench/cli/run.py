@@ -25,6 +25,9 @@ A first run, on the digits of scikit-learn, one minute on two cores:
 The same network with everything learnable, three seeds, another recipe:
   rbench run --model resnet18 --seeds 3 --recipe lowres --epochs 20 --lr 0.05
 
+What would be drawn, frozen and learned, without training:
+  rbench run --model resnet18 --freeze spatial norms --dry-run
+
 Your own images in train/CLASS/ and test/CLASS/:
   rbench run --model resnet50 --dataset image_folder --data-dir pets --img-size 128
 """
@@ -46,6 +49,14 @@ def command(
         Path | None,
         typer.Option("-c", "--config", help="read the run from this .toml file; flags win over it"),
     ] = None,
+    dry: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="print tensor by tensor what would be drawn, frozen and learned; train nothing",
+            rich_help_panel="Output",
+        ),
+    ] = False,
     as_json: Annotated[
         bool,
         typer.Option(
@@ -96,6 +107,11 @@ def command(
             reporter.say(f"the plugin {plugin.name} could not be loaded: {plugin.error}")
         if not verbose:
             quiet_libraries()
+        if dry:
+            from rbench.cli.dry_run import dry_run
+
+            dry_run(runs[0], reporter.say, as_json=as_json)
+            raise typer.Exit
         from rbench.runner.execute import Execution
 
         execution = Execution(

@@ -10,7 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from rbench.records.record import MetricValue, Record
+from rbench.records.record import MetricValue, Record, read
 from rbench.sweep.run_or_load import RunResult
 
 BRIEF = 0.5
@@ -31,8 +31,64 @@ def show(cells: list[RunResult], output: Path, *, verbose: bool = False) -> None
     done = [cell for cell in cells if cell.record.status == "done"]
     if not done:
         return
-    first = done[0].record
-    console.print(f"{title(first)} ({first.protocol_name})")
+    console.print(f"{title(done[0].record)} ({done[0].record.protocol_name})")
+    console.print(_table([cell.record for cell in done]))
+    for cell in done:
+        console.print(f"record: {cell.path}")
+        for artifact in cell.record.artifacts:
+            console.print(f"picture: {cell.path.parent / artifact.file}")
+    leaderboard = shlex.join(["rbench", "leaderboard", str(output)])
+    verify = shlex.join(["rbench", "verify", str(done[0].path)])
+    console.print(f"next: {leaderboard}   or: {verify}")
+
+
+def show_record(path: Path) -> None:
+    """Print what a record holds: what ran, how it ended, its numbers, data, software and notes."""
+    record = read(path)
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console.print(f"{title(record)} ({record.protocol_name})")
+    ended = record.status if record.error is None else f"{record.status}: {record.error.describe()}"
+    packages = record.environment.get("packages")
+    versions = packages if isinstance(packages, dict) else record.environment
+    software = [f"{k} {versions[k]}" for k in ("rbench", "torch", "timm") if versions.get(k)]
+    lines = {
+        "status": ended,
+        "seed": str(record.seed),
+        "started": record.started,
+        "data": _data(record),
+        "recipe": str(record.resolved.get("recipe") or ""),
+        "software": ", ".join(software),
+        "device": " ".join(
+            str(record.environment[key])
+            for key in ("device", "gpu", "cpu", "precision")
+            if record.environment.get(key)
+        ),
+        "digest": record.digest,
+        "command": record.command,
+    }
+    for name, text in lines.items():
+        if text:
+            console.print(f"{name}: {text}")
+    for note in record.notes:
+        console.print(f"note: {note}")
+    console.print(_table([record]))
+    for artifact in record.artifacts:
+        console.print(f"picture: {path.parent / artifact.file}")
+
+
+def _data(record: Record) -> str:
+    if record.data is None:
+        return str(record.spec.get("dataset", ""))
+    data = record.data
+    size = " x ".join(map(str, data.img_size))
+    counts = (("training", data.train_images), ("validation", data.val_images))
+    images = [f"{n:,} {word}" for word, n in (*counts, ("test", data.test_images)) if n]
+    return f"{data.name}, {size} pixels, {', '.join(images)} images"
+
+
+def _table(done: list[Record]) -> Table:
+    """What learned, what was frozen, the numbers and the seconds of runs that differ in seed."""
+    first = done[0]
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("what", overflow="fold")
     table.add_column("value", justify="right")
@@ -53,21 +109,14 @@ def show(cells: list[RunResult], output: Path, *, verbose: bool = False) -> None
                 f"{label} parameters", f"{part.count:,}", f"{len(part.names)} tensors, {share}"
             )
     for value in first.metrics:
-        table.add_row(value.name, *_number(value, [cell.record for cell in done]))
+        table.add_row(value.name, *_number(value, done))
     for phase in first.timing:
         if phase.seconds < BRIEF:
             continue
         rate = f"{phase.images_per_second:,.0f} images/s" if phase.images_per_second else ""
         table.add_row(f"{phase.name} seconds", f"{phase.seconds:.1f}", rate)
     table.add_row("seconds in all", f"{first.seconds:.1f}", "")
-    console.print(table)
-    for cell in done:
-        console.print(f"record: {cell.path}")
-        for artifact in cell.record.artifacts:
-            console.print(f"picture: {cell.path.parent / artifact.file}")
-    leaderboard = shlex.join(["rbench", "leaderboard", str(output)])
-    verify = shlex.join(["rbench", "verify", str(done[0].path)])
-    console.print(f"next: {leaderboard}   or: {verify}")
+    return table
 
 
 def title(record: Record) -> str:

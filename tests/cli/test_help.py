@@ -44,7 +44,7 @@ def test_the_examples_of_the_help_are_valid(
 
     monkeypatch.setattr("rbench.api.run_seeds", lambda *_: [])
     lines = [line.strip() for line in EPILOG.splitlines() if line.startswith("  rbench ")]
-    assert len(lines) == 3
+    assert len(lines) == 4
     for line in lines:
         done = rbench(*shlex.split(line)[1:])
         assert done.returncode == 0 or "pets" in done.stderr, (line, done)

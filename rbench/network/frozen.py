@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -21,24 +20,50 @@ Fixed = dict[str, "Tensor | None"]
 """Name of a tensor -> boolean mask of its fixed entries; None: all of it."""
 
 
-@dataclass
+_WORD = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+"""Bytes of an entry -> the integer that holds its bits."""
+
+
 class Partly:
-    """A parameter of which the entries under ``mask`` keep ``values`` (of the whole shape)."""
+    """A parameter of which the entries under ``mask`` keep the bits that ``values`` have there.
 
-    parameter: nn.Parameter
-    mask: Tensor
-    values: Tensor
+    Gradients and entries are masked as integers: AND and OR run at the speed of the memory, where
+    ``masked_fill_`` and ``where`` take an entry at a time, some twenty times as long on a CPU.
+    """
 
-    def to_device(self) -> None:
-        """Follow the parameter to where it is and to its memory format."""
-        if self.mask.device != self.parameter.device:
-            self.mask = self.mask.to(self.parameter.device)
-        if (
-            self.values.device != self.parameter.device
-            or self.values.stride() != self.parameter.stride()
-        ):
-            self.values = torch.empty_like(self.parameter.detach()).copy_(self.values)
-            self.mask = torch.empty_like(self.values, dtype=torch.bool).copy_(self.mask)
+    def __init__(self, parameter: nn.Parameter, mask: Tensor, values: Tensor) -> None:
+        word = _WORD[parameter.element_size()]
+        fixed = torch.where(mask.to(values.device), -1, 0).to(word)
+        self.parameter = parameter
+        self.learns = ~fixed
+        """All bits of an entry that learns, none of one that is fixed."""
+        self.bits = values.view(word) & fixed
+        """The bits of a fixed entry; zero where an entry learns."""
+
+    @property
+    def values(self) -> Tensor:
+        """The fixed entries, zero elsewhere (of the parameter's shape)."""
+        return self.bits.view(self.parameter.dtype)
+
+    def follow(self) -> None:
+        """Move to the parameter's device and memory format."""
+        to = self.parameter.detach()
+        if self.bits.device != to.device or self.bits.stride() != to.stride():
+            self.learns, self.bits = (
+                torch.empty_like(to, dtype=old.dtype).copy_(old) for old in (self.learns, self.bits)
+            )
+
+    def zero_gradient(self) -> None:
+        """Zero the gradient of fixed entries, whatever it is (NaN included)."""
+        if self.parameter.grad is not None:
+            self.follow()
+            self.parameter.grad.view(self.bits.dtype).bitwise_and_(self.learns)
+
+    def restore(self) -> None:
+        """Put the fixed entries back."""
+        self.follow()
+        entries = self.parameter.detach().view(self.bits.dtype)
+        entries.bitwise_and_(self.learns).bitwise_or_(self.bits)
 
 
 class FrozenWeightsMoved(RuntimeError):
@@ -79,7 +104,7 @@ class Frozen:
             parameter.requires_grad_(not whole and name not in self.by_itself)
             if mask is not None and name not in self.by_itself:
                 values = kept.get(id(parameter))
-                values = parameter.detach().clone() if values is None else values
+                values = parameter.detach() if values is None else values
                 self.partly.append(Partly(parameter, mask, values))
         for module in self.network.modules():
             release(module)
@@ -134,16 +159,12 @@ class Frozen:
     def before_step(self) -> None:
         """Zero the gradients of fixed entries."""
         for part in self.partly:
-            if part.parameter.grad is not None:
-                part.to_device()
-                part.parameter.grad.masked_fill_(part.mask, 0)
+            part.zero_gradient()
 
     def after_step(self) -> None:
         """Put fixed entries back."""
-        with torch.no_grad():
-            for part in self.partly:
-                part.to_device()
-                torch.where(part.mask, part.values, part.parameter, out=part.parameter)
+        for part in self.partly:
+            part.restore()
 
     def tensors(self) -> dict[str, Tensor]:
         """All that is fixed to the end, by name: tensors, buffers, masks and entries under them."""

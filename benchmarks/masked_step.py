@@ -41,7 +41,9 @@ def network(model: str, rules: list[str]) -> Frozen:
     return freeze(built, freezing(spec, catalog), 0)
 
 
-def step(frozen: Frozen, opt: str, images: torch.Tensor, labels: torch.Tensor) -> Callable[[], None]:
+def step(
+    frozen: Frozen, opt: str, images: torch.Tensor, labels: torch.Tensor
+) -> Callable[[], None]:
     """A training step as the training loop takes it, weight decay and momentum included."""
     module = frozen.network
     optimizer = create_optimizer_v2(module, opt, lr=1e-3, weight_decay=1e-4, momentum=0.9)

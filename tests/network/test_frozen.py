@@ -203,3 +203,29 @@ def test_what_is_fixed_follows_the_memory_format_of_its_parameter() -> None:
     mask = frozen.fixed["stem.weight"]
     assert mask is not None
     assert torch.equal(before["stem.weight"][mask], after["stem.weight"][mask])
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_a_mask_of_any_dtype_and_memory_format(
+    dtype: torch.dtype, memory_format: torch.memory_format
+) -> None:
+    """Against ``where`` and ``masked_fill``; a gradient that is not finite is zeroed as well."""
+    draws = torch.Generator().manual_seed(2)
+    layer = nn.Conv2d(4, 6, 3).to(dtype)
+    mask = torch.rand(layer.weight.shape, generator=draws) < 0.5
+    before = layer.weight.detach().clone()
+    frozen = Frozen(layer, {"weight": mask})
+    layer.to(memory_format=memory_format)
+    gradient = torch.randn(mask.shape, generator=draws).to(dtype)
+    gradient[0] = float("nan")
+    layer.weight.grad = gradient.clone()
+    frozen.before_step()
+    assert torch.equal(layer.weight.grad.isnan(), gradient.isnan() & ~mask)
+    expected = gradient.masked_fill(mask, 0).nan_to_num(7)
+    assert torch.equal(layer.weight.grad.nan_to_num(7), expected)
+    with torch.no_grad():
+        layer.weight.add_(1)
+    frozen.after_step()
+    assert torch.equal(layer.weight, torch.where(mask, before, before + 1))
+    assert layer.weight.is_contiguous(memory_format=memory_format)

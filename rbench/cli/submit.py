@@ -16,11 +16,15 @@ def command(
     check_only: Annotated[
         bool, typer.Option("--check", help="check the records and write nothing")
     ] = False,
+    allow_reduced: Annotated[
+        bool, typer.Option("--allow-reduced", help="accept runs of one epoch or with --limit")
+    ] = False,
 ) -> None:
-    """Check records and lay them, with their pictures, into a folder.
+    """Check records and copy them, with their pictures, into a folder.
 
-    Checked are schema, digest, versions, fingerprints, ranges, pictures, and that no path, host
-    or user name of yours is in them. All are checked before any is written.
+    Schema, digest, versions, fingerprints, ranges and pictures are checked, and that the records
+    contain no path, host name or user name of yours. Nothing is written unless all records pass;
+    records of failed and interrupted runs are skipped.
     """
     from rbench.errors import UserError
     from rbench.report.leaderboard.reader import record_files
@@ -34,12 +38,21 @@ def command(
         files += found
     if check_only:
         words = private_words()
+        refused = []
         for file in files:
-            check(file, words)
+            try:
+                check(file, words)
+            except UserError as error:
+                refused.append(str(error))
+        if refused:
+            raise UserError("\n".join(refused))
         typer.echo(f"{len(files)} records, all in order")
         return
-    new = submit(files, to)
-    typer.echo(f"{len(new)} new records in {to}, {len(files) - len(new)} were there already")
+    done = submit(files, to, allow_reduced=allow_reduced)
+    new = done.new
+    typer.echo(f"{len(new)} new records in {to}, {done.present} were there already")
+    if done.unfinished:
+        typer.echo(f"{done.unfinished} records of failed or interrupted runs were skipped")
     if new:
         # Records may go to a folder of their own inside records/; the tables are made of all.
         whole = next((folder for folder in (to, *to.parents) if folder.name == "records"), to)

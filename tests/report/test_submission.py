@@ -96,8 +96,6 @@ def _moved(made: Record) -> None:
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        (_set("status", "failed"), "its run failed, and it does not say why"),
-        (_set("status", "interrupted"), "its run was interrupted: run it again"),
         (_set("resolved", {"seed": 0}), "its digest is not that of its content"),
         (_set("seed", 5), "its seed is not the one of its spec"),
         (_set("protocol", "0" * 12), "its protocol is not that of its content"),
@@ -140,10 +138,64 @@ def test_what_may_not_enter(
     assert not (tmp_path / "leaderboards").exists()
 
 
+def test_runs_that_are_not_done_are_skipped_and_counted(rbench: Rbench, tmp_path: Path) -> None:
+    lay(tmp_path / "results", sound())
+    for seed, status in enumerate(("failed", "interrupted"), start=1):
+        made = sound(seed)
+        made.status = status  # type: ignore[assignment]
+        made.notes = ["in /srv/x/y.py"]
+        lay(tmp_path / "results", made, status)
+    done = rbench("submit", "results")
+    assert done.returncode == 0, done.stderr
+    assert "1 new records" in done.stdout
+    assert "2 records of failed or interrupted runs were skipped\n" in done.stdout
+    assert [p.name for p in (tmp_path / "leaderboards/records").iterdir()] == ["one.json"]
+    refused = rbench("submit", "--check", "results")
+    assert refused.returncode == 2
+    assert "its run was interrupted: run it again" in refused.stderr
+
+
+def test_all_complaints_come_at_once(rbench: Rbench, tmp_path: Path) -> None:
+    first, second = sound(seconds=0.0), sound(1)
+    first.resolved["loose"] = {"python:draw": "0" * 64}
+    second.git_commit, second.plugins = "main", {}
+    lay(tmp_path / "results", first)
+    lay(tmp_path / "results", second, "two")
+    lay(tmp_path / "results", sound(2), "three")
+    for option in ([], ["--check"]):
+        done = rbench("submit", "results", *option)
+        assert done.returncode == 2
+        lines = done.stderr.splitlines()
+        assert len(lines) == 2
+        assert "python:draw is of a Python session, not of a package" in lines[0]
+        assert "its seconds are not above 0" in lines[0]
+        assert "git_commit is no commit" in lines[1]
+        assert "it names no plugin" in lines[1]
+    assert not (tmp_path / "leaderboards").exists()
+
+
+@pytest.mark.parametrize("change", [{"limit": 100}, {"training": {"epochs": 1, "lr": 0.1}}])
+def test_reduced_runs_are_asked_about(
+    change: dict[str, Any], rbench: Rbench, tmp_path: Path
+) -> None:
+    made = sound(comparable="limit" not in change)
+    made.resolved.update(change)
+    made.digest, made.protocol = digest(made.resolved), protocol(made.resolved)
+    lay(tmp_path / "results", made)
+    lay(tmp_path / "results", sound(1), "two")
+    done = rbench("submit", "results")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "records of one epoch or of a limited number of images: 1; " in done.stderr
+    assert not (tmp_path / "leaderboards").exists()
+    done = rbench("submit", "results", "--allow-reduced")
+    assert "2 new records" in done.stdout, done.stderr
+
+
 def test_what_is_no_path_is_let_through(tmp_path: Path) -> None:
     made = sound(command="rbench run --lr 1/2 --model-kwargs a=x/y # see https://example.org/a")
     made.notes = ["convs/s, 3 / 4, and/or", "32x32 px · a", "N/A"]
-    assert len(submit([lay(tmp_path, made)], tmp_path / "to")) == 1
+    assert len(submit([lay(tmp_path, made)], tmp_path / "to").new) == 1
 
 
 def test_broken_files_and_numbers(rbench: Rbench, tmp_path: Path) -> None:

@@ -43,43 +43,94 @@ class Submission:
     pictures: dict[str, bytes]
 
 
-def submit(paths: Iterable[Path], to: Path) -> list[Submission]:
-    """Check the records in ``paths`` and lay them into ``to``; return those that are new.
+@dataclass(frozen=True)
+class Submitted:
+    """What :func:`submit` did with the records it was given."""
 
-    A record that ``to`` holds already is passed over. UserError of one line, and nothing
-    written, if any cannot be accepted or would replace a different one.
+    new: list[Submission]
+    present: int
+    """Records that the folder held already."""
+    unfinished: int
+    """Records of failed and interrupted runs, which are skipped."""
+
+
+def submit(paths: Iterable[Path], to: Path, *, allow_reduced: bool = False) -> Submitted:
+    """Check the records in ``paths`` and copy them into ``to``.
+
+    Records of failed and interrupted runs, and records that ``to`` holds already, are skipped.
+    Records of reduced runs (one epoch, or a limit on the images) need ``allow_reduced``.
+    UserError with one line per record, and nothing written, if any cannot be accepted or would
+    replace a different one.
     """
     words = private_words()
     present = {record.digest: (file, record) for file, record in _records(to)}
     fresh: dict[str, Submission] = {}
+    skipped = unfinished = reduced = 0
+    refused: list[str] = []
     for path in paths:
-        one = check(path, words)
-        known = present.get(one.record.digest)
-        if known is not None and to_json(known[1]) != to_json(one.record):
-            raise UserError(f"{path}: {known[0]} is another record of the same run")
-        if known is not None:
+        try:
+            record = _read(path)
+            if record.status != "done":
+                unfinished += 1
+                continue
+            known = present.get(record.digest)
+            if known is not None and to_json(known[1]) == to_json(record):
+                skipped += 1
+                continue
+            one = _checked(path, record, words)
+            if known is not None:
+                raise UserError(f"{path}: {known[0]} is another record of the same run")
+            for name in (one.name, *one.pictures):
+                if (to / name).exists() or any(
+                    name in (o.name, *o.pictures) for o in fresh.values()
+                ):
+                    raise UserError(f"{path}: {to / name} is there already and is another file")
+        except UserError as error:
+            refused.append(str(error))
             continue
-        for name in (one.name, *one.pictures):
-            if (to / name).exists() or any(name in (o.name, *o.pictures) for o in fresh.values()):
-                raise UserError(f"{path}: {to / name} is there already and is another file")
-        present[one.record.digest] = (path, one.record)
+        reduced += is_reduced(record)
+        present[record.digest] = (path, record)
         fresh[one.name] = one
+    if reduced and not allow_reduced:
+        refused.append(
+            f"records of one epoch or of a limited number of images: {reduced}; "
+            "add --allow-reduced to submit them too"
+        )
+    if refused:
+        raise UserError("\n".join(refused))
     for one in fresh.values():
         for name, content in one.pictures.items():
             write_atomically(to / name, content)
         write_atomically(to / one.name, to_json(one.record))
-    return list(fresh.values())
+    return Submitted(list(fresh.values()), skipped, unfinished)
+
+
+def is_reduced(record: Record) -> bool:
+    """Whether a run was a quick trial: at most one epoch, or a limit on the images."""
+    resolved = record.resolved
+    training = resolved.get("training")
+    epochs = training.get("epochs") if isinstance(training, dict) else None
+    short = isinstance(epochs, int | float) and epochs <= 1
+    return short or any(resolved.get(key) for key in ("limit", "limit_test"))
 
 
 def check(path: Path, private: Iterable[str] = ()) -> Submission:
-    """The record at ``path`` if it may enter; a UserError of one line if it may not."""
+    """The record at ``path`` if it may enter; a UserError with every complaint if it may not."""
+    return _checked(path, _read(path), private)
+
+
+def _read(path: Path) -> Record:
     if path.is_file() and path.stat().st_size > LARGEST:
         raise RecordError(f"{path} has more than {LARGEST // 2**20} MiB")
-    record = read(path)
-    for complaint in _complaints(record, private):
-        raise RecordError(f"{path}: {complaint}")
+    return read(path)
+
+
+def _checked(path: Path, record: Record, private: Iterable[str]) -> Submission:
+    complaints = list(dict.fromkeys(_complaints(record, private)))
     if not _NAME.fullmatch(path.name) or not path.name.endswith(".json"):
-        raise RecordError(f"{path}: a record's file name has letters, digits, dot, - and _ only")
+        complaints.append("a record's file name has letters, digits, dot, - and _ only")
+    if complaints:
+        raise RecordError(f"{path}: {'; '.join(complaints)}")
     return Submission(path.name, record, _pictures(path, record))
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rbench.errors import UserError, printable, suggest
 from rbench.plugin.options import Options
+from rbench.plugin.source import unreleased_source
 from rbench.spec.parse import parse
 
 if TYPE_CHECKING:
@@ -69,25 +70,36 @@ class Freezing:
         """What of it can change a number.
 
         Rules of revision 1 without options are their names alone, as in the records of before
-        there were others. Of those days, a name pattern without ``freeze_stats`` means that the
-        statistics of frozen norms moved.
+        there were others; of rules that are not of a released package, the source is part of it,
+        since an edit of it leaves the revision as it is. In those records, a name pattern without
+        ``freeze_stats`` means that the statistics of frozen norms moved.
         """
         patterns = any(term.rule is None for term in self.terms)
-        rules = {
-            term.name: {
-                "revision": term.rule.revision,
-                "options": term.options.model_dump(mode="json"),
-            }
-            for term in (*self.terms, *(stage.term for stage in self.stages))
-            if term.rule is not None and term.options is not None
-            if term.rule.revision > 1 or type(term.options).model_fields
-        }
+        rules = {}
+        for term in self._every_term():
+            if term.rule is None or term.options is None:
+                continue
+            source = unreleased_source(term.rule)
+            if term.rule.revision > 1 or type(term.options).model_fields or source is not None:
+                rules[term.name] = {
+                    "revision": term.rule.revision,
+                    "options": term.options.model_dump(mode="json"),
+                    **({} if source is None else {"source": source}),
+                }
         return {
             "freeze": sorted(term.text for term in self.terms),
             **({"freeze_rules": rules} if rules else {}),
             **({"freeze_stats": self.statistics} if self.statistics == patterns else {}),
             **({"unfreeze": [stage.text for stage in self.stages]} if self.stages else {}),
         }
+
+    @property
+    def components(self) -> list[FreezingRule]:
+        """The rules that take part, stages included."""
+        return [term.rule for term in self._every_term() if term.rule is not None]
+
+    def _every_term(self) -> list[Term]:
+        return [*self.terms, *(stage.term for stage in self.stages)]
 
     @property
     def renamed(self) -> list[Term]:

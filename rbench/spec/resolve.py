@@ -67,11 +67,12 @@ class Resolved:
     @cached_property
     def sources(self) -> dict[str, str]:
         """The digest of each component's source files, such as ``{"metric top1": "..."}``."""
-        chosen = [self.model, self.init, self.dataset, self.task, *self.metrics]
+        chosen: list[Chosen[Any] | None]
+        chosen = [self.model, self.init, self.init_norm, self.dataset, self.task, *self.metrics]
+        components = [one.component for one in chosen if one is not None]
         found = {
-            f"{one.component.kind} {one.component.name}": source_digest(one.component)
-            for one in chosen
-            if one is not None
+            f"{one.kind} {one.name}": source_digest(one)
+            for one in (*components, *self.freezing.components)
         }
         return {name: digest[:16] for name, digest in found.items() if digest is not None}
 

@@ -98,3 +98,46 @@ def test_all_files_of_an_edited_package_count(
     assert first == digest()
     (package / "maths.py").write_text("ONE = 2\n")
     assert digest() != first
+
+
+RULE = """
+from rbench import FreezingRule, Initializer, hookimpl
+
+def select(network, generator, options):
+    return [name for name, _ in network.named_parameters() if name.endswith("{end}")]
+
+def draw(weight, generator, options):
+    weight.fill_(0.5)
+
+@hookimpl
+def rbench_register_freezing_rules():
+    return [FreezingRule(name="mine", summary="Some tensors.", select=select)]
+
+@hookimpl
+def rbench_register_initializers():
+    return [Initializer(name="half", summary="One half.", draw=draw)]
+"""
+
+
+@pytest.mark.parametrize("flag", [("--freeze", "mine"), ("--freeze", "all,!mine")])
+def test_an_edited_freezing_rule_is_another_run(
+    rbench: Rbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flag: tuple[str, str]
+) -> None:
+    place = tmp_path / "loose"
+    fake_entry_points.install(
+        place, "mine", {"mine": "rbench_rule"}, rbench_rule=RULE.format(end="weight")
+    )
+    monkeypatch.syspath_prepend(str(place))
+    monkeypatch.setenv("RBENCH_PLUGINS", "builtin,mine")
+    sys.modules.pop("rbench_rule", None)
+    words = ("run", "--model", "test_resnet", "--task-kwargs", "train=false", "--metrics", "top1")
+    words = (*words, *flag, "--init-norm", "half", "--json")
+    (first,) = json.loads(rbench(*words).stdout)
+    assert {"freezing rule mine", "initializer half"} <= first["sources"].keys()
+    (place / "rbench_rule.py").write_text(RULE.format(end="bias"))
+    sys.modules.pop("rbench_rule")
+    (second,) = json.loads(rbench(*words).stdout)
+    assert second["digest"] != first["digest"]
+    assert second["freeze"]["frozen"]["names"] != first["freeze"]["frozen"]["names"]
+    sources = [r["resolved"]["freeze_rules"]["mine"]["source"] for r in (first, second)]
+    assert sources[0] != sources[1]

@@ -1,4 +1,4 @@
-"""A whole rbench plugin: three components and the hooks that register them."""
+"""A whole rbench plugin: a component of every kind and the hooks that register them."""
 
 from __future__ import annotations
 
@@ -37,6 +37,62 @@ def draw_signs(weight, generator, options):
     weight.copy_(signs / weight[0].numel() ** 0.5)
 
 
+def draw_by_depth(weight, generator, options, layer):
+    """Normal; the standard deviation falls from (2 / fan in)^0.5 at the first layer to its half."""
+    std = (2 / layer.fan_in) ** 0.5 * (1 - layer.depth / 2)
+    weight.normal_(0, std, generator=generator)
+
+
+def select(network, generator, options):
+    """Names of the parameters that stay as drawn: the first half of the spatial filters."""
+    spatial = rbench.spatial_parameters(network)
+    names = [name for name, _ in network.named_parameters() if name in spatial]
+    return set(names[: (len(names) + 1) // 2])
+
+
+def open_stripes(context: rbench.DataContext, options: rbench.NoOptions) -> rbench.ImageData:
+    """Noisy stripes along rows or columns in memory: 256 to train on, 64 to test on."""
+    import torch
+
+    (height, width), channels = context.img_size or (16, 16), context.in_chans or 1
+    draws = rbench.generator(0, "stripes")  # the data are the same for every seed of a run
+    rows = (torch.arange(height) // 2 % 2).view(-1, 1).expand(height, width)
+    columns = (torch.arange(width) // 2 % 2).expand(height, width)
+    splits = {}
+    for split, n in (("train", 256), ("test", 64)):
+        labels = torch.arange(n) % 2
+        noise = torch.randint(128, (n, channels, height, width), generator=draws)
+        pixels = 127 * torch.stack([rows, columns])[labels].unsqueeze(1) + noise
+        splits[split] = rbench.MemoryImages(pixels.to(torch.uint8), labels)
+    return rbench.ImageData(
+        name="example_stripes",
+        revision="1",
+        in_chans=channels,
+        img_size=(height, width),
+        class_names=["rows", "columns"],
+        mean=(0.5,) * channels,
+        std=(0.25,) * channels,
+        **splits,
+    )
+
+
+def run(context: rbench.TaskContext, options: rbench.NoOptions) -> rbench.ClassificationOutcome:
+    """Classify every test image by the network as it was built."""
+    data = context.data
+    if data.test is None or data.test.labels is None:
+        raise rbench.UserError(f"the dataset {data.name} has no labeled test images")
+    classifier = rbench.Normalized(context.network, data.mean, data.std).to(context.device).eval()
+    with context.clock.phase("evaluate", len(data.test)):
+        logits = rbench.predict(classifier, data.test, context.accelerator)
+    return rbench.ClassificationOutcome(
+        network=context.network,
+        classifier=classifier,
+        test=data.test,
+        logits=logits,
+        labels=data.test.labels,
+    )
+
+
 def confidence(outcome: rbench.ClassificationOutcome, context, options):
     """Mean probability that the classifier gives to its own answer, in percent."""
     chances = outcome.logits.softmax(1).amax(1)
@@ -57,6 +113,9 @@ def rbench_register_initializers():
     yield rbench.Initializer(
         name="example_signs", summary="Random signs over the root of the fan in.", draw=draw_signs
     )
+    yield rbench.Initializer(
+        name="example_by_depth", summary="Normal, smaller in later layers.", draw=draw_by_depth
+    )
 
 
 @rbench.hookimpl
@@ -66,4 +125,35 @@ def rbench_register_metrics():
         summary="Mean probability of the predicted class.",
         measure=confidence,
         reads=rbench.ClassificationOutcome,
+    )
+
+
+@rbench.hookimpl
+def rbench_register_freezing_rules():
+    yield rbench.FreezingRule(
+        name="example_first_half", summary="The first half of the spatial filters.", select=select
+    )
+
+
+@rbench.hookimpl
+def rbench_register_datasets():
+    yield rbench.Dataset(
+        name="example_stripes",
+        summary="Noisy stripes along rows or columns, drawn in memory.",
+        open=open_stripes,
+        recipe="digits",
+        needs_data_dir=False,
+    )
+
+
+@rbench.hookimpl
+def rbench_register_tasks():
+    yield rbench.Task(
+        name="example_untrained",
+        summary="Classify the test images by the network as it was built.",
+        run=run,
+        produces=rbench.ClassificationOutcome,
+        dataset="example_stripes",
+        metrics=("example_confidence",),
+        trains=lambda options: False,
     )

@@ -11,6 +11,7 @@ from rbench.cli import (
     compare,
     components,
     data,
+    diff,
     doctor,
     export,
     leaderboard,
@@ -70,6 +71,7 @@ _add("measure", measure.command, RUN, measure.EPILOG)
 _add("verify", verify.command, RUN, verify.EPILOG)
 _add("leaderboard", leaderboard.command, REPORT)
 _add("compare", compare.command, REPORT)
+_add("diff", diff.command, REPORT, diff.EPILOG)
 _add("plot", plot.command, REPORT)
 _add("export", export.command, REPORT)
 _add("submit", submit.command, REPORT)

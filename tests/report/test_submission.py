@@ -99,7 +99,7 @@ def _moved(made: Record) -> None:
         (_set("resolved", {"seed": 0}), "its digest is not that of its content"),
         (_set("seed", 5), "its seed is not the one of its spec"),
         (_set("protocol", "0" * 12), "its protocol is not that of its content"),
-        (_set("comparable", False), "comparable does not fit its limit"),
+        (lambda made: made.resolved.update(limit=5), "comparable does not fit its limit"),
         (_set("environment", {**ENVIRONMENT}), "does not say which version of rbench ran"),
         (_set("plugins", {}), "it names no plugin"),
         (_set("git_commit", "main"), "git_commit is no commit"),

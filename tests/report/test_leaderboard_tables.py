@@ -23,7 +23,7 @@ from rbench.report.leaderboard.stats import NOISE, ONE_SEED, difference, summari
 from rbench.report.leaderboard.table_markdown import leader, side_by_side, to_markdown
 from rbench.report.leaderboard.tables import make_tables
 from rbench.report.leaderboard.text import cell, mean_and_spread, uncell
-from tests.helpers.synthetic_records import hostile, many, record
+from tests.helpers.synthetic_records import digest, hostile, many, record
 
 
 def tables(records: list[Record]) -> list[Table]:
@@ -271,3 +271,15 @@ def test_notes_begin_with_what_is_rarest() -> None:
         "task.ratio=2, task.a=1",
         "task.a=2, task.ratio=0",
     ]
+
+
+def test_options_of_freezing_rules_tell_rows_apart() -> None:
+    found = []
+    for share in (0.5, 0.9):
+        one = record()
+        rules = {"fraction": {"revision": 1, "options": {"p": share}}}
+        one.resolved |= {"freeze": ["!norms", "fraction"], "freeze_rules": rules}  # type: ignore[dict-item]
+        one.digest = digest(one.resolved)
+        found.append(one)
+    (table,) = tables(found)
+    assert {e.freeze for e in table.entries} == {"!norms+fraction p=0.5", "!norms+fraction p=0.9"}

@@ -187,7 +187,13 @@ def test_a_file_that_breaks_during_training_is_one_line(folder: Path) -> None:
             list(images.batches(4, torch.device("cpu")))
 
 
-def batches(workers: int, rank: int = 0, processes: int = 1, repeats: int = 0) -> list[rb.Batch]:
+def batches(
+    workers: int,
+    rank: int = 0,
+    processes: int = 1,
+    repeats: int = 0,
+    aa: str = "rand-m7-mstd0.5-inc1",
+) -> list[rb.Batch]:
     images = files()
     data = ImageData(
         name="files",
@@ -198,9 +204,7 @@ def batches(workers: int, rank: int = 0, processes: int = 1, repeats: int = 0) -
         test=images,
         class_names=["a", "b"],
     )
-    training = Training(
-        epochs=1, batch_size=4, lr=0.1, aa="rand-m7-mstd0.5-inc1", reprob=0.25, aug_repeats=repeats
-    )
+    training = Training(epochs=1, batch_size=4, lr=0.1, aa=aa, reprob=0.25, aug_repeats=repeats)
     loader = training_batches(
         data,
         training,
@@ -283,3 +287,9 @@ def test_an_untrained_resnet_says_that_its_branches_are_silent() -> None:
         metrics=("top1",),
     )
     assert not any("zero_init_last" in note for note in drawn.notes)
+
+
+@pytest.mark.parametrize("aa", ["nonsense", "rand-x9"])
+def test_an_augmentation_that_timm_does_not_know(aa: str) -> None:
+    with pytest.raises(UserError, match=f"--aa {aa}: timm does not know this augmentation"):
+        batches(0, aa=aa)

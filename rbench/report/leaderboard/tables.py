@@ -77,12 +77,26 @@ def _entry(rows: list[Row], columns: MetricColumns) -> Entry:
         cell=first.cell,
         model=label(first.identity.get("model"), first.given.get("model_kwargs")),
         init=label(first.identity.get("init"), first.given.get("init_kwargs")) or "default",
-        freeze=policy(first.identity.get("freeze")),
+        freeze=_policy(first),
         rows=done,
         failed=failed,
         values=dict(values),
         summaries=summaries,
     )
+
+
+def _policy(row: Row) -> str:
+    """What was frozen, each rule with its options: ``fraction p=0.9 unit=filter``."""
+    rules, terms = row.identity.get("freeze_rules"), row.identity.get("freeze")
+    if not isinstance(rules, dict) or not isinstance(terms, list):
+        return policy(terms)
+    shown = []
+    for term in map(str, terms):
+        rule = rules.get(term.removeprefix("!"))
+        found = rule.get("options") if isinstance(rule, dict) else None
+        pairs = found.items() if isinstance(found, dict) else ()
+        shown.append(" ".join([term, *(f"{name}={value}" for name, value in pairs)]))
+    return policy(shown)
 
 
 def _inside(metric: Value) -> Summary | None:

@@ -20,6 +20,7 @@ from rbench.cli import (
     plan,
     plot,
     publish,
+    results_folder,
     run,
     submit,
     sweep,
@@ -74,6 +75,9 @@ _add("compare", compare.command, REPORT)
 _add("diff", diff.command, REPORT, diff.EPILOG)
 _add("plot", plot.command, REPORT)
 _add("export", export.command, REPORT)
+_add("ls", results_folder.ls, REPORT)
+_add("rm", results_folder.rm, REPORT)
+_add("merge", results_folder.merge, REPORT)
 _add("submit", submit.command, REPORT)
 _add("publish", publish.command, REPORT, publish.EPILOG)
 app.add_typer(data.app, name="data", rich_help_panel=LOOK_UP)

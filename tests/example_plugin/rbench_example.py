@@ -72,7 +72,8 @@ def open_stripes(context: rbench.DataContext, options: rbench.NoOptions) -> rben
         class_names=["rows", "columns"],
         mean=(0.5,) * channels,
         std=(0.25,) * channels,
-        **splits,
+        train=splits["train"],
+        test=splits["test"],
     )
 
 

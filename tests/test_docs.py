@@ -83,3 +83,14 @@ def test_examples_of_hooks_pass_the_conformance_kit(
     builtin = [p for p in entry_points(group="rbench") if p.name == "builtin"]
     monkeypatch.setattr(testing, "_heavy_imports", lambda name: iter(()))
     testing.check_plugin("docs-example")
+
+
+def test_files_that_pages_name_exist() -> None:
+    for page in [*DOCS.rglob("*.md"), *ROOT.glob("*.md")]:
+        if "reference" in page.parts or page.name == "CHANGELOG.md":
+            continue
+        text = page.read_text(encoding="utf-8")
+        for name in re.findall(
+            r"`((?:rbench|plugins|registry|tests|benchmarks|docs)/[\w./-]+)`", text
+        ):
+            assert (ROOT / name).exists(), f"{page.relative_to(ROOT)} names {name}"

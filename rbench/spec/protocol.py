@@ -45,6 +45,20 @@ def rules(identity: Mapping[str, Any], free: Collection[str] = ()) -> dict[str, 
     return {**found, "task": task}
 
 
+def tuned(identity: Mapping[str, Any], axes: Mapping[str, Any]) -> dict[str, Any]:
+    """The identity of a tuned run with the range of each tuned field in place of its value.
+
+    Runs whose values were chosen from the same ranges are comparable, whatever was chosen.
+    ``axes`` is a record's ``tuning.axes``: a field of the recipe (``training.lr``) to its range.
+    """
+    training = dict(identity.get("training") or {})
+    for name, axis in axes.items():
+        first, _, field = name.partition(".")
+        if first == "training" and field in training:
+            training[field] = axis
+    return {**identity, "training": training}
+
+
 def title(identity: Mapping[str, Any]) -> str:
     """The protocol in words: ``classification · digits · recipe digits, lr 0.1 · 6 epochs``."""
     task, dataset = identity["task"], identity["dataset"]
@@ -92,6 +106,8 @@ def _changes(recipe: str, training: Mapping[str, Any] | None) -> list[str]:
 def in_words(name: str, value: Any) -> str:
     """``lr 0.1``, ``no nesterov``, ``betas 0.9/0.999``."""
     words = name.rpartition(".")[2].replace("_", " ")
+    if isinstance(value, Mapping):
+        return f"{words} tuned in {value.get('low', 0):g} to {value.get('high', 0):g}"
     if isinstance(value, bool):
         return words if value else f"no {words}"
     if value is None:

@@ -11,7 +11,7 @@ from scipy.stats import binomtest
 from typer.testing import CliRunner
 
 from rbench.cli.app import app
-from rbench.records.record import FreezeReport, Record, Tensors, to_json
+from rbench.records.record import FreezeReport, Record, Tensors, Tuning, to_json
 from rbench.report.leaderboard import from_records, make_tables, read_folders
 from rbench.report.leaderboard.table_other import to_latex, to_terminal
 from rbench.report.leaderboard.text import mean_and_spread
@@ -156,3 +156,22 @@ def test_several_folders_and_forms(tmp_path: Path) -> None:
     assert line["n"] == 2
     result = CliRunner().invoke(app, ["leaderboard", *folders, "--csv"])
     assert result.stdout.splitlines()[0].startswith("protocol,protocol_name")
+
+
+def test_runs_tuned_over_the_same_range_share_a_table_whatever_was_chosen() -> None:
+    def one(lr: float, high: float | None) -> Record:
+        made = record(values={"top1": 90.0})
+        made = again(made, training={**made.resolved["training"], "lr": lr})  # type: ignore[dict-item]
+        if high is not None:
+            axes = {"training.lr": {"low": 0.01, "high": high, "scale": "log"}}
+            made.tuning = Tuning.model_validate(
+                {"suite": "s", "select": "top1@val", "trials": 8, "seed": 0, "seeds": 1,
+                 "axes": axes, "chosen": {"training.lr": lr}, "score": 90.0, "at_edge": [],
+                 "tried": []}
+            )  # fmt: skip
+        return made
+
+    (table,) = make_tables(from_records([one(0.02, 3.0), one(0.3, 3.0)]))
+    assert len(table.entries) == 2
+    assert len(make_tables(from_records([one(0.02, 3.0), one(0.3, 1.0)]))) == 2
+    assert len(make_tables(from_records([one(0.02, 3.0), one(0.02, None)]))) == 2

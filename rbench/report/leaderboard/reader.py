@@ -19,7 +19,7 @@ from rbench.plugin.components import Task
 from rbench.records.record import SCHEMA, Record, RecordError
 from rbench.report.leaderboard.parallel import side_by_side
 from rbench.report.leaderboard.rows import Picture, Row, Value
-from rbench.spec.protocol import protocol, title
+from rbench.spec.protocol import protocol, title, tuned
 from rbench.spec.registry import known_data, recorded_contents
 
 MANY = 5000
@@ -64,6 +64,10 @@ class _Given(msgspec.Struct):
     init_kwargs: msgspec.Raw = _NOTHING
 
 
+class _Tuning(msgspec.Struct):
+    axes: dict[str, Any] = {}
+
+
 class _Head(msgspec.Struct):
     """A record as the leaderboard reads it: the rest of the file is skipped.
 
@@ -90,6 +94,7 @@ class _Head(msgspec.Struct):
     environment: msgspec.Raw = _NOTHING
     error: _Error | None = None
     command: str = ""
+    tuning: _Tuning | None = None
 
 
 class _Configuration(NamedTuple):
@@ -139,7 +144,9 @@ class Reader:
     def _row(self, head: _Head, path: str) -> Row:
         resolved = bytes(head.resolved)
         known = self._configuration(resolved if resolved != b"{}" else bytes(head.spec))
-        cell, protocol = known.cell, known.protocol or head.protocol
+        cell, protocol, words = known.cell, known.protocol or head.protocol, known.title
+        if head.tuning is not None and known.protocol:
+            protocol, words = self._protocol(tuned(known.identity, head.tuning.axes))
         if head.data is not None and _ambiguous(known.identity):
             cell, protocol = (_with(text, head.data.revision) for text in (cell, protocol))
         training = next((p for p in head.timing if p.name == "train"), None)
@@ -149,7 +156,7 @@ class Reader:
             status=head.status,
             cell=cell,
             protocol=protocol,
-            protocol_name=known.title or _named(head.protocol_name, known.identity),
+            protocol_name=words or _named(head.protocol_name, known.identity),
             comparable=head.comparable,
             seed=head.seed,
             started=head.started,

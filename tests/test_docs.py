@@ -93,4 +93,6 @@ def test_files_that_pages_name_exist() -> None:
         for name in re.findall(
             r"`((?:rbench|plugins|registry|tests|benchmarks|docs)/[\w./-]+)`", text
         ):
-            assert "NAME" in name or (ROOT / name).exists(), f"{page.relative_to(ROOT)} names {name}"
+            assert "NAME" in name or (ROOT / name).exists(), (
+                f"{page.relative_to(ROOT)} names {name}"
+            )

@@ -3,7 +3,7 @@
     python benchmarks/stylization.py [--size 112] [--rounds 2] [--json FILE]
 
 One process, methods in turns, CPU seconds of the process (wall seconds say more of what else the
-machine does), the quicker of all rounds. The losses of two kinds: that which a method minimises,
+machine does), the quicker of all rounds. The losses of two kinds: that which a method minimizes,
 of its feature vector, and that of the *picture*, encoded again by the same network: the two are
 one for Gatys, and differ for FVT, whose vector has to pass the random decoder.
 """

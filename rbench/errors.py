@@ -16,7 +16,7 @@ class UserError(ValueError):
 class UnknownName(UserError):
     """A name that no component, option or file answers to.
 
-    ``note`` is appended as it is: the catalogue uses it to name the plugins that failed to load,
+    ``note`` is appended as it is: the catalog uses it to name the plugins that failed to load,
     since the wanted name may be one of theirs.
     """
 

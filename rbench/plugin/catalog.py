@@ -41,7 +41,7 @@ class Catalog:
 
     @classmethod
     def from_environment(cls) -> Catalog:
-        """The catalogue of all installed plugins."""
+        """The catalog of all installed plugins."""
         return cls(load())
 
     @property

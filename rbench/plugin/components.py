@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class Architecture:
     """A network family member.
 
-    ``build(context, options)`` returns an ``nn.Module``. For classification it maps normalised
+    ``build(context, options)`` returns an ``nn.Module``. For classification it maps normalized
     images (B, in_chans, H, W) to logits (B, num_classes). It may draw from the global torch
     generator, which the engine has seeded for it.
     """
@@ -164,7 +164,7 @@ class Task:
     trains: Callable[[Any], bool] = lambda options: True
     """Whether, under these options, the task trains and so needs a recipe."""
     labels: bool = True
-    """Whether the task needs labelled train and test splits."""
+    """Whether the task needs labeled train and test splits."""
     score: str | None = None
     """The metric by which ``keep = "best"`` selects an epoch; None: this task cannot."""
     compared: tuple[str, ...] = ()

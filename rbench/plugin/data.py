@@ -1,6 +1,6 @@
 """How images travel inside rbench: uint8 in memory where they fit, streamed where they do not.
 
-Everything a network is measured on is float32 in [0, 1]; normalisation is the task's, inside
+Everything a network is measured on is float32 in [0, 1]; normalization is the task's, inside
 the network it evaluates, so that attacks and metrics see pixels.
 """
 

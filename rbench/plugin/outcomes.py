@@ -29,7 +29,7 @@ class Outcome:
 class ClassificationOutcome(Outcome):
     """A classifier and the images it is judged on.
 
-    ``classifier`` takes images (B, C, H, W) in [0, 1], normalises them itself and returns
+    ``classifier`` takes images (B, C, H, W) in [0, 1], normalizes them itself and returns
     logits (B, num_classes). ``logits`` (N, num_classes) float32 and ``labels`` (N,) are those
     of the whole test set, each image once, in the set's order, on the CPU.
     """

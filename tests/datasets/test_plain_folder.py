@@ -11,9 +11,9 @@ from rbench_plugins.datasets import photographs, plain_folder
 from rbench import DataContext, ImageData, MemoryImages, UserError
 
 
-def _save(path: Path, colour: tuple[int, int, int], size: tuple[int, int] = (40, 30)) -> None:
+def _save(path: Path, color: tuple[int, int, int], size: tuple[int, int] = (40, 30)) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", size, colour).save(path)
+    Image.new("RGB", size, color).save(path)
 
 
 def _open(folder: Path, **fields: object) -> ImageData:

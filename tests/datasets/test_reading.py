@@ -81,7 +81,7 @@ def test_palette_with_a_transparent_colour(tmp_path: Path) -> None:
 
 
 def test_the_first_frame_of_an_animation(tmp_path: Path) -> None:
-    frames = [Image.new("RGB", (6, 5), colour) for colour in ("red", "blue")]
+    frames = [Image.new("RGB", (6, 5), color) for color in ("red", "blue")]
     frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
     assert _pixels(tmp_path / "a.gif")[0, 0].tolist() == [255, 0, 0]
 

@@ -75,8 +75,8 @@ def test_follows_its_law(
     assert sample.mean() == pytest.approx(mean, abs=0.025 * std)
     assert sample.std() == pytest.approx(std, rel=0.035)
     assert stats.kstest(sample, cdf).pvalue > 0.001
-    neighbours = np.corrcoef(sample[:-1], sample[1:])[0, 1]
-    assert abs(neighbours) < 0.03
+    neighbors = np.corrcoef(sample[:-1], sample[1:])[0, 1]
+    assert abs(neighbors) < 0.03
 
 
 def test_the_distribution_test_can_fail() -> None:

@@ -83,8 +83,8 @@ def test_all_files_of_an_edited_package_count(
     package = tmp_path / "spread_out"
     package.mkdir()
     (package / "__init__.py").write_text("")
-    (package / "metric.py").write_text("from spread_out import maths\ndef measure(*a): ...\n")
-    (package / "maths.py").write_text("ONE = 1\n")
+    (package / "metric.py").write_text("from spread_out import math\ndef measure(*a): ...\n")
+    (package / "math.py").write_text("ONE = 1\n")
     monkeypatch.syspath_prepend(str(tmp_path))
 
     def digest() -> str | None:
@@ -96,7 +96,7 @@ def test_all_files_of_an_edited_package_count(
 
     first = digest()
     assert first == digest()
-    (package / "maths.py").write_text("ONE = 2\n")
+    (package / "math.py").write_text("ONE = 2\n")
     assert digest() != first
 
 

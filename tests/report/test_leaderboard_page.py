@@ -222,10 +222,10 @@ def test_dark_and_phone(tmp_path: Path) -> None:
             "return [document.documentElement.scrollWidth, innerWidth]"
         )
         assert wide <= seen == 390
-        colour = "return getComputedStyle(document.body).backgroundColor"
-        dark = phone.execute_script(colour)
+        color = "return getComputedStyle(document.body).backgroundColor"
+        dark = phone.execute_script(color)
         css(phone, "#theme")[0].click()
-        assert phone.execute_script(colour) != dark
+        assert phone.execute_script(color) != dark
         sizes = phone.execute_script(
             "return [...document.querySelectorAll('button.open')].map(b => b.offsetHeight)"
         )

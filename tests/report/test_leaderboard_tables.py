@@ -19,7 +19,7 @@ from rbench.report.leaderboard.entries import Table
 from rbench.report.leaderboard.frame import load
 from rbench.report.leaderboard.labels import tell_apart
 from rbench.report.leaderboard.reader import from_records, read_rows
-from rbench.report.leaderboard.stats import NOISE, ONE_SEED, difference, summarise
+from rbench.report.leaderboard.stats import NOISE, ONE_SEED, difference, summarize
 from rbench.report.leaderboard.table_markdown import leader, side_by_side, to_markdown
 from rbench.report.leaderboard.tables import make_tables
 from rbench.report.leaderboard.text import cell, mean_and_spread, uncell
@@ -34,7 +34,7 @@ def test_summary_and_differences_agree_with_scipy() -> None:
     draw = random.Random(3)
     a = {seed: draw.gauss(5, 1) for seed in range(7)}
     b = {seed: draw.gauss(4, 2) for seed in range(7)}
-    summary = summarise(list(a.values()))
+    summary = summarize(list(a.values()))
     assert summary is not None
     assert summary.sem == pytest.approx(reference.sem(list(a.values())), rel=1e-12)
     paired = difference(a, b)
@@ -227,9 +227,9 @@ def test_markdown_keeps_its_columns_under_hostile_names() -> None:
 
 
 def test_numbers_have_the_digits_that_their_spread_allows() -> None:
-    assert mean_and_spread(summarise([91.2, 91.4]), "%") == "91.30 ± 0.14"
-    assert mean_and_spread(summarise([0.512345]), "") == "0.5123"
-    assert mean_and_spread(summarise([0.51, 0.513]), "") == "0.5115 ± 0.0021"
+    assert mean_and_spread(summarize([91.2, 91.4]), "%") == "91.30 ± 0.14"
+    assert mean_and_spread(summarize([0.512345]), "") == "0.5123"
+    assert mean_and_spread(summarize([0.51, 0.513]), "") == "0.5115 ± 0.0021"
     assert mean_and_spread(None) == "–"
 
 

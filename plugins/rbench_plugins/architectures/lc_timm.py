@@ -25,7 +25,7 @@ class LCModelOptions(LCOptions):
 
 
 def build(context: BuildContext, options: LCModelOptions) -> nn.Module:
-    """timm's model under timm's own initialisation; LC-blocks draw PyTorch's default law."""
+    """timm's model under timm's own initialization; LC-blocks draw PyTorch's default law."""
     from rbench_plugins.layers.lc.make import LCMaker, put_lc_blocks
 
     if context.pretrained:

@@ -25,7 +25,7 @@ class Vgg16SmallOptions(Options):
 
 
 def build(context: BuildContext, options: Vgg16SmallOptions) -> nn.Module:
-    """Normalised images (B, in_chans, H, W) -> logits (B, num_classes). He's weights."""
+    """Normalized images (B, in_chans, H, W) -> logits (B, num_classes). He's weights."""
     from torch import nn
 
     from rbench_plugins.layers.cnn_dcn.plan import Conv, Pool, Step, vgg16

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from rbench import ImageData
 
-Labelled = tuple[Any, Any]
+Labeled = tuple[Any, Any]
 """Pixels (N, C, H, W) uint8 and labels (N,), numpy arrays."""
 Moments = tuple[tuple[float, ...], tuple[float, ...]]
 """Mean and standard deviation by channel, of values in [0, 1]."""
@@ -22,8 +22,8 @@ Moments = tuple[tuple[float, ...], tuple[float, ...]]
 def in_memory(
     context: DataContext,
     name: str,
-    train: Labelled,
-    test: Labelled,
+    train: Labeled,
+    test: Labeled,
     class_names: Iterable[str],
     *,
     revision: str,

@@ -152,7 +152,7 @@ class Method:
     def _gatys(
         self, content: Tensor, v_c: Tensor, v_s: Tensor, watch: Watch | None
     ) -> tuple[Tensor, Trace]:
-        """Gatys: the same loss of encode(x), minimised over the image x, from the content on."""
+        """Gatys: the same loss of encode(x), minimized over the image x, from the content on."""
         levels = self.options.levels
         variable = Corrections(
             content, LEVELS["gatys"] if levels is None else levels, low=0.0, high=1.0

@@ -105,7 +105,7 @@ def optimize(
     lr: float,
     watch: Watch | None = None,
 ) -> tuple[Tensor, Trace]:
-    """Minimise the objective of ``features(variable())``; returns the value and the trace.
+    """Minimize the objective of ``features(variable())``; returns the value and the trace.
 
     Adam with the step size falling along a cosine to a tenth: each pair of a batch goes its own
     way, as if alone. L-BFGS (strong Wolfe) shares its history and step over the batch: give it

@@ -64,9 +64,9 @@ def run(context: TaskContext, options: ProbeOptions) -> ProbeOutcome:
 
     data, accelerator = context.data, context.accelerator
     if data.train is None or data.train.labels is None:
-        raise UserError(f"the data set {data.name} has no labelled training images to probe with")
+        raise UserError(f"the data set {data.name} has no labeled training images to probe with")
     if data.test is None or data.test.labels is None:
-        raise UserError(f"the data set {data.name} has no labelled test images")
+        raise UserError(f"the data set {data.name} has no labeled test images")
     train = data.train
     test = data.test.to(context.device) if isinstance(data.test, MemoryImages) else data.test
     network = Normalized(context.network, data.mean, data.std).to(context.device).eval()

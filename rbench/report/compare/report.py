@@ -12,7 +12,7 @@ from rbench.report.compare.claims import HOLDS, NOT_JUDGED, ClaimResult, Judge
 from rbench.report.compare.declaration import Claim, Paper, Value
 from rbench.report.compare.select import Measured, Pool, measured
 from rbench.report.leaderboard.entries import Table
-from rbench.report.leaderboard.stats import Summary, summarise, t_quantile
+from rbench.report.leaderboard.stats import Summary, summarize, t_quantile
 from rbench.spec.columns import canonical_name
 
 AGREES, DIFFERS = "agrees", "differs"
@@ -89,7 +89,7 @@ def _value(paper: Paper, value: Value, pool: Pool) -> ValueRow:
         assert partner is not None
         theirs = partner.values(value.metric)
         values = {seed: values[seed] - theirs[seed] for seed in set(values) & set(theirs)}
-    summary = summarise(list(values.values()))
+    summary = summarize(list(values.values()))
     assert summary is not None
     gap = _distance(value, summary.mean)
     verdict = NOT_COMPARABLE

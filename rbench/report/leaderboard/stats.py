@@ -37,7 +37,7 @@ class Sample(dict[int, float]):
 
     def summary(self) -> Summary | None:
         """Over the seeds, or over the networks of the only one; None for no value."""
-        return self.inside if len(self) == 1 and self.inside else summarise(list(self.values()))
+        return self.inside if len(self) == 1 and self.inside else summarize(list(self.values()))
 
     @property
     def size(self) -> int:
@@ -106,7 +106,7 @@ class Difference:
         return "better" if (self.value > 0) == higher_is_better else "worse"
 
 
-def summarise(values: Sequence[float]) -> Summary | None:
+def summarize(values: Sequence[float]) -> Summary | None:
     """Mean, std (ddof 1) and SEM; None for no value."""
     n = len(values)
     if not n:
@@ -128,7 +128,7 @@ def difference(a: Mapping[int, float], b: Mapping[int, float]) -> Difference | N
     of a :class:`Sample` of one seed where it knows their spread.
     """
     if len(a) > 1 and a.keys() == b.keys():
-        gaps = summarise([a[seed] - b[seed] for seed in sorted(a)])
+        gaps = summarize([a[seed] - b[seed] for seed in sorted(a)])
         assert gaps is not None
         assert gaps.sem is not None
         return _interval(gaps.mean, gaps.sem, gaps.n - 1, gaps.n, True)
@@ -148,7 +148,7 @@ def difference(a: Mapping[int, float], b: Mapping[int, float]) -> Difference | N
 
 
 def _summary(values: Mapping[int, float]) -> Summary | None:
-    return values.summary() if isinstance(values, Sample) else summarise(list(values.values()))
+    return values.summary() if isinstance(values, Sample) else summarize(list(values.values()))
 
 
 def _interval(value: float, sem: float, freedom: float, n: int, paired: bool) -> Difference:

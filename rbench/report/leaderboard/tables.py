@@ -21,7 +21,7 @@ from rbench.report.leaderboard.grouping import (
 )
 from rbench.report.leaderboard.labels import label, tell_apart
 from rbench.report.leaderboard.rows import Row, Value, distinct
-from rbench.report.leaderboard.stats import CONFIDENCE, Sample, Summary, summarise
+from rbench.report.leaderboard.stats import CONFIDENCE, Sample, Summary, summarize
 from rbench.spec.columns import policy
 
 
@@ -68,7 +68,7 @@ def _entry(rows: list[Row], columns: MetricColumns) -> Entry:
     summaries = {
         name: summary
         for name, by_seed in values.items()
-        if (summary := summarise(list(by_seed.values())))
+        if (summary := summarize(list(by_seed.values())))
     }
     for name, found in ends.items():
         summaries[name] = at_an_end(summaries[name], found)

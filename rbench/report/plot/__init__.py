@@ -9,7 +9,7 @@ from the suite's records (matplotlib; SVG, or PNG where it shows pixels)::
     kind = "curve"                      # curve bars scatter history heatmap matrix pictures
     x = "model.expansion"               # a column, see below
     y = "top1"
-    series = "freeze"                   # one line or colour for each value (a column, or a list)
+    series = "freeze"                   # one line or color for each value (a column, or a list)
     panel = "dataset"                   # one panel for each value (optional)
     where = {freeze = ["none", "spatial"]}   # conditions: records that are drawn (optional)
     error = "std"                       # std (default), sem, ci (95 %), none: over seeds
@@ -50,7 +50,7 @@ series and panel but have these values instead, seed by seed where both have the
 
 - ``curve``: mean of y over seeds against x with error bars; ``slope = -0.5`` adds a guide line of
   that slope on log scales, ``fit = true`` writes each line's least-squares slope of log y on
-  log x into the legend. y may be a list of columns: a dash each, or a colour each where there
+  log x into the legend. y may be a list of columns: a dash each, or a color each where there
   is one series. x may be text, then in the order of ``xorder`` or of appearance.
 - ``bars``: the same as grouped bars.
 - ``scatter``: one point a record.

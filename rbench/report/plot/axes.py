@@ -7,12 +7,12 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rbench.report.leaderboard.stats import summarise
+from rbench.report.leaderboard.stats import summarize
 from rbench.report.plot.declaration import Figure, Reference
 from rbench.report.plot.marks import draw_marks
 from rbench.report.plot.points import Item, rank, series, spread
 from rbench.report.plot.scales import last_part, name_axes, scale, title_of
-from rbench.report.plot.style import DASHES, colour, marker, words
+from rbench.report.plot.style import DASHES, color, marker, words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -73,7 +73,7 @@ def _scatter(figure: Figure, axes: Axes, members: Sequence[Item]) -> bool:
                 [p[1] for p in pairs],
                 linestyle="",
                 marker=marker(place),
-                color=colour(place),
+                color=color(place),
                 label=words(label) or None,
             )
     return drawn
@@ -96,11 +96,11 @@ def _history(figure: Figure, axes: Axes, members: Sequence[Item]) -> bool:
             text = ", ".join(
                 part for part in (label, last_part(name) if len(names) > 1 else "") if part
             )
-            axes.plot(x, centre, dash, color=colour(place), label=words(text) or None)
+            axes.plot(x, centre, dash, color=color(place), label=words(text) or None)
             if any(error):
                 low = [c - e for c, e in zip(centre, error, strict=True)]
                 high = [c + e for c, e in zip(centre, error, strict=True)]
-                axes.fill_between(x, low, high, color=colour(place), alpha=0.18, linewidth=0)
+                axes.fill_between(x, low, high, color=color(place), alpha=0.18, linewidth=0)
     return drawn
 
 
@@ -108,7 +108,7 @@ def _average(figure: Figure, runs: list[list[float]]) -> tuple[list[float], list
     centre, error = [], []
     for step in range(max(map(len, runs))):
         values = [run[step] for run in runs if step < len(run) and math.isfinite(run[step])]
-        summary = summarise(values)
+        summary = summarize(values)
         centre.append(summary.mean if summary else math.nan)
         error.append(spread(figure.error, summary) if summary else 0.0)
     return centre, error
@@ -185,7 +185,7 @@ def _reference(
             for i in everything
             if i.matches(where) and isinstance(v := i.get(column), int | float)
         ]
-        summary = summarise(values)
+        summary = summarize(values)
         if summary is None:
             return
         value, error = summary.mean, spread(figure.error, summary)

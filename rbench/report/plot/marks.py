@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rbench.report.plot.declaration import Figure
 from rbench.report.plot.points import Item, Point, points, rank, series
 from rbench.report.plot.scales import ticks
-from rbench.report.plot.style import DASHES, colour, marker, words
+from rbench.report.plot.style import DASHES, color, marker, words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,7 +42,7 @@ def draw_marks(
                 y,
                 bars * 0.94,
                 yerr=bar_error,
-                color=colour(place),
+                color=color(place),
                 label=name,
                 error_kw={"elinewidth": 0.8, "ecolor": "#333333"},
             )
@@ -51,7 +51,7 @@ def draw_marks(
                 x,
                 y,
                 error if any(error) else None,
-                color=colour(line.hue),
+                color=color(line.hue),
                 label=name,
                 marker=marker(line.hue),
                 linestyle=DASHES[line.dash % len(DASHES)],
@@ -93,12 +93,12 @@ def _write_slopes(axes: Axes, lines: Sequence[Line]) -> None:
     axes.text(0.03, 0.03 if low else 0.97, "slope", **place)
     for column, (slope, hue) in enumerate(fitted):
         x = 0.21 + 0.19 * column
-        axes.text(x, 0.03 if low else 0.97, f"{slope:.2f}", color=colour(hue), **place)
+        axes.text(x, 0.03 if low else 0.97, f"{slope:.2f}", color=color(hue), **place)
 
 
 @dataclass(frozen=True)
 class Line:
-    """A series: its points, its place among colours and dashes, its fitted slope."""
+    """A series: its points, its place among colors and dashes, its fitted slope."""
 
     label: str
     points: list[Point]
@@ -108,7 +108,7 @@ class Line:
 
 
 def lines_of(figure: Figure, members: Sequence[Item], everything: Sequence[Item]) -> list[Line]:
-    """A line for each series and each y. Several y: a dash each, or a colour for want of series."""
+    """A line for each series and each y. Several y: a dash each, or a color for want of series."""
     groups, found = series(figure, members), list[Line]()
     for place, (label, chosen) in enumerate(groups):
         for column, y in enumerate(figure.ys):

@@ -13,7 +13,7 @@ from rbench.errors import UserError, printable
 from rbench.records.record import Record
 from rbench.report.leaderboard.frame import FIELDS, columns
 from rbench.report.leaderboard.reader import Reader
-from rbench.report.leaderboard.stats import Difference, Summary, difference, summarise, t_quantile
+from rbench.report.leaderboard.stats import Difference, Summary, difference, summarize, t_quantile
 from rbench.report.plot.declaration import Figure
 from rbench.spec.columns import canonical_name
 from rbench.spec.conditions import Where, holds
@@ -167,7 +167,7 @@ def points(figure: Figure, chosen: Sequence[Item], everything: Sequence[Item]) -
                 continue
             found.append(Point(x, values, figure.sign * gap.value, _gap_error(figure.error, gap)))
         else:
-            summary = summarise(list(values.values()))
+            summary = summarize(list(values.values()))
             assert summary is not None
             error = spread(figure.error, summary)
             if summary.n == 1 and figure.error in ("std", "sem"):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 WIDTHS = {"column": 3.5, "page": 7.2}
 """Inches: one column (89 mm) and a page (183 mm)."""
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31")
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 DASHES = ("-", "--", ":", "-.")
 _STYLE: Any = {
@@ -70,14 +70,14 @@ def canvas(width: str, height: float, rows: int = 1, columns: int = 1) -> tuple[
     return figure, list(axes.ravel())
 
 
-def colour(place: int) -> str:
-    """The colour of a series."""
-    return COLOURS[place % len(COLOURS)]
+def color(place: int) -> str:
+    """The color of a series."""
+    return COLORS[place % len(COLORS)]
 
 
 def marker(place: int) -> str:
     """The marker of a series."""
-    return MARKERS[(place + place // len(COLOURS)) % len(MARKERS)]
+    return MARKERS[(place + place // len(COLORS)) % len(MARKERS)]
 
 
 def words(text: str, limit: int = 80) -> str:

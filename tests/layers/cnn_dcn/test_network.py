@@ -223,11 +223,11 @@ def test_options_out_of_range(options: dict[str, object], message: str) -> None:
 
 def test_normalised_inputs() -> None:
     plain = _make(RRVGG, width=4)
-    normalised = _make(RRVGG, width=4, normalize="imagenet")
+    normalized = _make(RRVGG, width=4, normalize="imagenet")
     x = torch.rand(1, 3, 12, 12)
     mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
     torch.testing.assert_close(
-        normalised.encode(x), plain.encode((x - mean.view(-1, 1, 1)) / std.view(-1, 1, 1))
+        normalized.encode(x), plain.encode((x - mean.view(-1, 1, 1)) / std.view(-1, 1, 1))
     )
 
 

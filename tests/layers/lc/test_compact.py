@@ -50,7 +50,7 @@ def compact(shape: ConvShape, expansion: int, source: Source = SOURCE) -> LCComp
 def train(
     blocks: list[LCBlock], momentum: float, nesterov: bool, decay: float, clip: float | None = None
 ) -> None:
-    """120 steps on a curved loss with a changing rate, each block with an optimiser of its own."""
+    """120 steps on a curved loss with a changing rate, each block with an optimizer of its own."""
     optimizers = [
         torch.optim.SGD(
             [p for p in block.parameters() if p.requires_grad],

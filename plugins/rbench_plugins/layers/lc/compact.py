@@ -9,7 +9,7 @@ combined filters W = P R, the gradients in P and R are D R^T and P^T D, so that 
 Z times a small matrix. SGD with momentum, Nesterov and weight decay adds up such gradients, their
 earlier ones and Z itself, so that Z after any number of steps is Z_0 times a matrix of m + d rows.
 Write Z_0 = Q U with orthonormal columns Q and a square U of m + d rows: the trajectory is Q U_t,
-where U_t is what the same optimiser makes of U, because W = U_P^T U_R and D are the same. So E m
+where U_t is what the same optimizer makes of U, because W = U_P^T U_R and D are the same. So E m
 filters are trained exactly, up to rounding, at the price of m + d; only U is kept, and Q can be
 had again by drawing Z_0 again. Freezing P or R leaves columns of U as they are and changes
 nothing in this, and the norms of gradients are those of the large block, so that clipping them
@@ -85,7 +85,7 @@ def _columns(part: Slices) -> Tensor:
 
 
 class LCCompact(LCBlock):
-    """Stands for an LC-block of ``shape`` run folded, under an optimiser that is linear.
+    """Stands for an LC-block of ``shape`` run folded, under an optimizer that is linear.
 
     ``spatial`` (g (m + d), c_in/groups, k, k) and ``pointwise`` (c_out, m + d, 1, 1) are U_R and
     U_P^T in the places of R and P.

@@ -83,7 +83,7 @@ class WorkerStarter:
 
     def close(self) -> None:
         """End the forkserver: the next sweep of this process may need another environment."""
-        if self.method == "forkserver" and (process := self.forkserver()) is not None:
+        if (process := self.forkserver()) is not None:
             with contextlib.suppress(psutil.Error):
                 process.kill()
                 # Not waited for: multiprocessing itself asks for its exit code.

@@ -22,12 +22,12 @@ def full(monkeypatch: pytest.MonkeyPatch, largest: int) -> list[int]:
     tried: list[int] = []
     step = training._step
 
-    def limited(runner: Any, optimizer: Any, loss: Any, batch: Any, recipe: Any, more: Any) -> Any:
-        size = len(batch.images) // recipe.grad_accum_steps
+    def limited(runner: Any, optimizer: Any, loss: Any, batch: Any, context: Any) -> Any:
+        size = len(batch.images) // context.training.grad_accum_steps
         tried.append(size)
         if size > largest:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
-        return step(runner, optimizer, loss, batch, recipe, more)
+        return step(runner, optimizer, loss, batch, context)
 
     monkeypatch.setattr(training, "_step", limited)
     return tried

@@ -163,7 +163,9 @@ def hear_control_c() -> None:
 
 
 def test_control_c_leaves_a_record_that_says_interrupted(tmp_path: Path) -> None:
+    # With checkpoints it saves one instead: tests/cli/test_run.py.
     words = ["run", "--model", "resnet18", "--epochs", "500", "--metrics", "top1"]
+    words += ["--checkpoint-every", "0"]
     process = subprocess.Popen(
         [sys.executable, "-m", "rbench", *words],
         cwd=tmp_path,

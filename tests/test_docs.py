@@ -64,6 +64,7 @@ def test_links_between_pages_lead_somewhere(pages: dict[str, str]) -> None:
             assert made or path.exists(), f"{page.relative_to(ROOT)} links to {target}"
 
 
+@pytest.mark.slow
 def test_every_component_is_shown_as_json_too(rbench: Rbench) -> None:
     catalog = Catalog.from_environment()
     for kind in KINDS:

@@ -137,6 +137,12 @@ def _number(value: MetricValue, records: list[Record]) -> tuple[str, str]:
     unit = f" {value.unit}" if value.unit else ""
     if not numbers:
         return "not finite", ""
+    binomial = (value.uncertainty_kind or "").startswith("binomial")
+    if binomial and set(numbers) in ({0.0}, {100.0}):
+        from rbench.report.leaderboard.stats import wilson_ends
+
+        low, high = wilson_ends(numbers[0], value.n)
+        return f"{numbers[0]:.4g} [{low:.3g}, {high:.3g}]{unit}", f"n = {value.n}, Wilson 95 %"
     if len(numbers) == 1:
         spread = f" ± {value.uncertainty:.2g}" if value.uncertainty is not None else ""
         return f"{numbers[0]:.4g}{spread}{unit}", f"n = {value.n}"

@@ -101,6 +101,7 @@ def interrupted(folder: Path, *more: str) -> subprocess.Popen[str]:
     return process
 
 
+@pytest.mark.slow
 def test_ctrl_c_saves_and_the_same_command_continues(tmp_path: Path) -> None:
     process = interrupted(tmp_path)
     _, said = process.communicate(timeout=60)
@@ -112,6 +113,7 @@ def test_ctrl_c_saves_and_the_same_command_continues(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.json"))
 
 
+@pytest.mark.slow
 def test_ctrl_c_without_checkpoints_ends_at_once(tmp_path: Path) -> None:
     process = interrupted(tmp_path, "--checkpoint-every", "0")
     out, said = process.communicate(timeout=60)

@@ -14,6 +14,7 @@ from tests.conftest import Rbench
 from tests.helpers.fake_entry_points import install
 
 
+@pytest.mark.slow
 def test_the_generated_package_passes_its_test_and_runs(rbench: Rbench, tmp_path: Path) -> None:
     done = rbench("new-plugin", "my-filters")
     assert done.returncode == 0, done.stderr

@@ -76,6 +76,7 @@ def value(number: float | None = 1.0) -> rbench.MetricValue:
     return rbench.MetricValue(name="number", value=number)
 
 
+@pytest.mark.slow
 def test_the_built_in_plugin_keeps_the_contract() -> None:
     check_plugin(
         "builtin",
@@ -84,6 +85,7 @@ def test_the_built_in_plugin_keeps_the_contract() -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_example_plugin_is_found_and_passes_its_own_test(tmp_path: Path) -> None:
     install(
         tmp_path,
@@ -103,6 +105,7 @@ def test_the_example_plugin_is_found_and_passes_its_own_test(tmp_path: Path) -> 
     assert "1 passed" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_plugin_that_loads_torch_is_told_so(tmp_path: Path) -> None:
     source = (
         (EXAMPLE / "rbench_example.py")

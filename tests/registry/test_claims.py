@@ -185,6 +185,7 @@ def test_a_claim_about_training_is_not_judged_on_runs_that_have_not_learned(
         assert verdict(paper, claim, records) == reason
 
 
+@pytest.mark.slow
 def test_few_seeds_do_not_decide() -> None:
     for paper, claim in CLAIMS:
         records = [r for r in arms(paper, claim, levels(claim, True)) if r.seed == 0]

@@ -48,6 +48,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_branch_reaches_the_remote_and_the_checkout_stays_as_it_was(
     rbench: Rbench, checkout: Path, results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

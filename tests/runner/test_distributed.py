@@ -103,6 +103,7 @@ def one() -> dict[str, Record]:
     return {name: rbench.run(**fields(name), output=None)[0] for name in CASES}
 
 
+@pytest.mark.slow
 def test_both_are_the_same_run(one: dict[str, Record], two: dict[str, Record]) -> None:
     for name in CASES:
         assert two[name].status == "done", two[name].error
@@ -133,6 +134,7 @@ def test_the_record_says_how_norms_were_shared(
     assert not any("synchronized" in note for note in two["trained"].notes)
 
 
+@pytest.mark.slow
 def test_one_record_by_torchrun(one: dict[str, Record], tmp_path: Path) -> None:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     command += ["--nproc-per-node", "2", "-m", "rbench", "run", "--model", "test_resnet"]
@@ -147,6 +149,7 @@ def test_one_record_by_torchrun(one: dict[str, Record], tmp_path: Path) -> None:
     assert done.stdout.count("record:") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGUSR2"), reason="needs its signals")
 def test_one_that_is_asked_to_leave_takes_the_other_along(tmp_path: Path) -> None:
     """At a step where no checkpoint is due; afterwards both go on where they were."""
@@ -187,6 +190,7 @@ def test_one_that_is_asked_to_leave_takes_the_other_along(tmp_path: Path) -> Non
     assert len(record.history["train_loss"]) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("launched", [True, False], ids=["torchrun", "two nodes"])
 def test_a_process_that_fails_leaves_a_record(tmp_path: Path, launched: bool) -> None:
     """Whichever process it is, and whatever the others say when it is gone."""

@@ -57,6 +57,7 @@ def test_curves_in_mixed_precision_are_measured_in_float32() -> None:
     assert record.history["loss@test"][-1] == record.metric("loss").value
 
 
+@pytest.mark.slow
 def test_a_resumed_run_has_the_same_curves(tmp_path: Path) -> None:
     more: dict[str, Any] = {"val": 50, "eval_every": 1}
     whole = go(tmp_path / "whole", every=0, **more)

@@ -134,6 +134,7 @@ def test_done_runs_are_found_again_and_force_runs_them(tmp_path: Path) -> None:
     assert read(path) == forced
 
 
+@pytest.mark.slow
 def test_command_line_prints_records_as_json_and_verifies_them(
     rbench: Rbench, tmp_path: Path
 ) -> None:
@@ -162,6 +163,7 @@ def hear_control_c() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+@pytest.mark.slow
 def test_control_c_leaves_a_record_that_says_interrupted(tmp_path: Path) -> None:
     # With checkpoints it saves one instead: tests/cli/test_run.py.
     words = ["run", "--model", "resnet18", "--epochs", "500", "--metrics", "top1"]

@@ -31,6 +31,7 @@ def catalog() -> Catalog:
     return Catalog.from_environment()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("freeze", ["none", "spatial"])
 def test_a_resnet_lc_is_exported_as_the_plain_network(
     tmp_path: Path, catalog: Catalog, freeze: str

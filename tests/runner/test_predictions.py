@@ -69,6 +69,7 @@ LC: dict[str, Any] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [{}, LC], ids=["plain", "lc"])
 def test_saved_weights_measure_as_a_run_that_had_asked(
     more: dict[str, Any], rbench: Rbench, tmp_path: Path

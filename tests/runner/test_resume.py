@@ -76,6 +76,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Record:
     return go(tmp_path_factory.mktemp("undisturbed"), every=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("every", [1, 3])
 def test_a_run_stopped_at_any_step_ends_as_if_undisturbed(
     tmp_path: Path, undisturbed: Record, every: int
@@ -110,6 +111,7 @@ t.go(Path(sys.argv[2]), t.killer(int(sys.argv[3]), lambda: os.kill(os.getpid(), 
 """
 
 
+@pytest.mark.slow
 def test_kill_dash_nine(tmp_path: Path, undisturbed: Record) -> None:
     here = str(Path(__file__).parent)
     for step in (4, 7):

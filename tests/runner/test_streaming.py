@@ -89,6 +89,7 @@ def test_streamed_and_in_memory_the_network_sees_the_same_pixels(
             assert torch.equal(one.labels, other.labels)
 
 
+@pytest.mark.slow
 def test_a_flip_that_the_set_forbids_is_not_made_where_it_is_streamed(tmp_path: Path) -> None:
     """Bright to the left or to the right: one class is the other's mirror image."""
     for split in ("train", "test"):

@@ -40,6 +40,7 @@ def numbers(record: Record) -> Any:
     return record.digest, record.result_sha256, record.metrics, record.history["train_loss"]
 
 
+@pytest.mark.slow
 def test_tensorboard_holds_what_the_record_holds_and_changes_nothing(tmp_path: Path) -> None:
     (plain,) = rb.run(**FIELDS)
     (tracked,) = rb.run(**{**FIELDS, "output": tmp_path, "track": ("tensorboard",)})
@@ -72,6 +73,7 @@ def test_steps_are_logged_with_their_learning_rate(
     assert all(value > 0 for _, value in found["images_per_second"])
 
 
+@pytest.mark.slow
 def test_a_resumed_run_goes_on_in_the_same_tracker_run(tmp_path: Path) -> None:
     more = {"track": ("tensorboard",)}
     with pytest.raises(Stop):
@@ -100,6 +102,7 @@ def leveldb_records(content: bytes) -> Iterator[bytes]:
             yield whole
 
 
+@pytest.mark.slow
 def test_weights_and_biases_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("wandb")
     from wandb.proto import wandb_internal_pb2
@@ -141,6 +144,7 @@ class Hangs(Raises):
         time.sleep(600)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "said"), [(Raises, "ConnectionError: no network"), (Hangs, "no answer in 1 s")]
 )

@@ -22,6 +22,7 @@ TINY: dict[str, Any] = {
 }
 
 
+@pytest.mark.slow
 def test_a_resumed_run_thaws_at_the_same_epoch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -46,6 +46,7 @@ def folder(tmp_path: Path) -> Path:
     return output
 
 
+@pytest.mark.slow
 def test_a_folder_of_records(folder: Path) -> None:
     found = CliRunner().invoke(app, ["verify", str(folder), "--device", "cpu"])
     assert found.exit_code == 1, found.output

@@ -35,6 +35,7 @@ def cluttered(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [["-m", "rbench"], ["-P", "-m", "rbench"]])
 def test_modules_of_the_working_directory_are_not_imported(
     cluttered: Path, command: list[str]

@@ -101,6 +101,7 @@ def test_a_shared_process_changes_no_number(plugin: Path, tmp_path: Path) -> Non
         assert one.metrics == other.metrics
 
 
+@pytest.mark.slow
 def test_too_many_failures_stop_the_sweep(plugin: Path, tmp_path: Path) -> None:
     cells = [faulty_plugin.job(model_kwargs={"how": "raise"}, seed=seed) for seed in range(5)]
     heard: list[Event] = []

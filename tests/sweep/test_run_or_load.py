@@ -65,6 +65,7 @@ def test_processes_of_one_run_do_not_wait(
         run_or_load(run, tmp_path, Execution(folder=tmp_path))
 
 
+@pytest.mark.slow
 def test_two_commands_at_once_run_it_once(tmp_path: Path) -> None:
     plugin, tally = faulty_plugin.install(tmp_path / "plugin"), tmp_path / "tally"
     command = [sys.executable, "-m", "rbench", "run", "--model", "test_resnet", "--device", "cpu"]

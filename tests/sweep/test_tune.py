@@ -120,6 +120,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return found
 
 
+@pytest.mark.slow
 def test_each_arm_takes_its_best_value_and_the_record_says_how(store: Store) -> None:
     catalog = Catalog.from_environment()
     arms = tune(suite(), {}, store, catalog)

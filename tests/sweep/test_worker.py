@@ -58,6 +58,7 @@ def ended(worker: Worker) -> int | None:
     return worker.process.exitcode
 
 
+@pytest.mark.slow
 @linux
 def test_forked_workers_live_and_die_like_any_process(starter: WorkerStarter) -> None:
     first, second, third, fourth = (starter.start(slot) for slot in range(4))
@@ -94,6 +95,7 @@ def test_forked_workers_live_and_die_like_any_process(starter: WorkerStarter) ->
     fifth.kill()
 
 
+@pytest.mark.slow
 @linux
 @pytest.mark.parametrize("thread", [False, True])
 def test_a_thread_that_a_plugin_starts_forbids_the_fork(
@@ -121,6 +123,7 @@ def test_a_thread_that_a_plugin_starts_forbids_the_fork(
     assert [e.kind for e in heard if e.kind in ("done", "failed", "retry")] == ["done"], heard
 
 
+@pytest.mark.slow
 @linux
 def test_a_sweep_survives_the_death_of_its_forkserver(plugin: Path, tmp_path: Path) -> None:
     hangs = {"how": "hang once", "flag": str(tmp_path / "flag")}
@@ -147,6 +150,7 @@ def test_a_sweep_survives_the_death_of_its_forkserver(plugin: Path, tmp_path: Pa
     assert not list((tmp_path / "out" / ".locks").iterdir())
 
 
+@pytest.mark.slow
 def test_a_worker_whose_parent_died_records_no_failure(plugin: Path, tmp_path: Path) -> None:
     (tmp_path / "out" / ".locks").mkdir(parents=True)
     starter = WorkerStarter(Settings(output=tmp_path / "out"), 1, fork=False, gpus=[])
@@ -186,6 +190,7 @@ def until(what: Callable[[], object], process: subprocess.Popen[Any]) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slurm", [False, True])
 def test_a_worker_that_is_asked_to_end_saves_first(
     plugin: Path, tmp_path: Path, slurm: bool
@@ -217,6 +222,7 @@ def test_a_worker_that_is_asked_to_end_saves_first(
     assert f"resumed from a checkpoint after step {saved.step} of 200" in record.notes
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="needs its signals")
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGUSR1"])
 def test_run_saves_before_it_ends(plugin: Path, tmp_path: Path, name: str) -> None:

@@ -70,6 +70,7 @@ def run(rbench: Rbench, output: str, *options: str, freeze: str = "none") -> dic
     return found
 
 
+@pytest.mark.slow
 def test_the_task_trains_few_weights_and_prunes_or_keeps_the_rest(rbench: Rbench) -> None:
     from safetensors.torch import load_file
 

@@ -1,4 +1,4 @@
-"""PyTorch's own law for convolutions, which P2 uses (section 3; facts B1)."""
+"""PyTorch's own distribution for convolutions, which P2 uses (section 3; facts B1)."""
 
 from __future__ import annotations
 

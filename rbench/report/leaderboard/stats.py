@@ -26,6 +26,17 @@ class Summary:
     """Wilson's 95 % interval of a share that is 0 or 100 % in every seed."""
 
 
+def wilson_ends(share: float, n: int) -> tuple[float, float]:
+    """Wilson's 95 % interval, in percent, of a share of ``n`` images that is 0 or 100 %.
+
+    There the binomial standard error is zero, which says nothing about the uncertainty.
+    """
+    from scipy.stats import binomtest
+
+    found = binomtest(n if share else 0, n).proportion_ci(CONFIDENCE, method="wilson")
+    return 100 * float(found.low), 100 * float(found.high)
+
+
 class Sample(dict[int, float]):
     """A metric's values by seed.
 

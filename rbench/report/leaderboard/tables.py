@@ -21,7 +21,7 @@ from rbench.report.leaderboard.grouping import (
 )
 from rbench.report.leaderboard.labels import label, tell_apart
 from rbench.report.leaderboard.rows import Row, Value, distinct
-from rbench.report.leaderboard.stats import CONFIDENCE, Sample, Summary, summarize
+from rbench.report.leaderboard.stats import Sample, Summary, summarize, wilson_ends
 from rbench.spec.columns import policy
 
 
@@ -118,11 +118,8 @@ def at_an_end(summary: Summary, metrics: Sequence[Value]) -> Summary:
     counted = {m.n for m in metrics if (m.uncertainty_kind or "").startswith("binomial")}
     if len(metrics) < summary.n or summary.low != summary.high or len(counted) != 1:
         return summary
-    from scipy.stats import binomtest
-
     (n,) = counted
-    found = binomtest(n if summary.mean else 0, n).proportion_ci(CONFIDENCE, method="wilson")
-    return replace(summary, ends=(100 * float(found.low), 100 * float(found.high)))
+    return replace(summary, ends=wilson_ends(summary.mean, n))
 
 
 def _metrics(entries: list[Entry], columns: MetricColumns) -> list[MetricColumn]:

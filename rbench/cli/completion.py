@@ -73,3 +73,10 @@ SHOWN = typer.Argument(
     help="a kind, such as metric, or a record's file", autocompletion=complete_kinds
 )
 NAME = typer.Argument(help="a component's name", autocompletion=complete_of_kind)
+EXECUTOR = typer.Option(
+    "--executor",
+    metavar="local|slurm|ray",
+    help="where runs are executed (default: local)",
+    show_default=False,
+    rich_help_panel="Parallel runs",
+)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from rbench.cli.arguments import with_model_flags
-from rbench.cli.completion import SUITE
+from rbench.cli.completion import EXECUTOR, SUITE
 from rbench.cli.watch import Watch, plural
 from rbench.sweep.executors.base import Settings
 from rbench.sweep.suite_settings import SuiteSettings
@@ -44,16 +44,7 @@ def command(
             "--max-runs", min=0, help="execute at most so many runs", rich_help_panel="Runs"
         ),
     ] = None,
-    executor: Annotated[
-        str,
-        typer.Option(
-            "--executor",
-            metavar="local|slurm|ray",
-            help="where runs are executed (default: local)",
-            show_default=False,
-            rich_help_panel="Parallel runs",
-        ),
-    ] = "local",
+    executor: Annotated[str, EXECUTOR] = "local",
     dry_run: Annotated[
         bool,
         typer.Option(

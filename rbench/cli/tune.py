@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rbench.cli.arguments import with_model_flags
-from rbench.cli.completion import SUITE
+from rbench.cli.completion import EXECUTOR, SUITE
 from rbench.sweep.executors.base import Settings
 from rbench.sweep.suite_settings import SuiteSettings
 
@@ -29,16 +29,7 @@ Find the best learning rate of every configuration, then run each with its own:
 def command(
     suite: Annotated[str, SUITE],
     flags: dict[str, Any],
-    executor: Annotated[
-        str,
-        typer.Option(
-            "--executor",
-            metavar="local|slurm|ray",
-            help="where runs are executed (default: local)",
-            show_default=False,
-            rich_help_panel="Parallel runs",
-        ),
-    ] = "local",
+    executor: Annotated[str, EXECUTOR] = "local",
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="execute nothing; print the runs", rich_help_panel="Output"),

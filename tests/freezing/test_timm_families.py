@@ -1,6 +1,7 @@
 """Every model family of timm: what all,!head leaves to learn, and that all else stays still.
 
-A sample runs by default; ``pytest -m '' tests/freezing/test_timm_families.py`` runs all.
+A sample runs by default; ``pytest -m on_demand tests/freezing/test_timm_families.py`` runs the
+other families, which takes about twenty minutes, and for some of them more than 24 GiB of memory.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ from tests.helpers.freezing import freeze, frozen_by
 from tests.helpers.timm_families import FAMILIES
 
 SAMPLE = {"test_byobnet", "test_convnext", "test_nfnet", "test_resnet", "test_vit_relpos"}
-ROWS = [pytest.param(name, marks=[] if name in SAMPLE else [pytest.mark.slow]) for name in FAMILIES]
+ROWS = [
+    pytest.param(name, marks=[] if name in SAMPLE else [pytest.mark.on_demand]) for name in FAMILIES
+]
 
 
 def test_the_sample_is_of_the_families() -> None:

@@ -160,6 +160,7 @@ def _run(job: RunJob, store: Store, settings: Settings, catalog: Catalog, emit: 
         plugins=catalog.plugins,
         command=settings.command,
         checkpoint_every=settings.checkpoint_every,
+        save_weights=settings.save_weights,
     )
     try:
         resolved = resolve(job.run_spec(), catalog)

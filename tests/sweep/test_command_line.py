@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from rbench.plugin.options import NO_FLAG
+from rbench.records.record import read
 from rbench.sweep.executors.base import Settings
 from rbench.sweep.suite_settings import MachineSettings, SuiteSettings
 from tests.conftest import Rbench
@@ -72,3 +73,17 @@ def test_an_unknown_field_in_set_is_named(rbench: Rbench) -> None:
     done = rbench("plan", "p2_fig4", "--set", "epoch=3")
     assert done.returncode == 2
     assert "unknown field in --set 'epoch'; did you mean epochs" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_sweep_keeps_the_weights_that_measure_needs(rbench: Rbench, tmp_path: Path) -> None:
+    (tmp_path / "suite.toml").write_text(
+        'summary = "One."\nseeds = 1\n[base]\nmodel = "test_resnet"\ndataset = "digits"\n'
+        '"training.epochs" = 1\nlimit = 64\nlimit_test = 32\nmetrics = ["top1"]\n'
+    )
+    sweep = ["sweep", "suite.toml", "--slots", "1", "--save-weights"]
+    assert rbench(*sweep).returncode == 0
+    done = rbench("measure", "results", "--metrics", "top5")
+    assert done.returncode == 0, done.stderr
+    records = [read(path) for path in (tmp_path / "results").glob("*.json")]
+    assert sorted(m.name for r in records for m in r.metrics) == ["top1", "top5"]

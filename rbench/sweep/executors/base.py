@@ -14,7 +14,7 @@ from rbench.sweep.job import RunJob
 from rbench.sweep.locks import LEASE_SECONDS
 
 _RUNS, _PARALLEL = Flag("Runs"), Flag("Parallel runs")
-_LIMITS, _CLUSTER = Flag("Limits"), Flag("Cluster")
+_LIMITS, _CLUSTER, _OUTPUT = Flag("Limits"), Flag("Cluster"), Flag("Output")
 
 EventKind = Literal[
     "started",  # a worker has started the run
@@ -85,6 +85,11 @@ class Settings(Options):
         ge=0,
         description="optimizer steps between checkpoints, 0 for none; default: at the end of an "
         "epoch, at most once a minute",
+    )
+    save_weights: Annotated[bool, _OUTPUT] = Field(
+        False,
+        description="write the trained weights beside each record that this sweep makes, for "
+        "`rbench measure` and `rbench export`",
     )
     jobs: Annotated[int, _CLUSTER] = Field(4, ge=1, description="jobs at the same time")
     job_minutes: Annotated[int, _CLUSTER] = Field(60, ge=1, description="time limit of a job")

@@ -1,7 +1,8 @@
 """The six kinds of component that plugins register: frozen descriptions with a factory.
 
-A component is a name, one sentence, an options model and a function that does the work. The
-function imports what it needs when it is called: describing a component loads no torch.
+A component is a name, one sentence, an options model and a function that does the work: a
+callable, or a string ``"package.module:function"`` that is imported when it is first used.
+Describing a component loads no torch, so a file that imports torch at its top is named by a string.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import JsonValue
 
+from rbench.plugin.function import Function
 from rbench.plugin.options import NoOptions, Options
 from rbench.plugin.outcomes import Outcome
 
@@ -36,7 +38,7 @@ class Architecture:
     kind: ClassVar[str] = "architecture"
     name: str
     summary: str
-    build: Callable[[BuildContext, Any], nn.Module]
+    build: Function[Callable[[BuildContext, Any], nn.Module]] = Function()
     options: type[Options] = NoOptions
     defaults: Mapping[str, JsonValue] = field(default_factory=dict)
     """Option values that the name itself implies; the user's values win."""
@@ -76,8 +78,10 @@ class Initializer:
     kind: ClassVar[str] = "initializer"
     name: str
     summary: str
-    draw: Callable[..., object]
-    fit: Callable[[nn.Module, list[Tensor], Any, list[Layer]], object] | None = None
+    draw: Function[Callable[..., object]] = Function()
+    fit: Function[Callable[[nn.Module, list[Tensor], Any, list[Layer]], object] | None] = Function(
+        None
+    )
     options: type[Options] = NoOptions
     revision: int = 1
 
@@ -101,7 +105,7 @@ class FreezingRule:
     kind: ClassVar[str] = "freezing rule"
     name: str
     summary: str
-    select: Callable[[nn.Module, Generator, Any], Selection]
+    select: Function[Callable[[nn.Module, Generator, Any], Selection]] = Function()
     options: type[Options] = NoOptions
     formerly: tuple[str, ...] = ()
     """Earlier names, which go on working with a note of the new one."""
@@ -117,12 +121,12 @@ class Dataset:
     kind: ClassVar[str] = "dataset"
     name: str
     summary: str
-    open: Callable[[DataContext, Any], ImageData]
+    open: Function[Callable[[DataContext, Any], ImageData]] = Function()
     options: type[Options] = NoOptions
     recipe: str | None = None
     """The recipe that a training task takes where the user names none."""
     needs_data_dir: bool = True
-    identity: Callable[[DataContext, Any], str | None] | None = None
+    identity: Function[Callable[[DataContext, Any], str | None] | None] = Function(None)
     """``identity(context, options)`` is a digest of the files' contents, or None where the
     dataset's name already says which images it has. It is part of a run's digest and is asked for
     often: without torch, and by :func:`rbench.content_digests`, which reads a file again only if
@@ -152,7 +156,7 @@ class Task:
     kind: ClassVar[str] = "task"
     name: str
     summary: str
-    run: Callable[[TaskContext, Any], Outcome]
+    run: Function[Callable[[TaskContext, Any], Outcome]] = Function()
     produces: type[Outcome]
     options: type[Options] = NoOptions
     dataset: str = "digits"
@@ -193,7 +197,7 @@ class Metric:
     kind: ClassVar[str] = "metric"
     name: str
     summary: str
-    measure: Callable[[Any, MetricContext, Any], Iterable[MetricValue]]
+    measure: Function[Callable[[Any, MetricContext, Any], Iterable[MetricValue]]] = Function()
     reads: type[Outcome] = Outcome
     options: type[Options] = NoOptions
     curves: Callable[[Any], tuple[Curve, ...]] = lambda options: ()

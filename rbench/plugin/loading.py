@@ -31,6 +31,7 @@ from rbench.plugin.components import (
     Metric,
     Task,
 )
+from rbench.plugin.function import check_form, functions
 from rbench.plugin.options import Options
 
 GROUP = "rbench"
@@ -167,6 +168,9 @@ def _checked(component: object, hook: str, types: tuple[type[object], ...]) -> C
     options = getattr(component, "options", Options)
     if not (isinstance(options, type) and issubclass(options, Options)):
         raise TypeError(f"the options of '{component.name}' are no subclass of rbench.Options")
+    for name, given in functions(component):
+        if isinstance(given, str):
+            check_form(given, f"{component.kind} {component.name}: {name}")
     return component
 
 

@@ -1,4 +1,4 @@
-"""The source code of components: which functions make one up, and a digest of their files.
+"""The source code of components: which modules make one up, and a digest of their files.
 
 A released package says by its version which code ran. Code that is edited in place does not, so
 its digest becomes part of a run's identity: results of two versions are two configurations.
@@ -9,35 +9,75 @@ from __future__ import annotations
 import hashlib
 import inspect
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-FUNCTIONS = ("build", "draw", "open", "run", "measure", "select", "fit", "identity", "trains")
-"""Fields of components that hold their functions."""
+from rbench.plugin.function import functions
+from rbench.plugin.options import NoOptions
+
 CACHED = "__rbench_source__"
-"""Where a module keeps its digest: of the files as they were when it was first asked for."""
+"""Where a module keeps digests: of the files as they were when they were first asked for."""
 
 
-def functions_of(component: object) -> Iterator[Callable[..., Any]]:
-    """The functions of a component, out of ``functools.partial`` where they are in one."""
-    for name in FUNCTIONS:
-        function: Any = getattr(component, name, None)
-        while hasattr(function, "func"):
-            function = function.func
-        if inspect.isfunction(function):
-            yield inspect.unwrap(function)
+@dataclass(frozen=True)
+class Source:
+    """A module that implements part of a component; it may not be imported yet."""
+
+    name: str
+    file: Path | None
+
+    @property
+    def top(self) -> str:
+        """The name of its top-level package."""
+        return self.name.split(".")[0]
+
+
+def sources(component: object) -> list[Source]:
+    """The modules of a component's functions and options, by name; none of them is imported."""
+    names = set()
+    options = getattr(component, "options", NoOptions)
+    if options is not NoOptions:
+        names.add(options.__module__)  # what an option means is part of it
+    for _, given in functions(component):
+        if isinstance(given, str):
+            names.add(given.partition(":")[0])
+        else:
+            names |= {function.__module__ for function in _unwrapped(given)}
+    return [source for name in sorted(names) if (source := _find(name)) is not None]
+
+
+def _unwrapped(function: Any) -> Iterator[Any]:
+    """``function`` out of ``functools.partial`` and decorators, if it is written in Python."""
+    while hasattr(function, "func"):
+        function = function.func
+    if inspect.isfunction(function):
+        yield inspect.unwrap(function)
+
+
+def _find(name: str) -> Source | None:
+    module = sys.modules.get(name)
+    if module is not None:
+        file = getattr(module, "__file__", None)
+    else:
+        try:
+            spec = find_spec(name)  # imports the packages above it, and not the module
+        except (ImportError, ValueError):
+            return None
+        file = spec.origin if spec is not None and spec.has_location else None
+    return Source(name, Path(file) if file is not None else None)
 
 
 def source_digest(component: object) -> str | None:
-    """SHA-256 of the source files that define a component's functions; None if they have none.
+    """SHA-256 of the source files that define a component; None if they have none.
 
     Of a package that is edited in place, all its Python files count.
     """
-    digests = {_digest(module) for module in _modules(component)}
+    digests = {_digest(source) for source in sources(component)}
     known = sorted(digest for digest in digests if digest is not None)
     return hashlib.sha256("\n".join(known).encode()).hexdigest() if known else None
 
@@ -48,24 +88,19 @@ def unreleased_source(component: object) -> str | None:
     The components that rbench brings itself count as released: their ``revision`` is raised
     whenever their numbers change.
     """
-    if all(_released(module) for module in _modules(component)):
+    if all(_released(source) for source in sources(component)):
         return None
     return source_digest(component)
 
 
-def _modules(component: object) -> list[ModuleType]:
-    names = {function.__module__ for function in functions_of(component)}
-    return [sys.modules[name] for name in sorted(names) if name in sys.modules]
-
-
-def _released(module: ModuleType) -> bool:
-    if module.__name__.split(".")[0] in _own_packages():
+def _released(source: Source) -> bool:
+    if source.top in _own_packages():
         return True
-    if module.__name__.startswith("rbench_loose_"):
+    if source.name.startswith("rbench_loose_"):
         # A file that --plugin names: its digest is in the identity already.
         return True
-    file = getattr(module, "__file__", None)
-    return file is not None and bool({"site-packages", "dist-packages"} & set(Path(file).parts))
+    parts = () if source.file is None else source.file.parts
+    return bool({"site-packages", "dist-packages"} & set(parts))
 
 
 @cache
@@ -77,22 +112,23 @@ def _own_packages() -> frozenset[str]:
     return frozenset({"rbench", *(point.value.split(".")[0] for point in own)})
 
 
-def _digest(module: ModuleType) -> str | None:
-    if CACHED not in module.__dict__:
-        module.__dict__[CACHED] = _digest_of_files(_files(module))
-    digest = module.__dict__[CACHED]
+def _digest(source: Source) -> str | None:
+    """Kept on the package, or on a module that is in none and is imported."""
+    keeper = sys.modules.get(source.top)
+    kept = {} if keeper is None else keeper.__dict__.setdefault(CACHED, {})
+    if source.name not in kept:
+        kept[source.name] = _digest_of_files(_files(source))
+    digest = kept[source.name]
     assert digest is None or isinstance(digest, str)
     return digest
 
 
-def _files(module: ModuleType) -> list[Path]:
-    file = getattr(module, "__file__", None)
-    if file is None:
+def _files(source: Source) -> list[Path]:
+    if source.file is None:
         return []
-    top = sys.modules.get(module.__name__.split(".")[0], module)
-    folder = getattr(top, "__file__", None)
-    if _released(module) or folder is None or Path(folder).name != "__init__.py":
-        return [Path(file)]
+    folder = getattr(sys.modules.get(source.top), "__file__", None)
+    if _released(source) or folder is None or Path(folder).name != "__init__.py":
+        return [source.file]
     return sorted(Path(folder).parent.rglob("*.py"))
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from rbench.plugin.components import Component
-from rbench.plugin.source import functions_of
+from rbench.plugin.source import sources
 
 COMPONENT, PLACE = "rbench_component", "rbench_place"
 """Attributes that an exception gets on its way up."""
@@ -32,11 +31,7 @@ def place(error: Exception, component: Component) -> str:
 
     Where the error was raised before any of it ran, the line where it was raised.
     """
-    folders = {
-        Path(inspect.unwrap(function).__code__.co_filename).parent
-        for function in functions_of(component)
-        if hasattr(inspect.unwrap(function), "__code__")
-    }
+    folders = {source.file.parent for source in sources(component) if source.file is not None}
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if Path(frame.filename).parent in folders]
     frame = (own or frames)[-1]

@@ -32,6 +32,7 @@ from rbench.plugin.components import (
     Metric,
     Task,
 )
+from rbench.plugin.function import functions
 from rbench.plugin.options import Options
 from rbench.plugin.outcomes import Outcome
 from rbench.testing.alone import alone
@@ -102,6 +103,8 @@ def _check(
         yield f"its options are not valid as they are: {error.errors()[0]['msg']}"
         return
     yield from _options(component.options, options)
+    for field, _ in functions(component):
+        getattr(component, field)  # UserError where a string does not name a function
     match component:
         case Architecture():
             yield from _architecture(component, options)
@@ -322,4 +325,7 @@ def _heavy_imports(name: str) -> Iterator[str]:
         [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
     )
     if heavy := done.stdout.split():
-        yield f"loading it imports {', '.join(heavy)}: import them inside the functions"
+        yield (
+            f"loading it imports {', '.join(heavy)}: move the functions that need them to another "
+            "module and name them by strings, such as build='my_package.networks:build'"
+        )

@@ -121,7 +121,7 @@ def test_a_plugin_that_loads_torch_is_told_so(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 1
-    assert "loading it imports torch: import them inside the functions" in done.stderr
+    assert "loading it imports torch: move the functions that need them to another" in done.stderr
 
 
 def test_unknown_and_failed_plugins() -> None:

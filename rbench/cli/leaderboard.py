@@ -33,6 +33,10 @@ def command(
     as_csv: Annotated[bool, typer.Option("--csv", help="print CSV")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
     as_latex: Annotated[bool, typer.Option("--latex", help="print LaTeX tables")] = False,
+    docs: Annotated[
+        str | None,
+        typer.Option("--docs", help="address of the documentation, for the page's link to it"),
+    ] = None,
     parquet: Annotated[
         Path | None, typer.Option("--parquet", help="write the CSV's lines to a Parquet file")
     ] = None,
@@ -49,10 +53,11 @@ def command(
     from rbench.errors import UserError
     from rbench.report.compare import baselines, papers, report, to_html
     from rbench.report.leaderboard import build, make_tables, read_folders, stale, write
-    from rbench.report.leaderboard.build import FIGURES, between, read_pictures
+    from rbench.report.leaderboard.build import FIGURES, between, documentation, read_pictures
     from rbench.report.leaderboard.table_csv import from_csv, to_csv
     from rbench.report.leaderboard.table_markdown import to_markdown
     from rbench.report.leaderboard.table_other import to_latex, to_parquet, to_terminal
+    from rbench.report.leaderboard.titles import ordered
 
     if check and output is None:
         raise UserError("--check needs --output, the folder whose files are to be checked")
@@ -60,6 +65,8 @@ def command(
     gc.disable()
     rows, base = read_folders(records or [DEFAULT], skip_broken)
     tables = make_tables(rows, baselines())
+    compared = report(tables, papers())
+    tables = ordered(tables, compared.paper_protocols)
     if parquet is not None:
         to_parquet(tables, parquet)
     if as_json:
@@ -74,7 +81,8 @@ def command(
     if output is None:
         return
     figures = read_pictures(output / FIGURES)
-    files = build(tables, between(output, base), figures, to_html(report(tables, papers())))
+    docs = documentation(output) if docs is None else docs
+    files = build(tables, between(output, base), figures, to_html(compared), docs)
     if not check:
         write(output, files)
         typer.echo(

@@ -42,6 +42,9 @@ class Architecture:
     options: type[Options] = NoOptions
     defaults: Mapping[str, JsonValue] = field(default_factory=dict)
     """Option values that the name itself implies; the user's values win."""
+    title: str = ""
+    """The network in the words of a heading, with options in braces: ``ResNet-{depth}-{width}``.
+    Variants of one network share it. Empty: the name."""
     revision: int = 1
     """Raised whenever the numbers that this component yields change."""
 
@@ -131,6 +134,8 @@ class Dataset:
     dataset's name already says which images it has. It is part of a run's digest and is asked for
     often: without torch, and by :func:`rbench.content_digests`, which reads a file again only if
     it has changed."""
+    title: str = ""
+    """The images in the words of a heading. Empty: the name."""
     revision: int = 1
 
 
@@ -171,6 +176,9 @@ class Task:
     """Whether the task needs labeled train and test splits."""
     score: str | None = None
     """The metric by which ``keep = "best"`` selects an epoch; None: this task cannot."""
+    question: str = ""
+    """The heading under which the page groups this task's tables, such as ``Classification``.
+    Empty: the name."""
     compared: tuple[str, ...] = ()
     """Options that say who competes and not by which rules: runs that differ in them share a
     protocol, and so a table of the leaderboard."""

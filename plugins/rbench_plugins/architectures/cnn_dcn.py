@@ -35,7 +35,12 @@ def alexnet(context: BuildContext, options: CnnDcnOptions) -> nn.Module:
 
 COMPONENTS = {
     name: Architecture(
-        name=name, summary=summary, build=build, options=CnnDcnOptions, defaults=defaults
+        name=name,
+        summary=summary,
+        build=build,
+        options=CnnDcnOptions,
+        defaults=defaults,
+        title="AlexNet CNN-DCNs" if build is alexnet else "VGG16 CNN-DCNs",
     )
     for name, build, defaults, summary in (
         (

@@ -46,6 +46,7 @@ def build(context: BuildContext, options: ConvMixerOptions) -> nn.Module:
 COMPONENT = Architecture(
     name="convmixer",
     summary="ConvMixer of any width, depth, kernel and patch size; default ConvMixer-256/8.",
+    title="ConvMixer-{width}/{depth}",
     build=build,
     options=ConvMixerOptions,
 )

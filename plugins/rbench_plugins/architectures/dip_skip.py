@@ -40,6 +40,7 @@ def build(context: BuildContext, options: DipSkipOptions) -> nn.Module:
 COMPONENT = Architecture(
     name="dip_skip",
     summary="Hourglass with skip connections of Deep Image Prior: noise in, an image out.",
+    title="hourglass",
     build=build,
     options=DipSkipOptions,
 )

@@ -112,7 +112,9 @@ def build(context: BuildContext, options: BasisOptions) -> nn.Module:
 
 
 SUMMARY = "Filters are learned combinations of a fixed basis (DCT, Fourier-Bessel, random ...)."
-COMPONENT = Architecture(name="basis", summary=SUMMARY, build=build, options=BasisOptions)
+COMPONENT = Architecture(
+    name="basis", summary=SUMMARY, build=build, options=BasisOptions, title="{base}"
+)
 
 
 def member(name: str) -> Architecture | None:
@@ -121,7 +123,12 @@ def member(name: str) -> Architecture | None:
     if base is None:
         return None
     return Architecture(
-        name=name, summary=SUMMARY, build=build, options=BasisOptions, defaults={"base": base}
+        name=name,
+        summary=SUMMARY,
+        build=build,
+        options=BasisOptions,
+        defaults={"base": base},
+        title="{base}",
     )
 
 

@@ -43,7 +43,12 @@ def build(context: BuildContext, options: LCModelOptions) -> nn.Module:
 SUMMARY = "a timm model whose spatial convolutions are LC-blocks (P2 Table 2)"
 REVISION = 2
 COMPONENT = Architecture(
-    name="lc", summary=SUMMARY, build=build, options=LCModelOptions, revision=REVISION
+    name="lc",
+    summary=SUMMARY,
+    build=build,
+    options=LCModelOptions,
+    revision=REVISION,
+    title="{base}",
 )
 
 
@@ -57,6 +62,7 @@ def member(name: str) -> Architecture | None:
         summary=SUMMARY,
         build=build,
         options=LCModelOptions,
+        title="{base}",
         defaults={"base": base},
         revision=REVISION,
     )

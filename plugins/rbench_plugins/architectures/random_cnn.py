@@ -116,6 +116,7 @@ def _pool(options: RandomCNNOptions) -> nn.Module:
 COMPONENT = Architecture(
     name="random_cnn",
     summary="The random CNN of P1's Definition 1, mean over the channels last.",
+    title="random CNNs",
     build=build,
     options=RandomCNNOptions,
 )

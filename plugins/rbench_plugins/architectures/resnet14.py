@@ -49,6 +49,7 @@ def build(context: BuildContext, options: ResNet14Options) -> nn.Module:
 COMPONENT = Architecture(
     name="resnet14",
     summary="ResNet-14 for small images, basic blocks [2, 2, 2] (P2 Fig 1a)",
+    title="ResNet-14",
     build=build,
     options=ResNet14Options,
 )

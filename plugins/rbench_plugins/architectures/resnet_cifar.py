@@ -53,8 +53,9 @@ def build(context: BuildContext, options: ResNetCifarOptions) -> nn.Module:
 
 
 SUMMARY = "CIFAR-ResNet of any depth 6n+2 and width, the baseline of P2"
+TITLE = "ResNet-{depth}-{width}"
 COMPONENT = Architecture(
-    name="resnet_cifar", summary=SUMMARY, build=build, options=ResNetCifarOptions
+    name="resnet_cifar", summary=SUMMARY, build=build, options=ResNetCifarOptions, title=TITLE
 )
 _NAME = re.compile(r"resnet_cifar_(\d{1,5})_(\d{1,5})(?:_k(\d{1,3}))?")
 
@@ -67,7 +68,12 @@ def member(name: str) -> Architecture | None:
     depth, width, kernel = found.groups(default="3")
     defaults = {"depth": int(depth), "width": int(width), "kernel_size": int(kernel)}
     return Architecture(
-        name=name, summary=SUMMARY, build=build, options=ResNetCifarOptions, defaults=defaults
+        name=name,
+        summary=SUMMARY,
+        build=build,
+        options=ResNetCifarOptions,
+        defaults=defaults,
+        title=TITLE,
     )
 
 

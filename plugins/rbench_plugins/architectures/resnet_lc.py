@@ -39,8 +39,14 @@ def build(context: BuildContext, options: ResNetLCOptions) -> nn.Module:
 
 SUMMARY = "CIFAR-ResNet whose spatial convolutions are LC-blocks (P2)"
 REVISION = 2
+TITLE = "ResNet-{depth}-{width}"
 COMPONENT = Architecture(
-    name="resnet_lc", summary=SUMMARY, build=build, options=ResNetLCOptions, revision=REVISION
+    name="resnet_lc",
+    summary=SUMMARY,
+    build=build,
+    options=ResNetLCOptions,
+    revision=REVISION,
+    title=TITLE,
 )
 _NAME = re.compile(r"resnet_lc_(\d{1,5})_(\d{1,5})(?:x(\d{1,8}))?(?:_k(\d{1,3}))?")
 
@@ -57,6 +63,7 @@ def member(name: str) -> Architecture | None:
         summary=SUMMARY,
         build=build,
         options=ResNetLCOptions,
+        title=TITLE,
         defaults=defaults | {"kernel_size": int(kernel or 3)},
         revision=REVISION,
     )

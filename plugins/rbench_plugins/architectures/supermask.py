@@ -109,7 +109,9 @@ def _without_affine(module: nn.Module) -> None:
 
 
 SUMMARY = "Random weights that stay; a mask over them is learned (edge-popup, Bernoulli)."
-COMPONENT = Architecture(name="supermask", summary=SUMMARY, build=build, options=SupermaskOptions)
+COMPONENT = Architecture(
+    name="supermask", summary=SUMMARY, build=build, options=SupermaskOptions, title="{base}"
+)
 
 
 def member(name: str) -> Architecture | None:
@@ -122,6 +124,7 @@ def member(name: str) -> Architecture | None:
         summary=SUMMARY,
         build=build,
         options=SupermaskOptions,
+        title="{base}",
         defaults={"base": base},
     )
 

@@ -55,6 +55,7 @@ def build(context: BuildContext, options: Vgg16SmallOptions) -> nn.Module:
 COMPONENT = Architecture(
     name="vgg16_small",
     summary="VGG16's convolutions at any width, mean over pixels, one linear layer.",
+    title="small VGG16",
     build=build,
     options=Vgg16SmallOptions,
 )

@@ -23,6 +23,7 @@ def open_cifar10(context: DataContext, options: NoOptions) -> ImageData:
 
 COMPONENT = Dataset(
     name="cifar10",
+    title="CIFAR-10",
     summary="CIFAR-10, the publisher's Python batches (50,000 train, 10,000 test).",
     open=open_cifar10,
     recipe="lowres",

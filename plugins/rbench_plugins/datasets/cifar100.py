@@ -20,6 +20,7 @@ def open_cifar100(context: DataContext, options: NoOptions) -> ImageData:
 
 COMPONENT = Dataset(
     name="cifar100",
+    title="CIFAR-100",
     summary="CIFAR-100, the publisher's Python files (50,000 train, 10,000 test).",
     open=open_cifar100,
     recipe="lowres",

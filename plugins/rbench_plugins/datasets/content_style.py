@@ -179,6 +179,7 @@ def _common_size(pictures: list[Image], context: DataContext) -> tuple[int, int]
 
 COMPONENT = Dataset(
     name="content_style",
+    title="contents and styles",
     summary="Content and style images: files, folders, or scikit-image's own.",
     open=open_pairs,
     options=ContentStyleOptions,

@@ -111,6 +111,7 @@ def _read(path: Path, md5: str) -> bytes:
 
 COMPONENT = Dataset(
     name="fashion_mnist",
+    title="Fashion-MNIST",
     summary="Fashion-MNIST, the publisher's IDX files (60,000 train, 10,000 test).",
     open=open_fashion,
     options=FashionOptions,

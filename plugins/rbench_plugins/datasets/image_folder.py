@@ -252,6 +252,7 @@ def _unlabelled(context: DataContext, images: Split) -> ImageData:
 
 COMPONENT = Dataset(
     name="image_folder",
+    title="a folder of images",
     summary="Your own images: train/<class>/ and test/<class>/ or val/<class>/.",
     open=open_folder,
     options=FolderOptions,

@@ -70,6 +70,7 @@ def identity(context: DataContext, options: ImageNetOptions) -> str:
 
 COMPONENT = Dataset(
     name="imagenet",
+    title="ImageNet",
     summary="ImageNet-1k in class folders, streamed (1,281,167 train, 50,000 val).",
     open=open_imagenet,
     options=ImageNetOptions,

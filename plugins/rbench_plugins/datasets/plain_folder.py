@@ -149,6 +149,7 @@ def _load(
 
 COMPONENT = Dataset(
     name="plain_folder",
+    title="a folder of images",
     summary="Your own images without labels: any folder, or train/ beside test/ or val/.",
     open=open_plain_folder,
     options=PlainFolderOptions,

@@ -40,6 +40,7 @@ def open_svhn(context: DataContext, options: NoOptions) -> ImageData:
 
 COMPONENT = Dataset(
     name="svhn",
+    title="SVHN",
     summary="SVHN, cropped digits, the publisher's .mat files (73,257 train, 26,032 test).",
     open=open_svhn,
     recipe="lowres",

@@ -85,6 +85,7 @@ class Evaluation:
 COMPONENT = Task(
     name="classification",
     summary="Train a classifier by a recipe and evaluate it on the whole test split.",
+    question="Classification",
     run=run,
     produces=ClassificationOutcome,
     options=ClassificationOptions,

@@ -178,6 +178,7 @@ def _check_output(network: nn.Module, channels: int, truths: Tensor) -> None:
 COMPONENT = Task(
     name="deep_image_prior",
     summary="Denoise, inpaint or enlarge images by fitting a network from noise to each.",
+    question="Restoration",
     run=run,
     produces=RestorationOutcome,
     options=DeepImagePriorOptions,

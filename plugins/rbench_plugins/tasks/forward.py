@@ -43,6 +43,7 @@ def run(context: TaskContext, options: NoOptions) -> ImagesOutcome:
 COMPONENT = Task(
     name="forward",
     summary="Images through an untrained network, for metrics on its output.",
+    question="Theory of random networks",
     run=run,
     produces=ImagesOutcome,
     dataset="photographs",

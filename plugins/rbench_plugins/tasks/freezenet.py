@@ -162,6 +162,7 @@ def choose(network: nn.Module, scores: dict[str, Tensor], learn: float) -> list[
 COMPONENT = Task(
     name="freezenet",
     summary="Train the weights that are most salient on one batch; others stay (or are zero).",
+    question="Classification",
     run=run,
     produces=ClassificationOutcome,
     options=FreezeNetOptions,

@@ -92,6 +92,7 @@ def run(context: TaskContext, options: InversionOptions) -> RestorationOutcome:
 COMPONENT = Task(
     name="inversion",
     summary="Recover images from a network's features by optimizing pixels.",
+    question="Reconstruction",
     run=run,
     produces=RestorationOutcome,
     options=InversionOptions,

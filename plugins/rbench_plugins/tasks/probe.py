@@ -133,6 +133,7 @@ def fit(features: Tensor, labels: Tensor, classes: int, options: ProbeOptions) -
 COMPONENT = Task(
     name="probe",
     summary="A linear or k-NN classifier on the fixed features of a network, layer by layer.",
+    question="Probes of fixed features",
     run=run,
     produces=ProbeOutcome,
     options=ProbeOptions,

@@ -203,6 +203,7 @@ def _picture(context: TaskContext, outcome: ReconstructionOutcome) -> None:
 COMPONENT = Task(
     name="reconstruction",
     summary="Reconstruct images by a random or trained CNN-DCN (P1).",
+    question="Reconstruction",
     run=run,
     produces=ReconstructionOutcome,
     options=ReconstructionOptions,

@@ -16,6 +16,7 @@ def run(context: TaskContext, options: StylizationOptions) -> StylizationOutcome
 COMPONENT = Task(
     name="stylization",
     summary="Contents in the style of other images, by an encoder-decoder (P1 section 4.4).",
+    question="Stylization",
     run=run,
     produces=StylizationOutcome,
     options=StylizationOptions,

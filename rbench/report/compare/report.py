@@ -53,6 +53,8 @@ class Report:
     papers: list[Paper]
     values: list[ValueRow] = field(default_factory=list)
     claims: list[ClaimRow] = field(default_factory=list)
+    paper_protocols: set[str] = field(default_factory=set)
+    """Digests of the protocols that are a paper's own for one of its values or claims."""
 
 
 def report(tables: Sequence[Table], papers: Sequence[Paper]) -> Report:
@@ -60,13 +62,14 @@ def report(tables: Sequence[Table], papers: Sequence[Paper]) -> Report:
     found = Pool(measured(tables))
     made = Report(list(papers))
     for paper in papers:
-        made.values += [_value(paper, value, found) for value in paper.value]
+        made.values += [_value(paper, value, found, made.paper_protocols) for value in paper.value]
         for claim in paper.claim:
-            made.claims.append(_claim(paper, claim, found.matching_any(*claim.sides)))
+            able = found.matching_any(*claim.sides)
+            made.claims.append(_claim(paper, claim, able, made.paper_protocols))
     return made
 
 
-def _value(paper: Paper, value: Value, pool: Pool) -> ValueRow:
+def _value(paper: Paper, value: Value, pool: Pool, protocols: set[str]) -> ValueRow:
     able = [m for m in pool.matching_any(value.where) if m.values(value.metric)]
     if value.minus:
         others = pool.matching_any({**value.where, **value.minus})
@@ -95,6 +98,7 @@ def _value(paper: Paper, value: Value, pool: Pool) -> ValueRow:
     verdict = NOT_COMPARABLE
     if not departures:
         verdict = AGREES if abs(gap) <= allowance(value, summary) else DIFFERS
+        protocols.add(best.protocol)
     return ValueRow(
         paper.name,
         value,
@@ -140,7 +144,7 @@ def allowance(value: Value, summary: Summary) -> float:
     return max(interval, value.tolerance or 0.0)
 
 
-def _claim(paper: Paper, claim: Claim, found: Sequence[Measured]) -> ClaimRow:
+def _claim(paper: Paper, claim: Claim, found: Sequence[Measured], protocols: set[str]) -> ClaimRow:
     conditions = paper.conditions(claim)
     by_protocol: dict[str, list[Measured]] = defaultdict(list)
     for one in found:
@@ -154,6 +158,7 @@ def _claim(paper: Paper, claim: Claim, found: Sequence[Measured]) -> ClaimRow:
         true = [m for m in members if m.entry.comparable and m.matches(conditions)]
         if found_here := judge.results(true):
             own += found_here
+            protocols.update(m.protocol for m in true)
         elif found_here := judge.results(members):
             reduced += found_here
             departures.update(d for m in members for d in m.departures(conditions))

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rbench.report.compare.claims import NOT_JUDGED
 from rbench.report.compare.report import NOT_MEASURED, ClaimRow, Report, ValueRow
-from rbench.report.leaderboard.text import escape, markdown, mean_and_spread, number
+from rbench.report.html import markup, render
+from rbench.report.leaderboard.text import markdown, mean_and_spread, number
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 VALUE_HEADS = ["source", "value", "reported", "measured", "difference", "n", "protocol", "verdict"]
 CLAIM_HEADS = ["source", "claim", "evidence", "protocol", "verdict"]
+CLASSES = {"agrees": "good", "holds": "good", "differs": "bad", "does not hold": "bad"}
+"""Verdicts by color on the page; the others are gray."""
 
 
 def to_markdown(made: Report, unmeasured: bool = True, level: int = 2) -> str:
@@ -46,25 +52,25 @@ def to_summary(made: Report) -> str:
     return "\n".join(parts)
 
 
-def to_html(made: Report) -> str:
-    """A section of the page; empty where no paper has a record."""
+def to_html(made: Report) -> Markup:
+    """A section of the page for each paper that has a record; empty where none has."""
     sections = []
     for place, paper in enumerate(made.papers):
         values = _of(made.values, paper.name, False)
         claims = _of(made.claims, paper.name, False)
-        if not values and not claims:
-            continue
-        tables = ""
-        if values:
-            tables += _html("Reported values", VALUE_HEADS, map(_value_cells, values))
-        if claims:
-            tables += _html("Claims", CLAIM_HEADS, map(_claim_cells, claims))
-        sections.append(
-            f'<section aria-labelledby="paper{place}"><h2 id="paper{place}">'
-            f"<bdi>{escape(paper.title)}</bdi></h2><p>{escape(tally(made, paper.name), 800)}</p>"
-            f"{tables}</section>"
-        )
-    return "\n".join(sections)
+        tables = [
+            {"title": title, "heads": heads, "rows": rows}
+            for title, heads, rows in (
+                ("Reported values", VALUE_HEADS, [_value_cells(row) for row in values]),
+                ("Claims", CLAIM_HEADS, [_claim_cells(row) for row in claims]),
+            )
+            if rows
+        ]
+        if tables:
+            words = tally(made, paper.name)
+            fields = {"place": place, "title": paper.title, "tally": words, "tables": tables}
+            sections.append(render("paper.html", classes=CLASSES, **fields))
+    return markup("\n").join(sections)
 
 
 def to_json(made: Report) -> list[dict[str, Any]]:
@@ -182,19 +188,3 @@ def _protocol(name: str, departures: tuple[str, ...]) -> str:
 def _table(heads: list[str], rows: list[list[str]]) -> str:
     lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
-
-
-def _html(title: str, heads: list[str], rows: Iterable[list[str]]) -> str:
-    head = "".join(f"<th scope=col>{escape(text)}</th>" for text in heads)
-    body = []
-    for cells in rows:
-        *rest, verdict = cells
-        kind = {"agrees": "good", "holds": "good", "differs": "bad", "does not hold": "bad"}
-        inner = "".join(f"<td><bdi>{escape(cell, 700)}</bdi></td>" for cell in rest)
-        word = f'<span class="word {kind.get(verdict, "even")}">{escape(verdict)}</span>'
-        body.append(f"<tr>{inner}<td>{word}</td></tr>")
-    return (
-        f"<h3>{title}</h3><div class=scroll tabindex=0 role=region aria-label="
-        f'"{title}"><table><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody>'
-        "</table></div>"
-    )

@@ -33,6 +33,7 @@ def build(
     records: str = "",
     pictures: Sequence[Picture] = (),
     extra: str = "",
+    docs: str = "",
 ) -> dict[str, str]:
     """Every generated file, by its path inside the leaderboard's folder.
 
@@ -49,7 +50,8 @@ def build(
         # Imports scipy, once for all.
         t_quantile(1.0)
     made = side_by_side(make, tables, sizes) if sum(sizes) > MANY else [make(t) for t in tables]
-    files = {PAGE: to_html(tables, records, pictures, extra, made=[page for page, _, _ in made])}
+    parts = [page for page, _, _ in made]
+    files = {PAGE: to_html(tables, records, pictures, extra, made=parts, docs=docs)}
     for table, (_, csv, markdown) in zip(tables, made, strict=True):
         files[f"{TABLES}/{table.slug}.csv"] = csv
         files[f"{TABLES}/{table.slug}.md"] = markdown
@@ -92,6 +94,11 @@ def between(folder: Path, records: Path) -> str:
     return "./" if path == "." else f"{path}/"
 
 
+def documentation(folder: Path) -> str:
+    """The path from the page to the documentation beside its folder; empty where there is none."""
+    return "../docs/index.md" if (folder.resolve().parent / "docs/index.md").is_file() else ""
+
+
 def read_pictures(folder: Path) -> list[Picture]:
     """The figures that ``rbench plot`` left in ``folder``, in its index's order."""
     index = folder / INDEX
@@ -106,7 +113,9 @@ def read_pictures(folder: Path) -> list[Picture]:
                 continue
             media = _MEDIA[path.suffix]
             name, title, suite = (str(entry.get(key, "")) for key in ("name", "title", "suite"))
-            found.append(Picture(name, title, media, path.read_bytes(), suite))
+            front, said = entry.get("front"), tuple(map(str, entry.get("findings", ())))
+            front = front if isinstance(front, int) else None
+            found.append(Picture(name, title, media, path.read_bytes(), suite, front, said))
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise UserError(f"{index} is no index of figures; run rbench plot again") from error
     return found

@@ -86,6 +86,11 @@ class Entry:
         return self.model, self.init, self.freeze, self.cell
 
     @cached_property
+    def selected_on_test(self) -> bool:
+        """Whether an epoch was selected on the test split, so that its metrics are too good."""
+        return any(row.selected_on_test for row in self.rows)
+
+    @cached_property
     def comparable(self) -> bool:
         """Whether all its records may be ranked."""
         return all(row.comparable for row in self.rows)
@@ -116,6 +121,10 @@ class Table:
     metrics: list[MetricColumn]
     primary: MetricColumn | None
     entries: list[Entry]
+    title: str = ""
+    """The protocol as a heading in words; ``name`` says all of it."""
+    question: str = ""
+    """The heading that this table shares with those of the same kind of task."""
 
     @cached_property
     def slug(self) -> str:

@@ -53,10 +53,16 @@ class _Phase(msgspec.Struct):
     name: str
     seconds: float = 0.0
     images_per_second: float | None = None
+    images: int | None = None
 
 
 class _Data(msgspec.Struct):
     revision: str = ""
+    img_size: tuple[int, int] = (0, 0)
+
+
+class _Selection(msgspec.Struct):
+    split: str = ""
 
 
 class _Given(msgspec.Struct):
@@ -95,6 +101,7 @@ class _Head(msgspec.Struct):
     error: _Error | None = None
     command: str = ""
     tuning: _Tuning | None = None
+    selection: _Selection | None = None
 
 
 class _Configuration(NamedTuple):
@@ -174,6 +181,9 @@ class Reader:
             environment=self._shared(bytes(head.environment)),
             error=f"{head.error.kind}: {head.error.message}" if head.error else "",
             command=head.command,
+            selected_on_test=_selected_on_test(head, known.identity),
+            trained_images=training.images or 0 if training else 0,
+            pixels=math.prod(head.data.img_size) if head.data else 0,
         )
 
     def _configuration(self, text: bytes) -> _Configuration:
@@ -256,6 +266,15 @@ def _named(title: str, identity: dict[str, Any]) -> str:
         return title
     known = known_data().get(str(dataset.get("content")))
     return title.replace(f" · {dataset.get('name')}", f" · {known}", 1) if known else title
+
+
+def _selected_on_test(head: _Head, identity: dict[str, Any]) -> bool:
+    """As ``Record.selected_on_test``: old records say it by their recipe."""
+    if head.selection is not None:
+        return head.selection.split == "test"
+    training = identity.get("training")
+    keeps = isinstance(training, dict) and training.get("keep") == "best"
+    return keeps and "val" not in identity
 
 
 def _ambiguous(identity: dict[str, Any]) -> bool:

@@ -46,7 +46,8 @@ class Row(msgspec.Struct, frozen=True, gc=False, eq=False):
 
     ``identity`` is what the digest was taken of, without the seed and the metrics; ``asked`` are
     the metrics with their options; ``given`` holds the options that the user wrote out, for
-    labels; ``frozen_names`` is a digest of the names of the frozen tensors.
+    labels; ``frozen_names`` is a digest of the names of the frozen tensors; ``trained_images``
+    counts an image again in each epoch, ``pixels`` are those of an image.
     """
 
     path: str
@@ -72,6 +73,9 @@ class Row(msgspec.Struct, frozen=True, gc=False, eq=False):
     environment: dict[str, Any]
     error: str
     command: str
+    selected_on_test: bool = False
+    trained_images: int = 0
+    pixels: int = 0
 
 
 def distinct(rows: Iterable[Row]) -> list[Row]:

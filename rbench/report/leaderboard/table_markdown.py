@@ -8,6 +8,11 @@ from rbench.report.leaderboard.entries import Entry, MetricColumn, Table
 from rbench.report.leaderboard.stats import Difference, difference
 from rbench.report.leaderboard.text import count, decimals, markdown, mean_and_spread, number
 
+METHOD = (
+    "Mean ± standard deviation over seeds (ddof 1). Differences are means with 95 % confidence "
+    "intervals: a paired t-test where both have the same seeds, else Welch's, over a run's random "
+    "networks where there is one run of many."
+)
 CUT = "All runs here were cut short: they compare with each other and with nothing else."
 
 

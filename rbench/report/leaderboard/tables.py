@@ -22,11 +22,12 @@ from rbench.report.leaderboard.grouping import (
 from rbench.report.leaderboard.labels import label, tell_apart
 from rbench.report.leaderboard.rows import Row, Value, distinct
 from rbench.report.leaderboard.stats import Sample, Summary, summarize, wilson_ends
+from rbench.report.leaderboard.titles import entitle, ordered
 from rbench.spec.columns import policy
 
 
 def make_tables(rows: Iterable[Row], baselines: Sequence[Baseline] = ()) -> list[Table]:
-    """All tables, ordered by name; within one, ranked by its primary metric."""
+    """All tables, the best protocol first; within one, ranked by its primary metric."""
     protocols: dict[str, list[Row]] = defaultdict(list)
     for row in distinct(rows):
         protocols[row.protocol or row.protocol_name].append(row)
@@ -35,7 +36,8 @@ def make_tables(rows: Iterable[Row], baselines: Sequence[Baseline] = ()) -> list
         _table(protocol, titles[protocol], members, baselines)
         for protocol, members in protocols.items()
     ]
-    return sorted(found, key=lambda table: (table.name, table.protocol))
+    entitle(found)
+    return ordered(found)
 
 
 def _table(protocol: str, name: str, rows: list[Row], baselines: Sequence[Baseline]) -> Table:

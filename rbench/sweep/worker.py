@@ -46,6 +46,7 @@ def main(jobs: Connection, events: Connection, settings: str, printed: str) -> N
     with suppress(OSError):
         # A session of its own: Ctrl-C is for the parent, which ends workers one by one.
         os.setsid()
+    _keep_priority()
 
     def emit(event: str, **more: Any) -> None:
         try:
@@ -212,6 +213,22 @@ def _print_to_log(path: Path) -> Path:
         handle = os.open(os.devnull, os.O_WRONLY)
     _print_to(handle)
     return path
+
+
+def _keep_priority() -> None:
+    """Let ``nice`` hold for the new session as well.
+
+    Where Linux schedules by session (autogroup), the niceness of a process counts inside of its
+    session only, and a new session starts at 0. Others than root may set it ten times a second on
+    the whole machine, hence the attempts.
+    """
+    group = Path("/proc/self/autogroup")
+    niceness = os.nice(0)
+    for _ in range(10 if niceness > 0 and group.exists() else 0):
+        with suppress(OSError):
+            group.write_text(str(niceness))
+            return
+        time.sleep(0.11)
 
 
 def _print_to(handle: int) -> None:

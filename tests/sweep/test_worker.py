@@ -307,3 +307,34 @@ def test_an_interrupted_sweep_says_what_it_saved_and_continues(
     notes = [note for path in output.glob("*.json") for note in read(path).notes]
     assert sum("resumed from a checkpoint" in note for note in notes) == 1
     assert "2 done" in again.stderr
+
+
+NICE = """
+import os, sys
+from multiprocessing.connection import wait
+from pathlib import Path
+from rbench.sweep.executors import Settings
+from rbench.sweep.executors.worker_process import WorkerStarter
+
+if __name__ == "__main__":
+    os.nice(7)
+    starter = WorkerStarter(Settings(output=Path(sys.argv[1])), 1, fork=True, gpus=[])
+    worker = starter.start(0)
+    wait([worker.events], 100)
+    print(Path(f"/proc/{worker.pid}/autogroup").read_text())
+    worker.kill()
+    starter.close()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not Path("/proc/self/autogroup").exists(), reason="this kernel does not schedule by session"
+)
+def test_nice_holds_for_a_worker_in_a_session_of_its_own(plugin: Path, tmp_path: Path) -> None:
+    script = tmp_path / "start.py"
+    script.write_text(NICE)
+    done = subprocess.run(
+        [sys.executable, script, tmp_path], capture_output=True, text=True, timeout=200
+    )
+    assert done.stdout.rstrip().endswith("nice 7"), done

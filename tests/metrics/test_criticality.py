@@ -49,8 +49,8 @@ def by_hand(result: ClassificationOutcome, name: str, other: nn.Module) -> tuple
 
 
 def test_reinit_and_zero_against_a_copy(result: ClassificationOutcome) -> None:
-    initial, recovered, zero, _ = measure(result, modes="reinit,zero")
-    assert (initial.name, recovered.name) == ("criticality@reinit", "recovered@reinit")
+    measured = {value.name: value for value in measure(result, modes="reinit,zero")}
+    initial, zero = measured["criticality@reinit"], measured["criticality@zero"]
     zeros = copy.deepcopy(result.classifier)
     for parameter in zeros.parameters():
         nn.init.zeros_(parameter)
@@ -64,6 +64,12 @@ def test_reinit_and_zero_against_a_copy(result: ClassificationOutcome) -> None:
             assert numbers["top1"] == pytest.approx(top1, abs=1e-5)
         mean = sum(numbers["criticality"] for numbers in by_layer.values()) / 2
         assert value.value == pytest.approx(mean, abs=2e-6)
+        mode = value.name.partition("@")[2]
+        for name in ("criticality", "recovered"):
+            # The convolution is 3x3, the head is no filter.
+            spatial = measured[f"spatial_{name}@{mode}"]
+            assert spatial.value == pytest.approx(by_layer["conv"][name], abs=2e-6)
+            assert spatial.n == 1
     assert isinstance(initial.details, dict)
     head = cast(Any, initial.details["layers"])["head"]
     assert head["top1"] < 35  # about chance without a trained classifier
@@ -75,8 +81,8 @@ def outcome_top1(result: ClassificationOutcome) -> float:
 
 
 def test_fresh_draws_are_averaged(result: ClassificationOutcome) -> None:
-    one, _ = measure(result, modes="rerand", trials=1)
-    three, _ = measure(result, modes="rerand", trials=3)
+    one, *_ = measure(result, modes="rerand", trials=1)
+    three, *_ = measure(result, modes="rerand", trials=3)
     assert one.value is not None
     assert three.value is not None
     assert 0.05 < three.value < 1

@@ -20,7 +20,7 @@ NAMES = [
     in {
         *("family_cifar10_jpeg", "supermask_cifar10", "supermask_imagenet", "only_norms_cifar10"),
         *("fraction_of_filters_cifar10", "random_filters", "fixed_bases_cifar10", "probes_digits"),
-        *("deep_image_prior", "freezenet_cifar10"),
+        *("deep_image_prior", "freezenet_cifar10", "criticality"),
     }
 ]
 
@@ -44,7 +44,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_all_are_there() -> None:
-    assert len(NAMES) == 18
+    assert len(NAMES) == 20
     for name in NAMES:
         if read_suite(name).protocol == "paper":
             assert name == "supermask_imagenet"

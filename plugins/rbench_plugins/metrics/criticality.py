@@ -59,10 +59,10 @@ def measure(
     """``criticality@MODE`` in [0, 1] and ``recovered@MODE``, means over layers.
 
     Every convolution, linear layer and LC-block is reset by itself, with its bias. ``recovered``
-    is the accuracy that is left, as a share of the trained network's. ``details.layers`` has
-    both by layer with top-1 and the L1, L2 and cross-entropy distances of the probabilities,
-    ``details.spatial`` the means over layers with filters of more than one tap. A layer that did
-    not learn has the criticality 0 under reinit.
+    is the accuracy that is left, as a share of the trained network's. ``spatial_criticality@MODE``
+    and ``spatial_recovered@MODE`` are the means over layers with filters of more than one tap.
+    ``details.layers`` has both by layer with top-1 and the L1, L2 and cross-entropy distances of
+    the probabilities. A layer that did not learn has the criticality 0 under reinit.
     """
     from rbench_plugins.criticality.compare import averaged, compared, predictions
     from rbench_plugins.criticality.picture import Results, draw
@@ -110,22 +110,24 @@ def measure(
             "trained_top1": trained.top1,
             "images": len(trained.labels),
         }
-        mean = averaged(list(by_layer.values()))
-        values += [
-            MetricValue(
-                name=f"{NAME}@{name_of_mode}",
-                value=mean["criticality"],
-                n=len(by_layer),
-                details=details,
-            ),
-            MetricValue(
-                name=f"recovered@{name_of_mode}",
-                value=mean["recovered"],
-                unit="of the accuracy",
-                n=len(by_layer),
-            ),
-        ]
+        for prefix, part in (("", list(by_layer.values())), ("spatial_", of_spatial)):
+            if part:
+                values += _means(prefix, name_of_mode, part, details if not prefix else None)
     return values
+
+
+def _means(
+    prefix: str, mode: str, layers: list[dict[str, float]], details: dict[str, JsonValue] | None
+) -> list[MetricValue]:
+    """Criticality, with ``details``, and the share of the accuracy that is left."""
+    from rbench_plugins.criticality.compare import averaged
+
+    mean, n = averaged(layers), len(layers)
+    name, left = f"{prefix}{NAME}@{mode}", f"{prefix}recovered@{mode}"
+    return [
+        MetricValue(name=name, value=mean["criticality"], n=n, details=details),
+        MetricValue(name=left, value=mean["recovered"], unit="of the accuracy", n=n),
+    ]
 
 
 def _sources(mode: Mode, context: MetricContext, trials: int) -> list[nn.Module | None]:

@@ -33,8 +33,9 @@ def command(
 ) -> None:
     """Draw every figure that a suite declares, from records.
 
-    Writes one file a figure and index.json, which rbench leaderboard reads. A figure without
-    records is named and skipped; exit code 1 if none could be drawn.
+    Writes one file for each figure and index.json, which rbench leaderboard reads. A suite with a
+    [tune] table also gets a figure for each tuned option. A figure without records is named and
+    skipped; exit code 1 if none could be drawn.
     """
     from rbench.cli.arguments import assignments
     from rbench.errors import UserError
@@ -42,10 +43,12 @@ def command(
     from rbench.report.compare import reported_value
     from rbench.report.plot import draw, figures
     from rbench.report.plot.records_of_suite import suite_items, update_index
+    from rbench.report.plot.tuning import tuning_figures
     from rbench.spec.suite_spec import read_suite
 
     declared = read_suite(suite)
     wanted = figures(declared.figure, f"suite {declared.name}")
+    wanted += tuning_figures(declared, wanted)
     if not wanted:
         raise UserError(f"the suite {declared.name} declares no figure")
     overrides = assignments("--set", settings)

@@ -59,7 +59,9 @@ def command(
         for line in table(arms):
             typer.echo(line)
         words = [word for word in sys.argv[1:] if word != "tune"]
+        drawn = shlex.join(["rbench", "plot", suite, str(which.output)])
         typer.echo(f"next: {shlex.join(['rbench', 'sweep', *words, '--tuned'])}", err=True)
+        typer.echo(f"scores by value: {drawn}", err=True)
         code = 0
     raise typer.Exit(code)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from rbench.records.record import read
 from rbench.records.store import Store
 from rbench.report.plot import draw, figures
 from rbench.report.plot.records_of_suite import suite_items
+from rbench.report.plot.tuning import tried_items, tuning_figures
 from rbench.runner.execute import Execution
 from rbench.spec.parse import parse
 from rbench.spec.resolve import resolve
@@ -154,6 +156,32 @@ def test_the_figure_shows_the_score_against_the_axis_by_arm(store: Store) -> Non
     (figure,) = figures(SUITE["figure"], "tiny")
     drawn = draw(figure, found, "svg", None)
     assert drawn.records == 6
+    assert drawn.content is not None
+
+
+def test_without_a_declaration_each_axis_has_a_figure_that_warns_of_edges(store: Store) -> None:
+    plain = suite(figure=[])
+    found = suite_items(plain, store.output)
+    assert tuning_figures(suite(), figures(SUITE["figure"], "tiny")) == []
+    (figure,) = tuning_figures(plain, [])
+    drawn = draw(figure, found, "svg", None)
+    assert drawn.records == 6
+    arms = tune(plain, {}, store, Catalog.from_environment())
+    expected = [
+        f"warning: {arm.name}: best at {arm.tuning.chosen['training.lr']:g}, "
+        "an end of what was tried"
+        for arm in arms
+        if arm.tuning.at_edge
+    ]
+    assert expected
+    assert [note for note in drawn.notes if note.startswith("warning")] == expected
+    # A folder that holds the tuned runs alone draws the same points, from what their records tell.
+    told = found[0].record.model_copy(update={"tuning": arms[0].tuning})
+    again = tried_items([replace(found[0], record=told)], plain.tune or pytest.fail("no [tune]"))
+    trials = [i for i in found if i.get("arm") == arms[0].name]
+    seen = [sorted((i.get("training.lr"), i.get("loss")) for i in part) for part in (again, trials)]
+    assert seen[0] == seen[1]
+    assert len({i.record.digest for i in again}) == len(again) == 3
     assert drawn.content is not None
 
 

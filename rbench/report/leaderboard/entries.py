@@ -54,6 +54,11 @@ class Entry:
         return (self.rows or self.failed)[0]
 
     @property
+    def seeds(self) -> int:
+        """How many seeds have finished: a run measured again adds a record, not a seed."""
+        return len({row.seed for row in self.rows})
+
+    @property
     def trained(self) -> bool:
         """Whether anything of the network learned in its runs."""
         return self.first.identity.get("training") is not None

@@ -132,7 +132,7 @@ def _row(
         ],
         "seeds": [[seed, values[seed]] for seed in seeds],
         "versus": [_versus(table, entry, control) for control in CONTROLS],
-        "n": len(entry.rows),
+        "n": entry.seeds,
         "failed": len(entry.failed),
         "error": text(entry.failed[0].error or entry.failed[0].status) if entry.failed else "",
         "comparable": table.cut or entry.comparable,

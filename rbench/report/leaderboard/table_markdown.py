@@ -37,7 +37,7 @@ def ranking(table: Table, at_most: int | None = None) -> str:
         cells += [markdown(entry.init)] if inits else []
         cells += [markdown(entry.frozen), count(entry.learned)]
         cells += [mean_and_spread(entry.summaries.get(m.name), m.unit) for m in table.metrics]
-        cells += [str(len(entry.rows))]
+        cells += [str(entry.seeds)]
         lines.append(_line(cells))
     if len(entries) < len(table.entries):
         lines.append(f"\n{len(table.entries) - len(entries)} more rows are in the CSV.")

@@ -96,7 +96,7 @@ def _rows(
             printable(entry.frozen, 24),
             count(entry.learned),
             *(mean_and_spread(entry.summaries.get(m.name), m.unit) for m in metrics),
-            str(len(entry.rows)),
+            str(entry.seeds),
         ]
 
 

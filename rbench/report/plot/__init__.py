@@ -52,6 +52,7 @@ series and panel but have these values instead, seed by seed where both have the
   that slope on log scales, ``fit = true`` writes each line's least-squares slope of log y on
   log x into the legend. y may be a list of columns: a dash each, or a color each where there
   is one series. x may be text, then in the order of ``xorder`` or of appearance.
+  ``best = true`` rings the best point of each series and warns where it lies at an end of x.
 - ``bars``: the same as grouped bars.
 - ``scatter``: one point a record.
 - ``history``: curves over epochs, of the loss or of what ``--eval-every`` measured
@@ -67,8 +68,12 @@ series and panel but have these values instead, seed by seed where both have the
   with ``nearest = "ssim"`` the one nearest to the mean of that metric. ``first = 4`` shows so
   many of a record's matching pictures side by side.
 
+A suite with a ``[tune]`` table needs no declaration for its tuning: each tuned option gets a
+figure of the validation score against it, a line for each configuration (the column ``arm``),
+unless a declared figure has that option as its x.
+
 A declaration with an unknown field is an error with the nearest valid name; a figure without
-records is passed over with a word. Points of several protocols are never averaged: of each point
+records is named and skipped. Points of several protocols are never averaged: of each point
 the protocol that most of the figure's records share is drawn, and the rest is reported.
 """
 

@@ -76,6 +76,7 @@ class Figure(Options):
     slope: float | None = None
     fit: bool = False
     smooth: int = Field(1, ge=1)
+    best: bool = Field(False, description="a curve marks the best point of each series")
     rows: str | None = None
     columns: str | None = None
     picture: str = "*"

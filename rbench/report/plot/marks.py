@@ -30,10 +30,21 @@ def draw_marks(
         places = {x: i for i, x in enumerate(sorted(xs, key=lambda x: rank(x, figure.xorder)))}
         ticks(figure, axes, list(places))
     bars = 0.8 / len(lines)
+    lower = figure.best and lower_is_better(figure, members)
     for place, line in enumerate(lines):
         x = [places[p.x] for p in line.points]
         y, error = [p.centre for p in line.points], [p.error for p in line.points]
-        name = words(line.label) or None
+        text = line.label
+        if figure.best:
+            best, edge = best_point(line.points, list(xs), lower)
+            text = f"{text}, best at the edge".removeprefix(", ") if edge else text
+            axes.plot(
+                *(places[best.x], best.centre, "o"),
+                markersize=9,
+                markerfacecolor="none",
+                color=color(line.hue),
+            )
+        name = words(text) or None
         if figure.kind == "bars":
             shifted = [v + bars * (place + 0.5) - 0.4 for v in x]
             bar_error = error if any(error) else None
@@ -77,6 +88,35 @@ def draw_marks(
             elinewidth=0.8,
         )
     return True
+
+
+def lower_is_better(figure: Figure, members: Sequence[Item]) -> bool:
+    """Whether a lower y is better, as the metric that it is says."""
+    return any(
+        metric.higher_is_better is False
+        for item in members
+        for metric in item.record.metrics
+        if metric.name in figure.ys
+    )
+
+
+def best_point(line: Sequence[Point], xs: Sequence[Any], lower: bool) -> tuple[Point, bool]:
+    """The best point, of equal ones the first, and whether its x is an end of ``xs``."""
+    best = min(line, key=lambda point: point.centre if lower else -point.centre)
+    return best, best.x in (min(xs), max(xs))
+
+
+def best_at_edges(figure: Figure, members: Sequence[Item]) -> list[str]:
+    """A warning for each series whose best point lies at an end of the values of x."""
+    lines = lines_of(figure, members, members)
+    xs = [p.x for line in lines for p in line.points]
+    lower = lower_is_better(figure, members)
+    return [
+        f"warning: {line.label or figure.y}: best at {best.x:g}, an end of what was tried"
+        for line in lines
+        for best, edge in [best_point(line.points, xs, lower)]
+        if edge
+    ]
 
 
 def _write_slopes(axes: Axes, lines: Sequence[Line]) -> None:

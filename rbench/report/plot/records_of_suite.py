@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rbench.errors import UserError
 from rbench.files import write_atomically
 from rbench.records import record as records
+from rbench.records.record import Record
 from rbench.report.leaderboard.build import INDEX
 from rbench.report.leaderboard.reader import canonical, read_rows
 from rbench.report.plot.drawing import Drawn
 from rbench.report.plot.points import Item, items
+from rbench.report.plot.tuning import tried_items
 from rbench.spec.run_spec import PLACES, RunSpec
 from rbench.spec.suite_spec import SuiteSpec
 
@@ -32,25 +35,37 @@ def suite_items(
 
     A record fills a cell if it agrees in every field that the suite sets; what the suite leaves
     open (such as where the data are, or what is tuned) may be anything. ``overrides`` are those
-    of the sweep.
+    of the sweep. The column ``arm`` of each item has the configuration's name.
     """
-    wanted: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    wanted: dict[tuple[str, ...], dict[str, str]] = defaultdict(dict)
     tuned = () if suite.tune is None else tuple(suite.tune.axes)
-    cells = suite.cells(overrides)
-    cells += [] if suite.tune is None else [trial.spec for trial in suite.trials(overrides)]
-    for cell in cells:
+    arms = suite.names()
+    cells = suite.runs_by_configuration(overrides)
+    if suite.tune is not None:
+        cells += [(trial.arm, trial.spec) for trial in suite.trials(overrides)]
+    for arm, cell in cells:
         names = tuple(sorted(cell.model_fields_set - ANYWHERE))
-        wanted[names].add(_fields(cell, names, tuned))
-    found = []
+        wanted[names].setdefault(_fields(cell, names, tuned), arms[arm])
+    found: list[tuple[Record, Path | None]] = []
+    filled: dict[str, str] = {}
     for row in read_rows(folder, skip_broken):
         if row.status != "done":
             continue
         path = folder / row.path
         record = records.read(path)
         spec = RunSpec.model_validate(record.spec)
-        if any(_fields(spec, names, tuned) in filled for names, filled in wanted.items()):
-            found.append((record, path.parent))
-    return items(found)
+        for names, cell_arms in wanted.items():
+            if (arm := cell_arms.get(_fields(spec, names, tuned))) is not None:
+                found.append((record, path.parent))
+                filled[record.digest] = arm
+                break
+    named = [
+        replace(item, columns={**item.columns, "arm": filled[item.record.digest]})
+        for item in items(found)
+    ]
+    if suite.tune is not None and not any(i.get("measure_on") == "val" for i in named):
+        named += tried_items(named, suite.tune)
+    return named
 
 
 def update_index(folder: Path, suite: str, drawn: Iterable[Drawn]) -> None:

@@ -55,9 +55,9 @@ def suite_items(
         record = records.read(path)
         spec = RunSpec.model_validate(record.spec)
         for names, cell_arms in wanted.items():
-            if (arm := cell_arms.get(_fields(spec, names, tuned))) is not None:
+            if (name := cell_arms.get(_fields(spec, names, tuned))) is not None:
                 found.append((record, path.parent))
-                filled[record.digest] = arm
+                filled[record.digest] = name
                 break
     named = [
         replace(item, columns={**item.columns, "arm": filled[item.record.digest]})

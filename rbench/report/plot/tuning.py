@@ -18,18 +18,20 @@ def tuning_figures(suite: SuiteSpec, declared: Sequence[Figure]) -> list[Figure]
     shown = {figure.x for figure in declared}
     several = len(suite.names()) > 1
     return [
-        Figure(
-            name=f"tuning-{axis.rpartition('.')[2]}",
-            title=f"{suite.tune.select} by {axis}",
-            kind="curve",
-            x=axis,
-            y=suite.tune.value_name,
-            series="arm" if several else None,
-            ylabel=suite.tune.select,
-            where={"measure_on": "val"},
-            xscale=range_.scale,
-            best=True,
-            height=3.4,
+        Figure.model_validate(
+            {
+                "name": f"tuning-{axis.rpartition('.')[2]}",
+                "title": f"{suite.tune.select} by {axis}",
+                "kind": "curve",
+                "x": axis,
+                "y": suite.tune.value_name,
+                "ylabel": suite.tune.select,
+                "series": "arm" if several else None,
+                "where": {"measure_on": "val"},
+                "xscale": range_.scale,
+                "best": True,
+                "height": 3.4,
+            }
         )
         for axis, range_ in suite.tune.axes.items()
         if axis not in shown

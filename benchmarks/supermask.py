@@ -30,7 +30,7 @@ def networks(base: str, classes: int) -> dict[str, nn.Module]:
             ("bernoulli", {"mask": "bernoulli"}),
         ):
             given = supermask.SupermaskOptions.model_validate({"base": base, **options})
-            built[name] = supermask.build(context, given)
+            built[name] = supermask.COMPONENT.build(context, given)
     return built
 
 

@@ -92,6 +92,7 @@ def show(
     dataset = Catalog.from_environment().dataset(name)
     folder = data_dir or (os.environ.get("RBENCH_DATA") if dataset.needs_data_dir else None)
     context = DataContext(
+        name=dataset.name,
         data_dir=Path(folder).expanduser() if folder else None,
         download=download,
         img_size=(img_size, img_size) if img_size else None,

@@ -52,6 +52,7 @@ def build(resolved: Resolved, data: ImageData, note: Note) -> Built:
         classes = spec.num_classes
     law = None if resolved.init is None else Law(resolved.init, spec.seed)
     context = BuildContext(
+        name=resolved.model.component.name,
         in_chans=data.in_chans,
         img_size=data.img_size,
         num_classes=classes,

@@ -117,6 +117,7 @@ def _takes(
 ) -> bool:
     size = (size, size) if isinstance(size, int) else size
     context = BuildContext(
+        name=resolved.model.component.name,
         in_chans=data.in_chans,
         img_size=size,
         num_classes=resolved.spec.num_classes or max(1, data.num_classes),

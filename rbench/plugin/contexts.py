@@ -99,6 +99,8 @@ class BuildContext:
     classifier; ``pretrained`` asks for published weights.
     """
 
+    name: str = ""
+    """The architecture's name, which tells the members of a family apart."""
     in_chans: int = 3
     img_size: tuple[int, int] = (32, 32)
     num_classes: int = 10
@@ -129,6 +131,8 @@ class DataContext:
     classes will do.
     """
 
+    name: str = ""
+    """The dataset's name, which tells the members of a family apart."""
     data_dir: Path | None = None
     download: bool = False
     img_size: tuple[int, int] | None = None

@@ -105,6 +105,7 @@ def data_context(spec: RunSpec, task: Task, dataset: Dataset) -> DataContext:
     """How the spec wants its data."""
     folder = data_folder(spec, dataset)
     return DataContext(
+        name=dataset.name,
         data_dir=None if folder is None else user_path(folder),
         download=spec.download,
         img_size=spec.img_size,

@@ -166,7 +166,9 @@ def _architecture(architecture: Architecture, options: Options) -> Iterator[str]
     from rbench.seeds import generator, global_seed
 
     def build(seed: int) -> nn.Module:
-        context = BuildContext(in_chans=3, img_size=(32, 32), num_classes=10, seed=seed)
+        context = BuildContext(
+            name=architecture.name, in_chans=3, img_size=(32, 32), num_classes=10, seed=seed
+        )
         with global_seed(seed, "weights"):
             return architecture.build(context, options)
 
@@ -204,12 +206,12 @@ def _dataset(dataset: Dataset, options: Options, folder: Path | None) -> Iterato
 
     if folder is None and dataset.needs_data_dir:
         try:
-            dataset.open(DataContext(), options)
+            dataset.open(DataContext(name=dataset.name), options)
         except UserError:
             return
         yield "it needs a data_dir and opens without one"
         return
-    context = DataContext(data_dir=folder)
+    context = DataContext(name=dataset.name, data_dir=folder)
     data = dataset.open(context, options)
     with alone() as complaints:  # not the first time: what a library does on import is its own
         again = dataset.open(context, options)

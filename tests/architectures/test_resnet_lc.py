@@ -378,7 +378,7 @@ def test_unknown_bases_are_refused() -> None:
 
 def test_pretrained_is_refused() -> None:
     with pytest.raises(UserError, match="pretrained"):
-        lc_timm.build(BuildContext(pretrained=True), lc_timm.LCModelOptions())
+        lc_timm.COMPONENT.build(BuildContext(pretrained=True), lc_timm.LCModelOptions())
 
 
 def test_resnet14_keeps_the_resolution_in_its_stem() -> None:

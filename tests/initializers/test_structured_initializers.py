@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from rbench_plugins.initializers import covariance as cov
-from rbench_plugins.initializers import zero as zero_init
-from rbench_plugins.initializers.conv_aware import spectra
+from rbench_plugins.initializers.functions import covariance as cov
+from rbench_plugins.initializers.functions import zero as zero_init
+from rbench_plugins.initializers.functions.conv_aware import spectra
 from scipy import stats
 from torch import Tensor, nn
 from torch.nn import functional as F

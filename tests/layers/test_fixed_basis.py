@@ -130,7 +130,7 @@ def build(learn: str, **options: Any) -> nn.Module:
     given = {"base": "resnet_cifar", "base_kwargs": {"depth": 8, "width": 4}, **options}
     context = BuildContext(seed=3, training=SGD)
     with global_seed(3, "weights"):
-        network: nn.Module = architecture.build(
+        network: nn.Module = architecture.COMPONENT.build(
             context, architecture.BasisOptions(learn=learn, **given)
         )
     return network
@@ -216,7 +216,7 @@ def test_bad_input() -> None:
         (BuildContext(), {"base": "nothing"}, "base=nothing"),
     ):
         with pytest.raises(UserError, match=message):
-            architecture.build(context, architecture.BasisOptions(**options))  # type: ignore[arg-type]
+            architecture.COMPONENT.build(context, architecture.BasisOptions(**options))  # type: ignore[arg-type]
 
 
 def test_the_preconditioner_is_that_of_the_basis() -> None:

@@ -10,7 +10,8 @@ import pytest
 import torch
 from rbench_plugins.corruptions.make import corrupt
 from rbench_plugins.corruptions.tables import ALEXNET, NAMES
-from rbench_plugins.metrics.corruptions import COMPONENT, CorruptionsOptions, mce
+from rbench_plugins.metrics.corruptions import COMPONENT, CorruptionsOptions
+from rbench_plugins.metrics.functions.corruptions import mce
 from torch import Tensor, nn
 
 from rbench import MemoryImages, MetricContext, UserError

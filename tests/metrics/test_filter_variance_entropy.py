@@ -9,7 +9,8 @@ from typing import Any, cast
 import numpy as np
 import pytest
 import torch
-from rbench_plugins.metrics.filter_variance_entropy import COMPONENT, entropy, threshold
+from rbench_plugins.metrics.filter_variance_entropy import COMPONENT
+from rbench_plugins.metrics.functions.filter_variance_entropy import entropy, threshold
 from torch import Tensor, nn
 
 from rbench import MetricContext, MetricValue, Outcome

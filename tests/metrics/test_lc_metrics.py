@@ -22,6 +22,10 @@ from rbench_plugins.metrics import (
     filter_reconstruction,
     spatial_variance_heatmap,
 )
+from rbench_plugins.metrics.functions.filter_cosine import statistics
+from rbench_plugins.metrics.functions.filter_pictures import draw, signed
+from rbench_plugins.metrics.functions.filter_reconstruction import reconstruct
+from rbench_plugins.metrics.functions.spatial_variance_heatmap import heatmap
 from safetensors.torch import save_file
 from torch import nn
 
@@ -74,7 +78,7 @@ def resnet(component: Any, **options: Any) -> nn.Module:
 
 def test_cosines_by_brute_force() -> None:
     rows = torch.randn(7, 5, generator=generator(0, "rows"))
-    found = filter_cosine.statistics(rows)
+    found = statistics(rows)
     cosines = [
         (a @ b / (a.norm() * b.norm())).item()
         for i, a in enumerate(rows)
@@ -84,7 +88,7 @@ def test_cosines_by_brute_force() -> None:
     assert found["rms"] == pytest.approx(math.sqrt(sum(c * c for c in cosines) / 42), rel=1e-5)
     assert found["mean"] == pytest.approx(sum(cosines) / 42, rel=1e-4)
     assert found["largest"] == pytest.approx(max(abs(c) for c in cosines), rel=1e-5)
-    orthogonal = filter_cosine.statistics(torch.eye(5))
+    orthogonal = statistics(torch.eye(5))
     assert orthogonal["rms"] == orthogonal["largest"] == 0
 
 
@@ -105,7 +109,7 @@ def test_heatmap_by_hand() -> None:
     scale[1, 1] = 3
     draws = generator(0, "w")
     weights = [s * scale * torch.randn(40, 30, 3, 3, generator=draws) for s in (1.0, 50.0)]
-    found = spatial_variance_heatmap.heatmap(weights)
+    found = heatmap(weights)
     stacked = torch.cat([(w / w.std()).double().flatten(0, 1) for w in weights])
     by_hand = (stacked - stacked.mean(0)).square().mean(0)
     torch.testing.assert_close(found, by_hand, atol=1e-5, rtol=1e-5)
@@ -134,7 +138,7 @@ def test_reconstruction_against_lstsq(expansion: int, groups: int) -> None:
         length += p.square().sum().item()
     total = wanted.square().sum().item()
     for module in (block, gram):
-        found = filter_reconstruction.reconstruct(wanted, module.gram_matrix())
+        found = reconstruct(wanted, module.gram_matrix())
         assert found[0] == pytest.approx(math.sqrt(residual / total), abs=2e-3)
         assert found[1] == pytest.approx(math.sqrt(length / total), rel=2e-2)
 
@@ -209,7 +213,7 @@ def test_pictures_of_filters(tmp_path: Path) -> None:
     assert values["filter_pictures@0"].value == 5
     kernel = torch.zeros(3, 3)
     kernel[0, 0], kernel[2, 2] = 2.0, -1.0
-    drawn = filter_pictures.draw([filter_pictures.signed(kernel)], 1)
+    drawn = draw([signed(kernel)], 1)
     assert drawn.getpixel((1, 1)) == (255, 0, 0)
     assert drawn.getpixel((2, 2)) == (255, 255, 255)
     assert drawn.getpixel((3, 3)) == (128, 128, 255)

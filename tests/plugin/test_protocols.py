@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 from rbench_plugins.architectures.cnn_dcn import COMPONENTS
-from rbench_plugins.architectures.random_cnn import RandomCNNOptions, build
+from rbench_plugins.architectures.functions.random_cnn import build
+from rbench_plugins.architectures.random_cnn import RandomCNNOptions
 from rbench_plugins.layers.cnn_dcn.reconstruct import is_redrawable
 from torch import nn
 

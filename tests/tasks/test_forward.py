@@ -4,7 +4,8 @@ from typing import Any, cast
 
 import pytest
 import torch
-from rbench_plugins.architectures.random_cnn import RandomCNNOptions, build
+from rbench_plugins.architectures.functions.random_cnn import build
+from rbench_plugins.architectures.random_cnn import RandomCNNOptions
 from rbench_plugins.tasks.forward import COMPONENT
 from torch import nn
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 import torch
-from rbench_plugins.tasks.freezenet import KeepEntries, choose, saliencies
+from rbench_plugins.tasks.functions.freezenet import KeepEntries, choose, saliencies
 from torch import nn
 
 from rbench import Batch, generator

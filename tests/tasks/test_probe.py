@@ -12,7 +12,8 @@ import timm
 import torch
 from rbench_plugins.probing import fit as probes
 from rbench_plugins.probing.features import Features, blocks, chosen
-from rbench_plugins.tasks.probe import ProbeOptions, fit
+from rbench_plugins.tasks.functions.probe import fit
+from rbench_plugins.tasks.probe import ProbeOptions
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.neighbors import KNeighborsClassifier

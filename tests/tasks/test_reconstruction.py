@@ -7,7 +7,7 @@ import torch
 from rbench_plugins.architectures.cnn_dcn import COMPONENTS
 from rbench_plugins.images.subset import evenly
 from rbench_plugins.layers.cnn_dcn.reconstruct import chunk_size, reconstruct
-from rbench_plugins.tasks.reconstruction import load
+from rbench_plugins.tasks.functions.reconstruction import load
 
 from rbench import BuildContext, MemoryImages, Record, RunSpec, UserError
 from rbench.plugin.catalog import Catalog

@@ -88,7 +88,7 @@ def test_lanczos_downsampling_is_scipys_convolution(photo: Tensor, factor: int) 
 def network(**options: Any) -> SkipNet:
     given = dip_skip.DipSkipOptions(**{"input_channels": 8, "scales": 3, "width": 16, **options})
     with global_seed(0, "weights"):
-        built = dip_skip.build(BuildContext(img_size=(32, 32)), given)
+        built = dip_skip.COMPONENT.build(BuildContext(img_size=(32, 32)), given)
     assert isinstance(built, SkipNet)
     return built
 

@@ -64,7 +64,7 @@ def test_lemma_5_by_monte_carlo() -> None:
 def test_kurtosis_tells_the_laws_apart() -> None:
     def drawn(law: object, options: object, n: int = 20_000) -> torch.Tensor:
         weight = torch.empty(n)
-        law.draw(weight, torch.Generator().manual_seed(1), options)  # type: ignore[attr-defined]
+        law.COMPONENT.draw(weight, torch.Generator().manual_seed(1), options)  # type: ignore[attr-defined]
         return weight
 
     gauss = drawn(normal, normal.NormalOptions())

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 from rbench_plugins.architectures.cnn_dcn import COMPONENTS
-from rbench_plugins.architectures.random_cnn import RandomCNNOptions, build
+from rbench_plugins.architectures.functions.random_cnn import build
+from rbench_plugins.architectures.random_cnn import RandomCNNOptions
 from rbench_plugins.layers.cnn_dcn.options import CnnDcnOptions
 from rbench_plugins.layers.random_cnn import ChannelMean
 from rbench_plugins.theory.read_network import read_stack

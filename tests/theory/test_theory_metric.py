@@ -11,7 +11,8 @@ import pytest
 import torch
 from PIL import Image
 from rbench_plugins.architectures.cnn_dcn import COMPONENTS
-from rbench_plugins.architectures.random_cnn import RandomCNNOptions, build
+from rbench_plugins.architectures.functions.random_cnn import build
+from rbench_plugins.architectures.random_cnn import RandomCNNOptions
 from rbench_plugins.images.grid import stretch
 from rbench_plugins.layers.cnn_dcn.options import CnnDcnOptions
 from rbench_plugins.metrics.theory import COMPONENT

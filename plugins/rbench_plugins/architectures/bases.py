@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -44,7 +45,7 @@ def build(name: str, kwargs: Mapping[str, Any], context: BuildContext) -> nn.Mod
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise UserError(f"base_kwargs of {name}: {where}: {first['msg']}") from error
-    return base.build(context, options)
+    return base.build(replace(context, name=name), options)
 
 
 def prefixed(prefix: str, name: str) -> str | None:

@@ -6,76 +6,57 @@ and a DCN that learns to invert it (section 3.2). The others compare with a trai
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from rbench import Architecture, BuildContext
+from rbench import Architecture
 from rbench_plugins.layers.cnn_dcn.options import CnnDcnOptions
-
-if TYPE_CHECKING:
-    from torch import nn
 
 LEARNED_DCN = {"dcn_law": "kaiming", "dcn_activation": "leaky_relu", "dcn": "trained"}
 RANDOM_CNN = {"cnn_activation": "leaky_relu", **LEARNED_DCN}
 TRAINED_CNN = {"cnn": "trained", "normalize": "imagenet", **LEARNED_DCN}
 
 
-def vgg16(context: BuildContext, options: CnnDcnOptions) -> nn.Module:
-    """Images (B, C, H, W) in [0, 1] -> reconstructions of that size, unbounded."""
-    from rbench_plugins.layers.cnn_dcn.make import make
-
-    return make(context, options, "vgg16")
-
-
-def alexnet(context: BuildContext, options: CnnDcnOptions) -> nn.Module:
-    """Images (B, C, H, W) in [0, 1] -> reconstructions of that size, unbounded."""
-    from rbench_plugins.layers.cnn_dcn.make import make
-
-    return make(context, options, "alexnet")
-
-
 COMPONENTS = {
     name: Architecture(
         name=name,
         summary=summary,
-        build=build,
+        build=f"rbench_plugins.architectures.functions.cnn_dcn:{backbone}",
         options=CnnDcnOptions,
         defaults=defaults,
-        title="AlexNet CNN-DCNs" if build is alexnet else "VGG16 CNN-DCNs",
+        title="AlexNet CNN-DCNs" if backbone == "alexnet" else "VGG16 CNN-DCNs",
     )
-    for name, build, defaults, summary in (
+    for name, backbone, defaults, summary in (
         (
             "alexnet_dcn",
-            alexnet,
+            "alexnet",
             TRAINED_CNN,
             "A trained AlexNet's CNN, frozen, with a DCN to be trained (P1 section 3.2).",
         ),
         (
             "rrvgg",
-            vgg16,
+            "vgg16",
             {},
             "VGG16's CNN-DCN, random-random: both halves random, nothing learns (P1 section 4).",
         ),
         (
             "rrvgg_mean",
-            vgg16,
+            "vgg16",
             {"last": "mean"},
             "rrvgg with the mean of the channels as its last layer (P1 section 4.2).",
         ),
         (
             "rwalexnet",
-            alexnet,
+            "alexnet",
             RANDOM_CNN,
             "AlexNet's CNN with random weights, frozen, and a DCN to be trained (P1 section 3.2).",
         ),
         (
             "rwvgg",
-            vgg16,
+            "vgg16",
             RANDOM_CNN,
             "VGG16's CNN with random weights, frozen, and a DCN to be trained (P1 section 3.2).",
         ),
         (
             "vgg_dcn",
-            vgg16,
+            "vgg16",
             TRAINED_CNN,
             "A trained VGG16's CNN, frozen, with a DCN to be trained (P1 section 3.2).",
         ),

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import Field
 
-from rbench import Architecture, BuildContext, Options, UserError
-
-if TYPE_CHECKING:
-    from torch import nn
+from rbench import Architecture, Options
 
 
 class ConvMixerOptions(Options):
@@ -24,29 +21,10 @@ class ConvMixerOptions(Options):
     activation: Literal["gelu", "relu"] = "gelu"
 
 
-def build(context: BuildContext, options: ConvMixerOptions) -> nn.Module:
-    """timm's ConvMixer (Trockman and Kolter, arXiv 2201.09792), drawn as timm draws it."""
-    from timm.models.convmixer import ConvMixer
-    from torch import nn
-
-    if min(context.img_size) < options.patch_size:
-        raise UserError(f"patch_size={options.patch_size} is larger than the images")
-    network: nn.Module = ConvMixer(
-        options.dim,
-        options.depth,
-        kernel_size=options.kernel_size,
-        patch_size=options.patch_size,
-        in_chans=context.in_chans,
-        num_classes=context.num_classes,
-        act_layer=nn.GELU if options.activation == "gelu" else nn.ReLU,
-    )
-    return network
-
-
 COMPONENT = Architecture(
     name="convmixer",
     summary="ConvMixer of any width, depth, kernel and patch size; default ConvMixer-256/8.",
     title="ConvMixer-{width}/{depth}",
-    build=build,
+    build="rbench_plugins.architectures.functions.convmixer:build",
     options=ConvMixerOptions,
 )

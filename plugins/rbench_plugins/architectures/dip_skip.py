@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pydantic import Field
 
-from rbench import Architecture, BuildContext, Options, UserError
-
-if TYPE_CHECKING:
-    from torch import nn
+from rbench import Architecture, Options
 
 
 class DipSkipOptions(Options):
@@ -21,26 +16,10 @@ class DipSkipOptions(Options):
     skip: int = Field(4, ge=0, le=1024, description="channels of the skip connections; 0: none")
 
 
-def build(context: BuildContext, options: DipSkipOptions) -> nn.Module:
-    """Draws from the global generator, PyTorch's default distribution."""
-    from rbench_plugins.layers.skip_net import SkipNet
-
-    # Reflected edges need two pixels at the coarsest scale.
-    smallest = 2**options.scales + 1
-    if min(context.img_size) < smallest:
-        raise UserError(
-            f"scales={options.scales} needs images of {smallest} pixels; --img-size is "
-            f"{min(context.img_size)}"
-        )
-    return SkipNet(
-        options.input_channels, context.in_chans, options.scales, options.width, options.skip
-    )
-
-
 COMPONENT = Architecture(
     name="dip_skip",
     summary="Hourglass with skip connections of Deep Image Prior: noise in, an image out.",
     title="hourglass",
-    build=build,
+    build="rbench_plugins.architectures.functions.dip_skip:build",
     options=DipSkipOptions,
 )

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pydantic import Field
 
-from rbench import Architecture, ArchitectureFamily, BuildContext, UserError
+from rbench import Architecture, ArchitectureFamily
 from rbench_plugins.architectures import timm_models
-from rbench_plugins.architectures.timm_models import TimmOptions
 from rbench_plugins.layers.lc.options import LCOptions
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 class LCModelOptions(LCOptions):
@@ -24,28 +18,12 @@ class LCModelOptions(LCOptions):
     )
 
 
-def build(context: BuildContext, options: LCModelOptions) -> nn.Module:
-    """timm's model under timm's own initialization; LC-blocks draw PyTorch's default law."""
-    from rbench_plugins.layers.lc.make import LCMaker, put_lc_blocks
-
-    if context.pretrained:
-        raise UserError("--pretrained: published filters are no LC-blocks; leave it out")
-    if timm_models.member(options.base) is None:
-        raise UserError(f"base={options.base}: timm has no such model")
-    maker = LCMaker(options, context)
-    network = timm_models.build(
-        options.base, context, TimmOptions.model_validate(options.base_kwargs)
-    )
-    put_lc_blocks(network, maker)
-    return network
-
-
 SUMMARY = "a timm model whose spatial convolutions are LC-blocks (P2 Table 2)"
 REVISION = 2
 COMPONENT = Architecture(
     name="lc",
     summary=SUMMARY,
-    build=build,
+    build="rbench_plugins.architectures.functions.lc_timm:build",
     options=LCModelOptions,
     revision=REVISION,
     title="{base}",
@@ -60,7 +38,7 @@ def member(name: str) -> Architecture | None:
     return Architecture(
         name=name,
         summary=SUMMARY,
-        build=build,
+        build="rbench_plugins.architectures.functions.lc_timm:build",
         options=LCModelOptions,
         title="{base}",
         defaults={"base": base},

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from rbench import Architecture, ArchitectureFamily, BuildContext
+from rbench import Architecture, ArchitectureFamily
 from rbench_plugins.architectures.cifar_options import CifarResNetOptions
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 class ResNetCifarOptions(CifarResNetOptions):
@@ -25,37 +21,14 @@ class ResNetCifarOptions(CifarResNetOptions):
     )
 
 
-def build(context: BuildContext, options: ResNetCifarOptions) -> nn.Module:
-    """Draws from the global generator, PyTorch's default law (P2 eq. 3)."""
-    from functools import partial
-
-    import rbench_plugins.layers.timm_entry  # noqa: F401  registers the name for exports
-    from rbench_plugins.layers.cifar_resnet import CifarResNet, plain_conv
-    from rbench_plugins.layers.lc.scaled_conv import as_lc
-    from rbench_plugins.layers.lc.shape import ConvShape
-
-    make = plain_conv
-    if options.grad_scale_as_lc is not None:
-        scaled = partial(as_lc, options.grad_scale_as_lc)
-
-        def make(shape: ConvShape, name: str) -> nn.Module:
-            return scaled(shape)
-
-    return CifarResNet(
-        options.depth,
-        options.width,
-        options.kernel_size,
-        options.shortcut,
-        context.in_chans,
-        context.num_classes,
-        make,
-    )
-
-
 SUMMARY = "CIFAR-ResNet of any depth 6n+2 and width, the baseline of P2"
 TITLE = "ResNet-{depth}-{width}"
 COMPONENT = Architecture(
-    name="resnet_cifar", summary=SUMMARY, build=build, options=ResNetCifarOptions, title=TITLE
+    name="resnet_cifar",
+    summary=SUMMARY,
+    build="rbench_plugins.architectures.functions.resnet_cifar:build",
+    options=ResNetCifarOptions,
+    title=TITLE,
 )
 _NAME = re.compile(r"resnet_cifar_(\d{1,5})_(\d{1,5})(?:_k(\d{1,3}))?")
 
@@ -70,7 +43,7 @@ def member(name: str) -> Architecture | None:
     return Architecture(
         name=name,
         summary=SUMMARY,
-        build=build,
+        build="rbench_plugins.architectures.functions.resnet_cifar:build",
         options=ResNetCifarOptions,
         defaults=defaults,
         title=TITLE,

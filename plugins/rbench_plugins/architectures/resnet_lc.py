@@ -6,35 +6,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
-from rbench import Architecture, ArchitectureFamily, BuildContext
+from rbench import Architecture, ArchitectureFamily
 from rbench_plugins.architectures.cifar_options import CifarResNetOptions
 from rbench_plugins.layers.lc.options import LCOptions
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 class ResNetLCOptions(LCOptions, CifarResNetOptions):
     """Shape of the network and execution of its LC-blocks."""
-
-
-def build(context: BuildContext, options: ResNetLCOptions) -> nn.Module:
-    """LC-blocks draw from streams of their own, the rest from the global generator."""
-    import rbench_plugins.layers.timm_entry  # noqa: F401  registers the name for exports
-    from rbench_plugins.layers.cifar_resnet import CifarResNet
-    from rbench_plugins.layers.lc.make import LCMaker
-
-    return CifarResNet(
-        options.depth,
-        options.width,
-        options.kernel_size,
-        options.shortcut,
-        context.in_chans,
-        context.num_classes,
-        LCMaker(options, context).make,
-    )
 
 
 SUMMARY = "CIFAR-ResNet whose spatial convolutions are LC-blocks (P2)"
@@ -43,7 +22,7 @@ TITLE = "ResNet-{depth}-{width}"
 COMPONENT = Architecture(
     name="resnet_lc",
     summary=SUMMARY,
-    build=build,
+    build="rbench_plugins.architectures.functions.resnet_lc:build",
     options=ResNetLCOptions,
     revision=REVISION,
     title=TITLE,
@@ -61,7 +40,7 @@ def member(name: str) -> Architecture | None:
     return Architecture(
         name=name,
         summary=SUMMARY,
-        build=build,
+        build="rbench_plugins.architectures.functions.resnet_lc:build",
         options=ResNetLCOptions,
         title=TITLE,
         defaults=defaults | {"kernel_size": int(kernel or 3)},

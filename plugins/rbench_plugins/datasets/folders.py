@@ -9,14 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rbench import (
-    DataContext,
-    FoundFile,
-    UserError,
-    content_digests,
-    content_revision,
-    fit_image,
-)
+from rbench import DataContext, FoundFile, UserError, content_digests, content_revision, fit_image
 from rbench_plugins.datasets.decoded import (
     Decoded,
     cache_place,
@@ -26,13 +19,7 @@ from rbench_plugins.datasets.decoded import (
     read_decoded,
 )
 from rbench_plugins.datasets.memory import Moments, moments_of
-from rbench_plugins.datasets.reading import (
-    Mode,
-    check_image,
-    mode_for,
-    open_image,
-    shown,
-)
+from rbench_plugins.datasets.reading import Mode, check_image, mode_for, open_image, shown
 from rbench_plugins.datasets.splits import Split
 
 if TYPE_CHECKING:

@@ -10,14 +10,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from rbench import DataContext, Dataset, Options, UserError, known_moments
-from rbench_plugins.datasets.folders import (
-    digests,
-    fits,
-    load,
-    revision_of,
-    stream,
-    usable,
-)
+from rbench_plugins.datasets.folders import digests, fits, load, revision_of, stream, usable
 from rbench_plugins.datasets.published import data_dir
 from rbench_plugins.datasets.splits import Split, plain, two_splits
 

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pydantic import Field
 
-from rbench import FreezingRule, Options, UserError, classifier_parameters, norm_parameters
-
-if TYPE_CHECKING:
-    from torch import Generator, Tensor, nn
+from rbench import FreezingRule, Options
 
 
 class RandomParametersOptions(Options):
@@ -20,38 +15,9 @@ class RandomParametersOptions(Options):
     )
 
 
-def select(
-    network: nn.Module, generator: Generator, options: RandomParametersOptions
-) -> dict[str, Tensor]:
-    """Masks of ``count`` entries, uniformly of all that are neither in a norm nor the classifier.
-
-    ``all,!random_parameters`` lets them learn alone (Frankle et al., arXiv 2003.00152, section 4,
-    which picks them channel by channel).
-    """
-    import torch
-
-    norms = norm_parameters(network)
-    parameters = dict(network.named_parameters())
-    count = options.count or sum(parameters[name].numel() for name in norms)
-    if not count:
-        raise UserError("--freeze random_parameters: the network has no norms; say how many: count")
-    others = {
-        name: parameter
-        for name, parameter in parameters.items()
-        if name not in norms | classifier_parameters(network)
-    }
-    sizes = [parameter.numel() for parameter in others.values()]
-    if count > sum(sizes):
-        raise UserError(f"--freeze random_parameters: there are {sum(sizes):,}, not {count:,}")
-    mask = torch.zeros(sum(sizes), dtype=torch.bool)
-    mask[torch.randperm(len(mask), generator=generator)[:count]] = True
-    parts = zip(others, mask.split(sizes), strict=True)
-    return {name: part.view(others[name].shape) for name, part in parts if torch.any(part)}
-
-
 COMPONENT = FreezingRule(
     name="random_parameters",
     summary="As many random entries as the norms have; all,!random_parameters trains them alone.",
-    select=select,
+    select="rbench_plugins.freezing.functions.random_parameters:select",
     options=RandomParametersOptions,
 )

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from rbench import Initializer, Options
-
-if TYPE_CHECKING:
-    from torch import Generator, Tensor
 
 
 class KaimingOptions(Options):
@@ -24,21 +21,9 @@ class KaimingOptions(Options):
     )
 
 
-def draw(weight: Tensor, generator: Generator, options: KaimingOptions) -> None:
-    """Fill ``weight`` (c_out, c_in/groups, k, k): variance 2 / ((1 + slope^2) fan).
-
-    fan is c_in/groups k^2 for ``fan_in`` and c_out k^2 for ``fan_out`` (PyTorch's count, which
-    does not divide by groups).
-    """
-    from torch.nn import init
-
-    fill = init.kaiming_normal_ if options.distribution == "normal" else init.kaiming_uniform_
-    fill(weight, options.negative_slope, options.mode, "leaky_relu", generator)
-
-
 COMPONENT = Initializer(
     name="kaiming",
     summary="He's law: variance 2/fan (fan_in or fan_out, normal or uniform).",
-    draw=draw,
+    draw="rbench_plugins.initializers.functions.kaiming:draw",
     options=KaimingOptions,
 )

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING
-
 from pydantic import Field
 
 from rbench import Initializer, Options
-
-if TYPE_CHECKING:
-    from torch import Generator, Tensor
 
 
 class TruncNormalOptions(Options):
@@ -24,23 +18,9 @@ class TruncNormalOptions(Options):
     )
 
 
-def draw(weight: Tensor, generator: Generator, options: TruncNormalOptions) -> None:
-    """Fill ``weight`` with N(0, std^2) restricted to [-cutoff std, cutoff std].
-
-    The variance is below std^2: 0.774 std^2 at the default cutoff. timm's ``trunc_normal_`` cuts
-    at plus and minus 2 (not 2 std) unless told otherwise, which for its std of 0.02 cuts nothing:
-    cutoff=100.
-    """
-    from torch.nn import init
-
-    std = options.std if options.std is not None else 1 / math.sqrt(weight[0].numel())
-    bound = options.cutoff * std
-    init.trunc_normal_(weight, 0.0, std, -bound, bound, generator)
-
-
 COMPONENT = Initializer(
     name="trunc_normal",
     summary="Normal without its tails: N(0, std^2) cut at plus and minus cutoff std.",
-    draw=draw,
+    draw="rbench_plugins.initializers.functions.trunc_normal:draw",
     options=TruncNormalOptions,
 )

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pydantic import Field, model_validator
 
 from rbench import Initializer, Options
-
-if TYPE_CHECKING:
-    from torch import Generator, Tensor
 
 
 class UniformOptions(Options):
@@ -25,13 +20,9 @@ class UniformOptions(Options):
         return self
 
 
-def draw(weight: Tensor, generator: Generator, options: UniformOptions) -> None:
-    """Fill ``weight`` (any shape) with independent U[low, high] numbers."""
-    from torch.nn import init
-
-    init.uniform_(weight, options.low, options.high, generator=generator)
-
-
 COMPONENT = Initializer(
-    name="uniform", summary="Uniform U[low, high].", draw=draw, options=UniformOptions
+    name="uniform",
+    summary="Uniform U[low, high].",
+    draw="rbench_plugins.initializers.functions.uniform:draw",
+    options=UniformOptions,
 )

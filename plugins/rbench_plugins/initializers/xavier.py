@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from rbench import Initializer, Options
-
-if TYPE_CHECKING:
-    from torch import Generator, Tensor
 
 
 class XavierOptions(Options):
@@ -19,20 +16,9 @@ class XavierOptions(Options):
     gain: float = Field(1.0, gt=0, description="factor on every weight")
 
 
-def draw(weight: Tensor, generator: Generator, options: XavierOptions) -> None:
-    """Fill ``weight`` with variance gain^2 2 / (fan_in + fan_out), PyTorch's count of both.
-
-    For (c_out, c_in/groups, k, k): fan_in = c_in/groups k^2, fan_out = c_out k^2.
-    """
-    from torch.nn import init
-
-    fill = init.xavier_normal_ if options.distribution == "normal" else init.xavier_uniform_
-    fill(weight, options.gain, generator)
-
-
 COMPONENT = Initializer(
     name="xavier",
     summary="Glorot's distribution: variance 2/(fan_in + fan_out), normal or uniform.",
-    draw=draw,
+    draw="rbench_plugins.initializers.functions.xavier:draw",
     options=XavierOptions,
 )

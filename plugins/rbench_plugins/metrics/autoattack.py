@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from rbench import ClassificationOutcome, Metric, MetricContext, MetricValue, derive
-from rbench_plugins.attacks.options import AttackOptions, label
-from rbench_plugins.metrics.accuracy import accuracy
-
-PGD_STEPS = 20
+from rbench import ClassificationOutcome, Metric
+from rbench_plugins.attacks.options import AttackOptions
 
 
 class AutoAttackOptions(AttackOptions):
@@ -24,57 +21,10 @@ class AutoAttackOptions(AttackOptions):
     queries: int = Field(5000, ge=1, description="queries of the Square attack (the paper: 5000)")
 
 
-def measure(
-    outcome: ClassificationOutcome, context: MetricContext, options: AutoAttackOptions
-) -> list[MetricValue]:
-    """Percentage of test images that resist APGD-CE, targeted APGD-DLR, targeted FAB and Square.
-
-    One value per epsilon, over ``images`` evenly spaced test images. ``details`` has the clean
-    accuracy and those under FGSM and PGD (20 steps) on the same images; a note says where a
-    weaker attack succeeds more often than a stronger one.
-    """
-    from rbench_plugins.attacks.engines import SMALLEST, autoattack, fgsm, pgd
-    from rbench_plugins.attacks.evaluate import (
-        Ensemble,
-        evaluate,
-        percent,
-        weaker_is_not_stronger,
-    )
-    from rbench_plugins.images.subset import evenly
-
-    classifier = outcome.classifier.eval()
-    classes = outcome.logits.shape[1]
-    seed = derive(context.seed, "attack", "autoattack")
-    if classes < SMALLEST:
-        context.note(f"autoattack: no targeted APGD, whose loss needs {SMALLEST} classes")
-    ensembles: list[Ensemble] = []
-    for epsilon in options.epsilons:
-        parts = autoattack(classifier, epsilon, classes, options.steps, options.queries, seed)
-        step = 2.5 * epsilon / PGD_STEPS
-        ensembles += [
-            Ensemble("fgsm", epsilon, [fgsm(classifier, epsilon)]),
-            Ensemble("pgd", epsilon, [pgd(classifier, epsilon, step, PGD_STEPS)]),
-            Ensemble("autoattack", epsilon, parts),
-        ]
-    chosen = evenly(len(outcome.test), options.images)
-    clean, results = evaluate(outcome, context, ensembles, chosen, "autoattack")
-    values = []
-    for index, epsilon in enumerate(options.epsilons):
-        found = {
-            ensembles[at].name: percent(results[at].robust)
-            for at in range(3 * index, 3 * index + 3)
-        }
-        weaker_is_not_stronger(context, label(epsilon), list(found.items()))
-        details = {"clean": percent(clean), "fgsm": found["fgsm"], "pgd": found["pgd"]}
-        robust = results[3 * index + 2].robust
-        values.append(accuracy(f"autoattack@{label(epsilon)}", robust, details))
-    return values
-
-
 COMPONENT = Metric(
     name="autoattack",
     summary="Accuracy in percent under AutoAttack (APGD, FAB, Square) on [0, 1] pixels.",
-    measure=measure,
+    measure="rbench_plugins.metrics.functions.autoattack:measure",
     reads=ClassificationOutcome,
     options=AutoAttackOptions,
 )

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from pydantic import Field
 
-from pydantic import Field, JsonValue
-
-from rbench import Metric, MetricContext, MetricValue, Options, StylizationOutcome
+from rbench import Metric, Options, StylizationOutcome
 
 
 class StyleDistanceOptions(Options):
@@ -15,65 +13,10 @@ class StyleDistanceOptions(Options):
     judges: int = Field(3, ge=1, le=32, description="random reference networks, always the same")
 
 
-def measure(
-    outcome: StylizationOutcome, context: MetricContext, options: StyleDistanceOptions
-) -> Iterator[MetricValue]:
-    """``style_gram`` and ``style_moment``: bounded relative distances, 0 for the style itself and
-    1 for unrelated images.
-
-    ``style_gram_content`` is the distance of the unchanged contents: a method with a larger one
-    has moved away from the style. Uncertainty: standard error over pairs.
-    """
-    import torch
-
-    from rbench_plugins.stylization.evaluation import (
-        ReferenceNetwork,
-        by_pair,
-        standard_error,
-        style_distances,
-    )
-
-    references = [ReferenceNetwork(number).to(context.device) for number in range(options.judges)]
-    found: dict[str, list[float]] = {"gram": [], "moments": [], "content": []}
-    spread: list[float] = []
-    for _, pictures, contents, styles in by_pair(outcome, context.device):
-        per_network = []
-        for name, images, kind in (
-            ("gram", pictures, "gram"),
-            ("moments", pictures, "moments"),
-            ("content", contents[:1], "gram"),
-        ):
-            against = styles[: len(images)]
-            distances = torch.stack([style_distances(images, against, j, kind) for j in references])
-            found[name].append(float(distances.mean()))
-            if name == "gram":
-                per_network = distances.mean(1).tolist()
-        if len(references) > 1:
-            spread.append(float(torch.tensor(per_network).std()))
-    for name, key in (
-        ("style_gram", "gram"),
-        ("style_moment", "moments"),
-        ("style_gram_content", "content"),
-    ):
-        values = found[key]
-        details: dict[str, JsonValue] = {"by_pair": [round(v, 5) for v in values]}
-        if key == "gram" and spread:
-            details["std_over_judges"] = [round(v, 5) for v in spread]
-        yield MetricValue(
-            name=name,
-            value=sum(values) / len(values),
-            higher_is_better=None if key == "content" else False,
-            n=len(values),
-            uncertainty=standard_error(values),
-            uncertainty_kind="standard error over pairs" if len(values) > 1 else None,
-            details=details,
-        )
-
-
 COMPONENT = Metric(
     name="style_distance",
     summary="Gram and moment distance to the style in fixed random networks.",
-    measure=measure,
+    measure="rbench_plugins.metrics.functions.style_distance:measure",
     reads=StylizationOutcome,
     options=StyleDistanceOptions,
 )

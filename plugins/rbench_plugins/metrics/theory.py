@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from rbench import ImagesOutcome, Metric, MetricContext, MetricValue
+from rbench import ImagesOutcome, Metric
 from rbench_plugins.theory.options import TheoryOptions
-
-
-def measure(
-    outcome: ImagesOutcome, context: MetricContext, options: TheoryOptions
-) -> Iterable[MetricValue]:
-    """Angles, bounds, prediction and their failures; f is the network's own, unmapped output."""
-    from rbench_plugins.theory.values import values
-
-    return values(outcome, context, options)
-
 
 COMPONENT = Metric(
     name="theory",
     summary="Convergence value, bounds and prediction of P1's theorems beside the measured angles.",
-    measure=measure,
+    measure="rbench_plugins.theory.values:values",
     reads=ImagesOutcome,
     options=TheoryOptions,
 )

@@ -11,12 +11,7 @@ import torch
 from torch import Tensor
 
 from rbench_plugins.stylization.loss_network import Calibration, LossNetwork
-from rbench_plugins.stylization.losses import (
-    Statistics,
-    content_loss,
-    statistics,
-    style_loss,
-)
+from rbench_plugins.stylization.losses import Statistics, content_loss, statistics, style_loss
 from rbench_plugins.stylization.parametrization import Corrections
 
 Watch = Callable[[int, Tensor, Tensor], None]

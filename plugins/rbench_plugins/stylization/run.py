@@ -28,7 +28,7 @@ SMALLEST = 16
 
 
 def run(context: TaskContext, options: StylizationOptions) -> StylizationOutcome:
-    """See :mod:`rbench_plugins.tasks.stylization`."""
+    """Every content in every style; ``networks`` of them where asked, and a contact sheet."""
     options = options.effective()
     data, device = context.data, context.device
     contents, content_names = images_of(data, "test")

@@ -7,17 +7,9 @@ largest |gradient x weight| on one batch learn and keeps all others at their ran
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
-
 from pydantic import Field
 
 from rbench import ClassificationOutcome, Options, Task
-
-if TYPE_CHECKING:
-    from torch import Tensor, nn
-
-    from rbench import StaysFrozen, TaskContext
 
 
 class FreezeNetOptions(Options):
@@ -32,138 +24,11 @@ class FreezeNetOptions(Options):
     )
 
 
-@dataclass
-class Fixed:
-    """A weight (a parameter of two dimensions or more) and which entries keep which values."""
-
-    name: str
-    parameter: nn.Parameter
-    mask: Tensor
-    values: Tensor
-
-
-class KeepEntries:
-    """Keeps entries of parameters, beside what the engine has frozen (``rbench.StaysFrozen``)."""
-
-    def __init__(self, engine: StaysFrozen | None, fixed: list[Fixed]) -> None:
-        self.engine, self.fixed = engine, fixed
-
-    def begin_epoch(self, epoch: int) -> bool:
-        """As the engine says."""
-        return self.engine is not None and self.engine.begin_epoch(epoch)
-
-    def ever_learning(self) -> list[nn.Parameter]:
-        """As the engine says."""
-        return [] if self.engine is None else self.engine.ever_learning()
-
-    def before_step(self) -> None:
-        """Zero the gradients of what stays."""
-        if self.engine is not None:
-            self.engine.before_step()
-        for one in self.fixed:
-            if one.parameter.grad is not None:
-                one.parameter.grad.masked_fill_(one.mask, 0)
-
-    def after_step(self) -> None:
-        """Put back what stays: momentum and weight decay have moved it."""
-        import torch
-
-        if self.engine is not None:
-            self.engine.after_step()
-        with torch.no_grad():
-            for one in self.fixed:
-                torch.where(one.mask, one.values, one.parameter, out=one.parameter)
-
-
-def run(context: TaskContext, options: FreezeNetOptions) -> ClassificationOutcome:
-    """Score every weight on the first training batch, choose, then train as ``classification``.
-
-    Norms, biases and whatever has one dimension learn throughout. What ``--freeze`` fixes is
-    neither scored nor counted.
-    """
-    import torch
-
-    from rbench_plugins.tasks import classification
-
-    scores = saliencies(context)
-    if options.random:
-        from rbench import generator
-
-        stream = generator(context.seed, "freezenet")
-        scores = {name: torch.rand(s.shape, generator=stream) for name, s in scores.items()}
-    fixed = choose(context.network, scores, options.learn)
-    for one in fixed:
-        with torch.no_grad():
-            if options.pruned:
-                one.parameter.masked_fill_(one.mask, 0)
-            one.values = one.parameter.detach().clone()
-    total = sum(one.mask.numel() for one in fixed)
-    kept = total - sum(int(one.mask.sum()) for one in fixed)
-    context.note(f"{kept:,} of {total:,} weights learn, chosen on one batch")
-    outcome = classification.run(
-        replace(context, frozen=KeepEntries(context.frozen, fixed)),
-        classification.ClassificationOptions(train=True),
-    )
-    for one in fixed:
-        same = torch.equal(one.parameter[one.mask], one.values[one.mask])
-        assert same, f"entries of {one.name} moved"
-    outcome.details = {**outcome.details, "weights_that_learn": kept, "weights": total}
-    return outcome
-
-
-def saliencies(context: TaskContext) -> dict[str, Tensor]:
-    """|gradient x weight| of every weight that learns, by name, on the first training batch.
-
-    The network comes back on its device as it was: norms' statistics and gradients included.
-    """
-    import torch
-    from torch import nn
-
-    from rbench import Normalized
-
-    network = context.network.to(context.device)
-    module = Normalized(network, context.data.mean, context.data.std).to(context.device)
-    if context.training is not None and context.training.channels_last:
-        module.to(memory_format=torch.channels_last)
-    before = {name: value.clone() for name, value in network.state_dict().items()}
-    weights = {n: p for n, p in network.named_parameters() if p.requires_grad and p.ndim > 1}
-    batch = next(iter(context.training_batches().epoch(0)))
-    assert batch.labels is not None
-    module.train()
-    loss = nn.functional.cross_entropy(module(batch.images), batch.labels)
-    gradients = torch.autograd.grad(loss, list(weights.values()), allow_unused=True)
-    network.load_state_dict(before)
-    return {
-        name: torch.zeros_like(weight).cpu()
-        if gradient is None
-        else (gradient * weight).detach().abs().cpu()
-        for (name, weight), gradient in zip(weights.items(), gradients, strict=True)
-    }
-
-
-def choose(network: nn.Module, scores: dict[str, Tensor], learn: float) -> list[Fixed]:
-    """Masks of what stays: all but the ``learn`` largest of all scores, over the network."""
-    import torch
-
-    from rbench_plugins.layers.masks import largest
-
-    flat = torch.cat([score.flatten() for score in scores.values()])
-    learns = largest(flat, max(1, round(learn * len(flat))))
-    parts = learns.split([score.numel() for score in scores.values()])
-    parameters = dict(network.named_parameters())
-    fixed = []
-    for (name, score), part in zip(scores.items(), parts, strict=True):
-        parameter = parameters[name]
-        mask = (~part).view(score.shape).to(parameter.device)
-        fixed.append(Fixed(name, parameter, mask, parameter.detach().clone()))
-    return fixed
-
-
 COMPONENT = Task(
     name="freezenet",
     summary="Train the weights that are most salient on one batch; others stay (or are zero).",
     question="Classification",
-    run=run,
+    run="rbench_plugins.tasks.functions.freezenet:run",
     produces=ClassificationOutcome,
     options=FreezeNetOptions,
     dataset="digits",

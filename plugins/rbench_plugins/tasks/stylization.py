@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from rbench import StylizationOutcome, Task, TaskContext
+from rbench import StylizationOutcome, Task
 from rbench_plugins.stylization.options import StylizationOptions
-
-
-def run(context: TaskContext, options: StylizationOptions) -> StylizationOutcome:
-    """Every content in every style; ``networks`` of them where asked, and a contact sheet."""
-    from rbench_plugins.stylization.run import run
-
-    return run(context, options)
-
 
 COMPONENT = Task(
     name="stylization",
     summary="Contents in the style of other images, by an encoder-decoder (P1 section 4.4).",
     question="Stylization",
-    run=run,
+    run="rbench_plugins.stylization.run:run",
     produces=StylizationOutcome,
     options=StylizationOptions,
     dataset="content_style",

@@ -1,0 +1,1 @@
+"""The functions of the architectures, which import torch at the top."""

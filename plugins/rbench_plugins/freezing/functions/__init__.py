@@ -1,0 +1,1 @@
+"""The functions of the freezing, which import torch at the top."""

@@ -1,0 +1,1 @@
+"""The functions of the initializers, which import torch at the top."""

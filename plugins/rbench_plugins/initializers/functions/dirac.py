@@ -1,0 +1,24 @@
+"""Draws weights as ``initializers/dirac.py`` describes."""
+
+from __future__ import annotations
+
+import torch
+from torch import Generator, Tensor
+
+from rbench_plugins.initializers.dirac import DiracOptions
+
+
+def draw(weight: Tensor, generator: Generator, options: DiracOptions) -> None:
+    """Fill ``weight``: 1 at the center tap from input i to output i of each part, else 0.
+
+    Nothing is drawn. Outputs beyond the number of inputs are zero; a linear layer (c_out, c_in)
+    gets the identity matrix. Where c_out is not a multiple of ``groups`` there is one part.
+    """
+    parts = options.groups if weight.shape[0] % options.groups == 0 else 1
+    size = weight.shape[0] // parts
+    center = tuple(length // 2 for length in weight.shape[2:])
+    with torch.no_grad():
+        weight.zero_()
+        for part in range(parts):
+            for index in range(min(size, weight.shape[1])):
+                weight[(part * size + index, index, *center)] = 1

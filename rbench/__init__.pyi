@@ -7,6 +7,7 @@ from .errors import UserError as UserError
 from .files import cache_folder as cache_folder
 from .files import write_atomically as write_atomically
 from .network.fold import folded as folded
+from .network.frozen import FixedEntries as FixedEntries
 from .network.modules import SpatialFilter as SpatialFilter
 from .network.modules import SpatialModule as SpatialModule
 from .network.modules import classifier_parameters as classifier_parameters
@@ -87,6 +88,7 @@ __all__ = [
     "DatasetFamily",
     "Diverged",
     "FileImages",
+    "FixedEntries",
     "FoundFile",
     "FreezingRule",
     "ImageData",

@@ -24,8 +24,11 @@ _WORD = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 """Bytes of an entry -> the integer that holds its bits."""
 
 
-class Partly:
+class FixedEntries:
     """A parameter of which the entries under ``mask`` keep the bits that ``values`` have there.
+
+    ``mask`` is boolean; it and ``values`` have the parameter's shape. Call :meth:`zero_gradient`
+    before and :meth:`restore` after each step of the optimizer.
 
     Gradients and entries are masked as integers: AND and OR run at the speed of the memory, where
     ``masked_fill_`` and ``where`` take an entry at a time, some twenty times as long on a CPU.
@@ -39,6 +42,11 @@ class Partly:
         """All bits of an entry that learns, none of one that is fixed."""
         self.bits = values.view(word) & fixed
         """The bits of a fixed entry; zero where an entry learns."""
+
+    @property
+    def mask(self) -> Tensor:
+        """Boolean, True where an entry is fixed."""
+        return self.learns == 0
 
     @property
     def values(self) -> Tensor:
@@ -89,7 +97,7 @@ class Frozen:
         self.by_itself = {n for n, p in network.named_parameters() if not p.requires_grad}
         """Parameters that the architecture keeps from learning, whatever is asked."""
         self.fixed = dict(fixed)
-        self.partly: list[Partly] = []
+        self.partly: list[FixedEntries] = []
         self.held: list[str] = []
         self._apply()
 
@@ -105,7 +113,7 @@ class Frozen:
             if mask is not None and name not in self.by_itself:
                 values = kept.get(id(parameter))
                 values = parameter.detach() if values is None else values
-                self.partly.append(Partly(parameter, mask, values))
+                self.partly.append(FixedEntries(parameter, mask, values))
         for module in self.network.modules():
             release(module)
         self.held = statistics_of(self.network, self.whole) if self.statistics else []
@@ -144,6 +152,15 @@ class Frozen:
         if due:
             self._apply()
         return bool(due)
+
+    def entries(self, more: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Masks of what is fixed to the end in tensors that learn in part; and of ``more``."""
+        names = {name for name, _ in self.network.named_parameters()} - self.by_itself
+        own = {name: mask for name, mask in self.at_the_end().items() if name in names}
+        both = {name: mask for name, mask in own.items() if mask is not None}
+        for name, mask in more.items():
+            both[name] = both[name].to(mask.device) | mask if name in both else mask
+        return both
 
     def ever_learning(self) -> list[nn.Parameter]:
         """Parameters that do not learn now and will: an optimizer has to know them."""

@@ -124,8 +124,10 @@ def norm_parameters(network: nn.Module, *, buffers: bool = False) -> set[str]:
 def classifier_parameters(network: nn.Module) -> set[str]:
     """The names of the classifier's parameters, empty where the network has none.
 
-    timm's networks say which layers those are (``get_classifier``: one layer, or several, such as
-    the two of a distilled DeiT). Of another network it is the last linear layer that it lists.
+    timm's networks say which layers those are, by ``get_classifier`` (one module, or several, such
+    as the two of a distilled DeiT, with the norm that some have inside of it: LeViT, RepViT) and
+    by the entry ``classifier`` of ``pretrained_cfg``, which names auxiliary ones, too (VOLO's). Of
+    another network it is the last linear layer that it lists.
     """
     from torch import nn
 
@@ -136,6 +138,12 @@ def classifier_parameters(network: nn.Module) -> set[str]:
     else:
         found = [m for m in network.modules() if isinstance(m, nn.Linear)][-1:]
     heads = [found] if isinstance(found, nn.Module) else list(found or ())
+    config = getattr(network, "pretrained_cfg", None)
+    named = (config.get("classifier") if isinstance(config, dict) else None) or ()
+    modules = dict(network.named_modules())
+    for name in [named] if isinstance(named, str) else named:
+        if name in modules:
+            heads.append(modules[name])
     inside = {id(parameter) for head in heads for parameter in head.parameters()}
     return {name for name, parameter in network.named_parameters() if id(parameter) in inside}
 

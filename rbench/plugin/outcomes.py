@@ -23,6 +23,9 @@ class Outcome:
     history: dict[str, list[float]] = field(default_factory=dict)
     details: dict[str, Any] = field(default_factory=dict)
     """JSON values that the record keeps under ``details``."""
+    fixed_entries: dict[str, Tensor] = field(default_factory=dict)
+    """Parameter's name -> boolean mask of its entries that did not learn, where others did. A
+    task names those that it fixed itself; the engine adds those of ``--freeze``."""
 
 
 @dataclass(kw_only=True)

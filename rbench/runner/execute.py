@@ -255,6 +255,7 @@ class _Run:
         with blamed_on(resolved.task.component):
             outcome = resolved.task.component.run(context, resolved.task.options)
         outcome.network.eval()
+        outcome.fixed_entries = self.built.frozen.entries(outcome.fixed_entries)
         self.record.selection = context.selection if parent is None else parent.record.selection
         if self.record.selected_on_test:
             self.note(

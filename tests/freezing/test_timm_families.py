@@ -22,7 +22,7 @@ from rbench.plugin.options import NoOptions
 from rbench.spec.resolve import Chosen
 from rbench.spec.run_spec import RunSpec
 from tests.helpers.freezing import freeze, frozen_by
-from tests.helpers.timm_families import FAMILIES
+from tests.helpers.timm_families import FAMILIES, NORMS_OF_HEADS, SHRUNK
 
 SAMPLE = {"test_byobnet", "test_convnext", "test_nfnet", "test_resnet", "test_vit_relpos"}
 ROWS = [
@@ -38,13 +38,17 @@ def test_the_sample_is_of_the_families() -> None:
 def build(name: str) -> nn.Module:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return timm.create_model(name, num_classes=5)
+        return timm.create_model(name, num_classes=5, **SHRUNK.get(name, {}))
 
 
-def classifier(network: Any) -> set[str]:
-    """The classifier's parameters as timm's own table of pretrained weights names them."""
+def classifier(name: str, network: Any) -> set[str]:
+    """The classifier's parameters as timm's own table of pretrained weights names them.
+
+    With the norms that belong to it, which that table leaves out.
+    """
     heads = network.pretrained_cfg["classifier"]
-    heads = [heads] if isinstance(heads, str) else heads
+    heads = {heads} if isinstance(heads, str) else set(heads)
+    heads |= NORMS_OF_HEADS.get(name, set())
     names = [name for name, _ in network.named_parameters()]
     return {n for n in names if any(n.startswith(f"{head}.") or n == head for head in heads)}
 
@@ -85,7 +89,7 @@ def state(network: nn.Module) -> dict[str, Tensor]:
 @pytest.mark.parametrize("name", ROWS)
 def test_all_but_the_head(name: str) -> None:
     network = build(name)
-    expected = classifier(network)
+    expected = classifier(name, network)
     assert expected
     report = freeze(network, ["all", "!head"])
     assert set(report.learnable.names) == expected

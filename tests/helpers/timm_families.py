@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
+SHRUNK = {"deepseek_vit_412m": {"depth": 2}, "gemma4_vit_167m": {"depth": 2}}
+"""What replaces the options of members that need more than 16 GiB of memory as they are."""
+
+NORMS_OF_HEADS = {
+    "levit_128s": {"head.bn", "head_dist.bn"},
+    "iformer_t": {"head.head.bn"},
+    "repvit_m1": {"head.head.bn", "head.head_dist.bn"},
+}
+"""Norms inside of the modules that ``get_classifier`` returns."""
+
 FAMILIES = [
     "beit_base_patch16_224",
     "halonet_h1",

@@ -12,7 +12,7 @@ import torch
 from rbench_plugins.tasks.functions.freezenet import KeepEntries, choose, saliencies
 from torch import nn
 
-from rbench import Batch, generator
+from rbench import Batch, FixedEntries, generator
 from tests.conftest import Rbench
 
 
@@ -22,46 +22,48 @@ def network() -> nn.Sequential:
 
 
 def test_the_largest_scores_over_the_whole_network_learn() -> None:
-    net = network()
     draws = generator(0, "scores")
     scores = {
         "0.weight": torch.rand(8, 6, generator=draws),
         "3.weight": 10 + torch.rand(3, 8, generator=draws),
     }
-    fixed = {one.name: one for one in choose(net, scores, 24 / 72)}
-    assert fixed["0.weight"].mask.all()
-    assert not fixed["3.weight"].mask.any()
-    fixed = {one.name: one for one in choose(net, scores, 30 / 72)}
-    learns = ~fixed["0.weight"].mask
+    masks = choose(scores, 24 / 72)
+    assert masks["0.weight"].all()
+    assert not masks["3.weight"].any()
+    learns = ~choose(scores, 30 / 72)["0.weight"]
     assert int(learns.sum()) == 6
     assert scores["0.weight"][learns].min() > scores["0.weight"][~learns].max()
 
 
-@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW"])
-def test_entries_stay_under_any_optimizer(name: str) -> None:
+@pytest.mark.parametrize("optimizer_name", ["SGD", "Adam", "AdamW"])
+def test_entries_stay_under_any_optimizer(optimizer_name: str) -> None:
     net = network()
     scores = {n: torch.rand(p.shape) for n, p in net.named_parameters() if p.ndim > 1}
-    fixed = choose(net, scores, 0.25)
-    before = {one.name: one.parameter.detach().clone() for one in fixed}
+    parameters = dict(net.named_parameters())
+    masks = choose(scores, 0.25)
+    before = {n: parameters[n].detach().clone() for n in masks}
+    fixed = [FixedEntries(parameters[n], mask, before[n]) for n, mask in masks.items()]
     keep = KeepEntries(None, fixed)
-    options = {"momentum": 0.9} if name == "SGD" else {}
-    optimizer = getattr(torch.optim, name)(net.parameters(), 0.1, weight_decay=0.1, **options)
+    options = {"momentum": 0.9} if optimizer_name == "SGD" else {}
+    optimizer = getattr(torch.optim, optimizer_name)(
+        net.parameters(), 0.1, weight_decay=0.1, **options
+    )
     for _ in range(5):
         optimizer.zero_grad()
         net(torch.rand(16, 6)).square().sum().backward()
         keep.before_step()
         optimizer.step()
         keep.after_step()
-    for one in fixed:
-        assert torch.equal(one.parameter[one.mask], before[one.name][one.mask])
-        assert not torch.equal(one.parameter, before[one.name])
+    for name, mask in masks.items():
+        assert torch.equal(parameters[name][mask], before[name][mask])
+        assert not torch.equal(parameters[name], before[name])
     assert keep.ever_learning() == []
     assert not keep.begin_epoch(0)
 
 
 def run(rbench: Rbench, output: str, *options: str, freeze: str = "none") -> dict[str, object]:
     words = ["run", "--task", "freezenet", "--model", "resnet_cifar_8_8", "--dataset", "digits"]
-    words += ["--epochs", "2", "--metrics", "top1", "--device", "cpu", "--freeze", freeze]
+    words += ["--epochs", "2", "--metrics", "top1", "cost", "--device", "cpu", "--freeze", freeze]
     words += ["--output", output, "--save-weights", "--task-kwargs", "learn=0.05", *options]
     done = rbench(*words)
     assert done.returncode == 0, done.stderr
@@ -83,6 +85,10 @@ def test_the_task_trains_few_weights_and_prunes_or_keeps_the_rest(rbench: Rbench
         details = record["details"]
         assert isinstance(details, dict)
         assert details["weights_that_learn"] == round(0.05 * details["weights"])
+        # Norms and the classifier's bias learn, too.
+        cost = {m["name"]: m["value"] for m in cast(Any, record["metrics"])}
+        others = cost["stored_parameters"] - details["weights"]
+        assert cost["learnable_parameters"] == details["weights_that_learn"] + others
         (weights,) = Path.cwd().joinpath(output).glob("*/weights.safetensors")
         state = load_file(weights)
         zeros = sum(int((w == 0).sum()) for n, w in state.items() if w.ndim > 1)

@@ -1,4 +1,4 @@
-"""The classifier, as timm's ``get_classifier`` has it."""
+"""The classifier, as timm has it: ``get_classifier`` and the names in ``pretrained_cfg``."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ if TYPE_CHECKING:
 def select(network: nn.Module, generator: Generator, options: NoOptions) -> set[str]:
     """The classifier's weights and biases; of a network that does not say, the last linear layer's.
 
-    Both of a distilled DeiT's.
+    Both of a distilled DeiT's, the auxiliary one of VOLO, and the norm that is part of the
+    classifier in LeViT, RepViT and iFormer: see :func:`rbench.classifier_parameters`.
     """
     return classifier_parameters(network)
 
 
 COMPONENT = FreezingRule(
     name="head",
-    summary="The classifier stays as drawn.",
+    summary="The classifier stays as drawn, with auxiliary ones and a norm inside of it.",
     select=select,
     revision=2,  # 1 was the name pattern "head"
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
@@ -17,7 +19,8 @@ def measure(
     """Counts for one image of the test set's size, independent of the machine, and a peak.
 
     ``learnable_parameters`` is what learns in the paper's sense: an LC-block that is trained as
-    one convolution, or with fewer filters, counts all its filters and 1x1 weights all the same.
+    one convolution, or with fewer filters, counts all its filters and 1x1 weights all the same;
+    of a tensor that learns in part, the entries that learn.
     ``stored_parameters`` is what this execution keeps as parameters.
     ``peak_memory`` is not a count but a measurement of this machine up to this metric: of training
     and evaluation, unless a metric before it needed more. See :func:`rbench.peak_memory`.
@@ -28,7 +31,7 @@ def measure(
     # A batch of two: norms in training mode need more than one value a channel.
     images = image.expand(2, -1, -1, -1)
     return [
-        _value("learnable_parameters", learnable(network)),
+        _value("learnable_parameters", learnable(network, outcome.fixed_entries)),
         _value("stored_parameters", sum(p.numel() for p in network.parameters())),
         # The second image's: what a step costs whatever its batch (folding filters) cancels.
         _value("forward_flops", flops(network, images) - flops(network, image), "FLOP/image"),
@@ -37,8 +40,11 @@ def measure(
     ]
 
 
-def learnable(network: nn.Module) -> int:
-    """Parameters that learn, those of LC-blocks counted as the paper has them."""
+def learnable(network: nn.Module, fixed_entries: Mapping[str, Tensor]) -> int:
+    """Entries that learn, those of LC-blocks counted as the paper has them.
+
+    ``fixed_entries`` are masks of what is fixed in parameters that learn in part.
+    """
     count = sum(p.numel() for p in network.parameters() if p.requires_grad)
     for module in network.modules():
         if isinstance(module, LCGram | LCCompact):
@@ -48,6 +54,10 @@ def learnable(network: nn.Module) -> int:
                 if parameter is None:
                     continue  # filters that were drawn and not kept
                 count += (numbers - parameter.numel()) * parameter.requires_grad
+    parameters = dict(network.named_parameters())
+    for name, mask in fixed_entries.items():
+        if name in parameters:  # the network of the outcome may be another than the run's
+            count -= int(mask.sum()) * parameters[name].requires_grad
     return count
 
 

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
-from rbench import ClassificationOutcome, Normalized, StaysFrozen, TaskContext, generator
+from rbench import (
+    ClassificationOutcome,
+    FixedEntries,
+    Normalized,
+    StaysFrozen,
+    TaskContext,
+    generator,
+)
 from rbench_plugins.layers.masks import largest
 from rbench_plugins.tasks.classification import ClassificationOptions
 from rbench_plugins.tasks.freezenet import FreezeNetOptions
 from rbench_plugins.tasks.functions import classification
 
 
-@dataclass
-class Fixed:
-    """A weight (a parameter of two dimensions or more) and which entries keep which values."""
-
-    name: str
-    parameter: nn.Parameter
-    mask: Tensor
-    values: Tensor
-
-
 class KeepEntries:
     """Keeps entries of parameters, beside what the engine has frozen (``rbench.StaysFrozen``)."""
 
-    def __init__(self, engine: StaysFrozen | None, fixed: list[Fixed]) -> None:
+    def __init__(self, engine: StaysFrozen | None, fixed: list[FixedEntries]) -> None:
         self.engine, self.fixed = engine, fixed
 
     def begin_epoch(self, epoch: int) -> bool:
@@ -43,16 +40,14 @@ class KeepEntries:
         if self.engine is not None:
             self.engine.before_step()
         for one in self.fixed:
-            if one.parameter.grad is not None:
-                one.parameter.grad.masked_fill_(one.mask, 0)
+            one.zero_gradient()
 
     def after_step(self) -> None:
         """Put back what stays: momentum and weight decay have moved it."""
         if self.engine is not None:
             self.engine.after_step()
-        with torch.no_grad():
-            for one in self.fixed:
-                torch.where(one.mask, one.values, one.parameter, out=one.parameter)
+        for one in self.fixed:
+            one.restore()
 
 
 def run(context: TaskContext, options: FreezeNetOptions) -> ClassificationOutcome:
@@ -65,22 +60,25 @@ def run(context: TaskContext, options: FreezeNetOptions) -> ClassificationOutcom
     if options.random:
         stream = generator(context.seed, "freezenet")
         scores = {name: torch.rand(s.shape, generator=stream) for name, s in scores.items()}
-    fixed = choose(context.network, scores, options.learn)
-    for one in fixed:
-        with torch.no_grad():
-            if options.pruned:
-                one.parameter.masked_fill_(one.mask, 0)
-            one.values = one.parameter.detach().clone()
-    total = sum(one.mask.numel() for one in fixed)
-    kept = total - sum(int(one.mask.sum()) for one in fixed)
+    masks = choose(scores, options.learn)
+    parameters = dict(context.network.named_parameters())
+    fixed = []
+    for name, mask in masks.items():
+        weight = parameters[name].detach()
+        if options.pruned:
+            weight.masked_fill_(mask.to(weight.device), 0)
+        fixed.append(FixedEntries(parameters[name], mask, weight))
+    total = sum(mask.numel() for mask in masks.values())
+    kept = total - sum(int(mask.sum()) for mask in masks.values())
     context.note(f"{kept:,} of {total:,} weights learn, chosen on one batch")
     outcome = classification.run(
         replace(context, frozen=KeepEntries(context.frozen, fixed)),
         ClassificationOptions(train=True),
     )
     for one in fixed:
-        same = torch.equal(one.parameter[one.mask], one.values[one.mask])
-        assert same, f"entries of {one.name} moved"
+        same = torch.equal(one.parameter.detach()[one.mask], one.values[one.mask])
+        assert same, "entries that stay have moved"
+    outcome.fixed_entries = masks
     outcome.details = {**outcome.details, "weights_that_learn": kept, "weights": total}
     return outcome
 
@@ -110,15 +108,12 @@ def saliencies(context: TaskContext) -> dict[str, Tensor]:
     }
 
 
-def choose(network: nn.Module, scores: dict[str, Tensor], learn: float) -> list[Fixed]:
+def choose(scores: dict[str, Tensor], learn: float) -> dict[str, Tensor]:
     """Masks of what stays: all but the ``learn`` largest of all scores, over the network."""
     flat = torch.cat([score.flatten() for score in scores.values()])
     learns = largest(flat, max(1, round(learn * len(flat))))
     parts = learns.split([score.numel() for score in scores.values()])
-    parameters = dict(network.named_parameters())
-    fixed = []
-    for (name, score), part in zip(scores.items(), parts, strict=True):
-        parameter = parameters[name]
-        mask = (~part).view(score.shape).to(parameter.device)
-        fixed.append(Fixed(name, parameter, mask, parameter.detach().clone()))
-    return fixed
+    return {
+        name: (~part).view(score.shape)
+        for (name, score), part in zip(scores.items(), parts, strict=True)
+    }

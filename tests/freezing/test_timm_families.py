@@ -53,6 +53,13 @@ def classifier(name: str, network: Any) -> set[str]:
     return {n for n in names if any(n.startswith(f"{head}.") or n == head for head in heads)}
 
 
+def smallest_size(network: Any) -> tuple[int, int, int]:
+    """Channels, height and width of the smallest images that timm says it takes."""
+    config = network.pretrained_cfg
+    size: tuple[int, int, int] = config["input_size"]
+    return size if config.get("fixed_input_size") else config.get("min_input_size") or size
+
+
 def fill_caches(network: Any) -> None:
     """A forward pass in eval mode: it computes what a network keeps in buffers as a cache.
 
@@ -60,12 +67,12 @@ def fill_caches(network: Any) -> None:
     """
     network.eval()
     with torch.no_grad():
-        network(torch.zeros(1, *network.pretrained_cfg["input_size"]))
+        network(torch.zeros(1, *smallest_size(network)))
 
 
 def three_steps(frozen: Frozen) -> None:
     network: Any = frozen.network
-    size = network.pretrained_cfg["input_size"]
+    size = smallest_size(network)
     draws = torch.Generator().manual_seed(1)
     learns = [p for p in network.parameters() if p.requires_grad]
     optimizer = torch.optim.SGD(learns, lr=0.1, momentum=0.9, weight_decay=0.1)

@@ -51,4 +51,4 @@ def line(text: object, limit: int = LONGEST) -> str:
 
 def kind(word: str) -> str:
     """The class of a verdict, for its color."""
-    return {"better": "good", "worse": "bad"}.get(word, "even")
+    return {"better": "good", "worse": "bad"}.get(word.partition(" (")[0], "even")

@@ -10,6 +10,11 @@ import rbench as rb
 from rbench.errors import UserError
 from rbench.plugin.catalog import Catalog
 from rbench.plugin.data import FileImages, ImageData, MemoryImages
+from rbench.report.leaderboard import from_records, make_tables
+from rbench.report.leaderboard.page import to_html
+from rbench.report.leaderboard.table_csv import from_csv, to_csv
+from rbench.report.leaderboard.table_markdown import to_markdown
+from rbench.report.leaderboard.table_other import to_terminal
 from rbench.runner.load_data import open_data
 from rbench.runner.validation import stratified, with_validation
 from rbench.spec.resolve import resolve
@@ -173,3 +178,12 @@ def test_a_selection_on_the_test_split_is_marked() -> None:
     assert not last.selected_on_test
     old = record.model_copy(update={"selection": None})
     assert old.selected_on_test, "a record from before the field says it by its recipe"
+    for one in (record, old):
+        tables = make_tables(from_records([one, last]))
+        (marked,) = (t for t in tables if t.entries[0].selected_on_test)
+        (plain,) = (t for t in tables if t is not marked)
+        for form in (to_markdown([marked]), to_terminal([marked], width=200), to_html([marked])):
+            assert "selected on test" in form.partition("<script type=module>")[0]
+        assert "selected on test" not in to_markdown([plain])
+        (line,) = {line["selected_on_test"] for line in from_csv(to_csv([marked]))}
+        assert line is True

@@ -19,7 +19,7 @@ def made_on(table: Table) -> str:
     rows = [row for entry in table.entries for row in entry.rows]
     if not rows:
         return ""
-    counts = [len(entry.rows) for entry in table.entries if entry.rows]
+    counts = [entry.seeds for entry in table.entries if entry.rows]
     fewest, most = min(counts), max(counts)
     parts = [f"n = {fewest}" if fewest == most else f"n = {fewest} to {most}"]
     environments = {id(row.environment): row.environment for row in rows}.values()

@@ -9,8 +9,12 @@ from functools import cached_property
 
 import msgspec
 
+from rbench.report.leaderboard.multiplicity import LEVEL, Comparisons, holm
 from rbench.report.leaderboard.rows import Row
 from rbench.report.leaderboard.stats import Difference, Sample, Summary, difference
+
+SELECTED = "selected on test"
+"""The mark of a row whose epoch was selected by the split that its metrics are measured on."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,8 @@ class Entry:
     values: dict[str, Sample]
     summaries: dict[str, Summary]
     rank: int | None = None
+    rank_interval: tuple[int, int] | None = None
+    """Lowest and highest rank that the seeds leave possible; None where they were not tested."""
     note: str = ""
     controls: dict[str, Entry] = field(default_factory=dict)
     _compared: dict[tuple[str, str], Comparison | None] = field(default_factory=dict)
@@ -95,6 +101,19 @@ class Entry:
         """Whether an epoch was selected on the test split, so that its metrics are too good."""
         return any(row.selected_on_test for row in self.rows)
 
+    @property
+    def notes(self) -> str:
+        """What tells it from entries of the same names, and a warning about its numbers."""
+        return "; ".join(filter(None, [self.note, SELECTED if self.selected_on_test else ""]))
+
+    @property
+    def place(self) -> str:
+        """``1 (1–4)``: the rank, and the ranks that the seeds leave possible."""
+        if self.rank is None or self.rank_interval is None:
+            return str(self.rank or "–")
+        low, high = self.rank_interval
+        return f"{self.rank} ({low}–{high})" if low < high else str(self.rank)
+
     @cached_property
     def comparable(self) -> bool:
         """Whether all its records may be ranked."""
@@ -130,6 +149,7 @@ class Table:
     """The protocol as a heading in words; ``name`` says all of it."""
     question: str = ""
     """The heading that this table shares with those of the same kind of task."""
+    _adjusted: dict[str, dict[tuple[str, str], float]] = field(default_factory=dict)
 
     @cached_property
     def slug(self) -> str:
@@ -152,6 +172,34 @@ class Table:
     def failed(self) -> list[Row]:
         """Failed and interrupted records."""
         return [row for entry in self.entries for row in entry.failed]
+
+    @cached_property
+    def comparisons(self) -> Comparisons:
+        """How many of its comparisons with controls, in the first metric, are beyond the noise."""
+        if self.primary is None:
+            return Comparisons(0, 0, 0)
+        adjusted = self.adjusted(self.primary.name)
+        gaps = [
+            comparison.difference
+            for entry in self.entries
+            for control in entry.controls
+            if (comparison := entry.against(control, self.primary.name))
+        ]
+        found = sum(gap.telling for gap in gaps if gap.p is not None)
+        return Comparisons(len(adjusted), found, sum(p <= LEVEL for p in adjusted.values()))
+
+    def adjusted(self, metric: str) -> dict[tuple[str, str], float]:
+        """Holm's adjusted p of each comparison of the table in a metric, by cell and control."""
+        if metric not in self._adjusted:
+            found = {
+                (entry.cell, control): comparison.difference.p
+                for entry in self.entries
+                for control in entry.controls
+                if (comparison := entry.against(control, metric))
+            }
+            tested = {key: p for key, p in found.items() if p is not None}
+            self._adjusted[metric] = dict(zip(tested, holm(list(tested.values())), strict=True))
+        return self._adjusted[metric]
 
     @cached_property
     def sides(self) -> list[list[Entry]]:

@@ -23,7 +23,7 @@ from rbench.report.leaderboard.cost import made_on
 from rbench.report.leaderboard.entries import Table
 from rbench.report.leaderboard.page_data import Environments, Json, table_data
 from rbench.report.leaderboard.table_markdown import CUT, METHOD, full_name, gap_cells, leader
-from rbench.report.leaderboard.text import mean_and_spread
+from rbench.report.leaderboard.text import mean_and_spread, quantity
 
 MOST_SIDES = 100
 """Lines of a side-by-side table on the page; the CSV has all."""
@@ -155,8 +155,8 @@ def _best(table: Table) -> str:
     if first is None or table.primary is None:
         return ""
     metric = table.primary
-    spread = mean_and_spread(first.summaries[metric.name], metric.unit)
-    return f"{metric.name} {spread} {metric.unit}".rstrip() + f": {full_name(first)}"
+    value = quantity(first.summaries[metric.name], metric.unit)
+    return f"{metric.name} {value}: {full_name(first)}"
 
 
 def _sides(table: Table) -> Json | None:

@@ -10,6 +10,7 @@ from functools import lru_cache
 CONFIDENCE = 0.95
 NOISE = "within the noise"
 ONE_SEED = "one seed: cannot tell"
+SHOWS = "n = {n} shows differences from {smallest} on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,14 @@ class Difference:
     def telling(self) -> bool:
         """Whether the interval excludes zero."""
         return self.low is not None and self.high is not None and not self.low <= 0 <= self.high
+
+    def verdict(self, higher_is_better: bool | None, places: int | None = None) -> str:
+        """:meth:`word`, and within the noise the smallest difference that n could have shown."""
+        word = self.word(higher_is_better)
+        if word != NOISE or self.smallest is None:
+            return word
+        shown = f"{self.smallest:.{places}f}" if places is not None else f"{self.smallest:.3g}"
+        return f"{word} ({SHOWS.format(n=self.n, smallest=shown)})"
 
     def word(self, higher_is_better: bool | None) -> str:
         """The difference in plain words."""

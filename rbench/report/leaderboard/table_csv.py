@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -21,6 +22,9 @@ COLUMNS: dict[str, str] = {
     "protocol_name": "text: the protocol for people",
     "comparable": "true or false: false, for instance, for runs cut by --limit; these have no rank",
     "rank": "integer: place by the protocol's first metric that has a direction; ties share one",
+    "rank_low": "integer: lowest rank possible, at 95 % for all rows of the table together",
+    "rank_high": "integer: highest rank possible; both are empty above 500 rows",
+    "selected_on_test": "true or false: whether an epoch was selected on the test split",
     "model": "text: network and the options that were given for it",
     "init": "text: initializer and its given options; default: the network's own",
     "freeze": "text: freeze policy; several are joined by +",
@@ -50,6 +54,8 @@ COLUMNS: dict[str, str] = {
             ("_low", f"number: lower end of its {_PERCENT} confidence interval"),
             ("_high", f"number: upper end of its {_PERCENT} confidence interval"),
             ("_p", "number: two-sided p of the t-test, paired where the seeds are the same"),
+            ("_p_holm", "number: p after Holm's correction over the table's comparisons in it"),
+            ("_smallest", "number: the smallest difference that these seeds could have shown"),
             ("_test", "text: paired or Welch"),
             ("_verdict", "text: better, worse, within the noise, ..."),
         )
@@ -79,7 +85,8 @@ def to_csv(tables: list[Table]) -> str:
             of_entry = _filled(of_table, _of_entry(entry))
             for metric in table.metrics:
                 if metric.name in entry.summaries:
-                    line = _filled(of_entry, _of_metric(entry, metric))
+                    values = _of_metric(entry, metric, table.adjusted(metric.name))
+                    line = _filled(of_entry, values)
                     for place, text in of_metric[metric.name]:
                         line[place] = text
                     lines.append(",".join(line))
@@ -139,6 +146,8 @@ def _of_entry(entry: Entry) -> dict[str, Any]:
     return {
         "comparable": entry.comparable,
         "rank": entry.rank,
+        **dict(zip(("rank_low", "rank_high"), entry.rank_interval or (), strict=False)),
+        "selected_on_test": entry.selected_on_test,
         "model": entry.model,
         "init": entry.init,
         "freeze": entry.freeze,
@@ -162,7 +171,9 @@ def _escaped(identity: dict[str, Any]) -> str:
     return text if plain else json.dumps(json.loads(text), separators=(",", ":"))
 
 
-def _of_metric(entry: Entry, metric: MetricColumn) -> dict[str, Any]:
+def _of_metric(
+    entry: Entry, metric: MetricColumn, adjusted: Mapping[tuple[str, str], float]
+) -> dict[str, Any]:
     summary, values = entry.summaries[metric.name], entry.values[metric.name]
     seeds = sorted(values)
     line: dict[str, Any] = {
@@ -181,7 +192,14 @@ def _of_metric(entry: Entry, metric: MetricColumn) -> dict[str, Any]:
             gap, name = comparison.difference, f"vs_{control}"
             line[name] = gap.value
             # Ten digits: what stands behind them differs between versions of scipy.
-            for part, value in (("low", gap.low), ("high", gap.high), ("p", gap.p)):
+            numbers = {
+                "low": gap.low,
+                "high": gap.high,
+                "p": gap.p,
+                "p_holm": adjusted.get((entry.cell, control)),
+                "smallest": gap.smallest,
+            }
+            for part, value in numbers.items():
                 line[f"{name}_{part}"] = None if value is None else float(f"{value:.10g}")
             line[f"{name}_test"] = "paired" if gap.paired else "Welch"
             line[f"{name}_verdict"] = gap.word(metric.higher_is_better)

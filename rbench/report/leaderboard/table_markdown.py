@@ -4,14 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from rbench.report.leaderboard.entries import Entry, MetricColumn, Table
+from rbench.report.leaderboard.cost import made_on
+from rbench.report.leaderboard.entries import SELECTED, Entry, MetricColumn, Table
+from rbench.report.leaderboard.multiplicity import MOST_RANKED
 from rbench.report.leaderboard.stats import Difference, difference
-from rbench.report.leaderboard.text import count, decimals, markdown, mean_and_spread, number
+from rbench.report.leaderboard.text import (
+    count,
+    decimals,
+    markdown,
+    mean_and_spread,
+    number,
+    quantity,
+)
 
 METHOD = (
     "Mean ± standard deviation over seeds (ddof 1). Differences are means with 95 % confidence "
     "intervals: a paired t-test where both have the same seeds, else Welch's, over a run's random "
     "networks where there is one run of many."
+)
+RANKS = (
+    "Ranks in brackets: where the row may stand, with 95 % confidence for all rows together "
+    "(t-tests of all pairs, Holm's correction)."
+)
+SELECTED_NOTE = (
+    f"Rows marked '{SELECTED}' kept the epoch that was best on the test split, so that their "
+    "numbers are too good."
 )
 CUT = "All runs here were cut short: they compare with each other and with nothing else."
 
@@ -32,8 +49,8 @@ def ranking(table: Table, at_most: int | None = None) -> str:
     lines = [_line(heads), _line(["--:", "---", *(["---"] if inits else []), "---", "--:"])[:-2]]
     lines[1] += " | " + " | ".join(["--:"] * (len(table.metrics) + 1)) + " |"
     for entry in entries:
-        name = entry.model + (f" ({entry.note})" if entry.note else "")
-        cells = [str(entry.rank or "–"), markdown(name)]
+        name = entry.model + (f" ({entry.notes})" if entry.notes else "")
+        cells = [entry.place, markdown(name)]
         cells += [markdown(entry.init)] if inits else []
         cells += [markdown(entry.frozen), count(entry.learned)]
         cells += [mean_and_spread(entry.summaries.get(m.name), m.unit) for m in table.metrics]
@@ -73,17 +90,22 @@ def leader(table: Table) -> str:
     if metric is None or not ranked:
         return ""
     first = ranked[0]
-    spread = mean_and_spread(first.summaries[metric.name], metric.unit)
-    text = f"{full_name(first)} leads: {metric.name} {spread}{_unit(metric)}"
+    value = quantity(first.summaries[metric.name], metric.unit)
+    text = f"{full_name(first)} leads: {metric.name} {value}"
     if len(ranked) == 1:
         return text + ", alone so far."
     second = ranked[1]
     gap = difference(first.values[metric.name], second.values[metric.name])
     if gap is None:
         return text + "."
-    word = gap.word(metric.higher_is_better)
+    word = gap.verdict(metric.higher_is_better, 2 if metric.unit == "%" else None)
     tail = word if word != "better" else "beyond the noise"
-    return f"{text}, {gap_text(gap, metric.unit)} ahead of {full_name(second)}: {tail}."
+    text = f"{text}, {gap_text(gap, metric.unit)} ahead of {full_name(second)}: {tail}."
+    if first.rank_interval is None:
+        return text
+    low, high = first.rank_interval
+    place = f"rank {low}" if low == high else f"any rank from {low} to {high}"
+    return f"{text} With all {len(ranked)} rows compared, it may have {place}."
 
 
 def full_name(entry: Entry) -> str:
@@ -97,6 +119,8 @@ def full_name(entry: Entry) -> str:
         parts.append(f"{entry.freeze} frozen")
     else:
         parts.append("partly frozen by design" if entry.first.frozen_parameters else "learnable")
+    if entry.selected_on_test:
+        parts.append(SELECTED)
     return ", ".join(parts)
 
 
@@ -118,14 +142,15 @@ def gap_text(gap: Difference, unit: str = "") -> str:
 def gap_cells(
     by_policy: Mapping[str, Entry], policies: Sequence[str], metric: MetricColumn
 ) -> tuple[str, list[str]]:
-    """The gaps of the frozen forms to the learnable one as text, and a word for each."""
+    """The gaps of the frozen forms to the learnable one as text, and a verdict on each."""
     gaps = [
         gap
         for name in policies
         if (gap := _gap(by_policy.get(name), by_policy.get("none"), metric))
     ]
     texts = "; ".join(gap_text(gap, metric.unit) for gap in gaps) or "–"
-    return texts, [gap.word(metric.higher_is_better) for gap in gaps]
+    places = 2 if metric.unit == "%" else None
+    return texts, [gap.verdict(metric.higher_is_better, places) for gap in gaps]
 
 
 def _gap(a: Entry | None, b: Entry | None, metric: MetricColumn) -> Difference | None:
@@ -146,17 +171,29 @@ def _section(table: Table, at_most: int | None, level: int) -> str:
 
 
 def _notes(table: Table) -> Iterator[str]:
-    yield (
-        "Mean ± standard deviation over seeds (ddof 1); brackets: 95 % confidence interval, "
-        "over a run's random networks where there is one run of many; "
-        f"protocol `{markdown(table.protocol)}`.\n"
-    )
+    if made := made_on(table):
+        yield f"{markdown(made, 400)}.\n"
+    yield f"{METHOD} Protocol `{markdown(table.protocol)}`.\n"
+    if text := counted(table):
+        yield f"{text}\n"
+    if any(entry.selected_on_test for entry in table.entries):
+        yield f"{SELECTED_NOTE}\n"
     if table.failed:
         yield f"{len(table.failed)} failed or interrupted runs are not in the numbers.\n"
     if table.cut:
         yield f"{CUT}\n"
     elif any(not entry.comparable for entry in table.entries):
         yield "Rows without a rank are not comparable or lack the first metric.\n"
+
+
+def counted(table: Table) -> str:
+    """How many comparisons the table makes, what chance gives, and what ranks in brackets are."""
+    parts = [str(table.comparisons)]
+    if any(entry.rank_interval for entry in table.entries):
+        parts.append(RANKS)
+    elif sum(entry.rank is not None for entry in table.entries) > MOST_RANKED:
+        parts.append(f"Ranks of more than {MOST_RANKED} rows have no intervals.")
+    return " ".join(filter(None, parts))
 
 
 def _primary_name(table: Table) -> str:
@@ -170,10 +207,6 @@ def _heading(metric: MetricColumn) -> str:
 def _heading_text(metric: MetricColumn) -> str:
     arrow = {True: " ↑", False: " ↓", None: ""}[metric.higher_is_better]
     return f"{metric.name}{f' ({metric.unit})' if metric.unit else ''}{arrow}"
-
-
-def _unit(metric: MetricColumn) -> str:
-    return f" {metric.unit}" if metric.unit else ""
 
 
 def _line(cells: list[str]) -> str:

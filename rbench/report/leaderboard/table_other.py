@@ -90,7 +90,7 @@ def _rows(
     inits = any(entry.init != "default" for entry in table.entries)
     for entry in table.entries[:at_most]:
         yield [
-            str(entry.rank or "–"),
+            entry.place,
             printable(_name(entry), max(16, width // 3)),
             *([printable(entry.init, 20)] if inits else []),
             printable(entry.frozen, 24),
@@ -101,4 +101,4 @@ def _rows(
 
 
 def _name(entry: Entry) -> str:
-    return f"{entry.model} ({entry.note})" if entry.note else entry.model
+    return f"{entry.model} ({entry.notes})" if entry.notes else entry.model

@@ -20,6 +20,7 @@ from rbench.report.leaderboard.grouping import (
     titles_apart,
 )
 from rbench.report.leaderboard.labels import label, tell_apart
+from rbench.report.leaderboard.multiplicity import rank_intervals
 from rbench.report.leaderboard.rows import Row, Value, distinct
 from rbench.report.leaderboard.stats import Sample, Summary, summarize, wilson_ends
 from rbench.report.leaderboard.titles import entitle, ordered
@@ -175,4 +176,10 @@ def _ranked(entries: list[Entry], primary: MetricColumn | None) -> list[Entry]:
         same = previous is not None and previous[0] == summary.mean
         entry.rank = previous[1] if same and previous else place
         previous = (summary.mean, entry.rank)
+    ranked = [entry for entry in entries if entry.rank is not None]
+    if primary is not None and primary.higher_is_better is not None:
+        samples = [entry.values[primary.name] for entry in ranked]
+        intervals = rank_intervals(samples, primary.higher_is_better) or []
+        for entry, interval in zip(ranked, intervals, strict=False):
+            entry.rank_interval = interval
     return entries

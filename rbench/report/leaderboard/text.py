@@ -12,6 +12,9 @@ from rbench.report.leaderboard.stats import Summary
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", "'")
 LARGE = 1e4
 """From here on a number is written in thousands, millions and so on."""
+SIZES = {"T": 1e12, "G": 1e9, "M": 1e6, "k": 1e3}
+SYMBOLS = {"bytes": "B", "FLOP": "FLOP"}
+"""Units that follow a number's size: 81.6 MFLOP."""
 _MARKDOWN = re.compile(r"([\\`*_\[\]|~#])")
 
 
@@ -47,9 +50,9 @@ def number(value: float | None, decimals: int | None = None) -> str:
     elif abs(value) >= LARGE:
         text = count(value)
     elif value != 0 and abs(value) < 1e-3:
-        text = f"{value:.3e}"
+        text = _power(f"{value:.2e}")
     else:
-        text = f"{value:.0f}" if float(value).is_integer() else f"{value:.4g}"
+        text = f"{value:,.0f}" if float(value).is_integer() else f"{value:.4g}"
     return text.replace("-", "−")
 
 
@@ -59,9 +62,9 @@ def decimals(summary: Summary | None, unit: str) -> int | None:
         return None
     if summary.std:
         digits = 1 - math.floor(math.log10(summary.std))
-        if digits <= 6:
-            return max(0, min(digits, 4)) if unit != "%" else 2
-        return None
+        if unit == "%":
+            return 2
+        return max(0, min(digits, 4)) if digits <= 5 else None
     if unit == "%":
         return 2
     return None
@@ -77,23 +80,55 @@ def mean_and_spread(summary: Summary | None, unit: str = "") -> str:
         return "–"
     places = decimals(summary, unit)
     mean = number(summary.mean, places)
+    symbol = SYMBOLS.get(unit.partition("/")[0], "")
+    if symbol and abs(summary.mean) >= LARGE:
+        mean = f"{count(summary.mean)}{symbol}"
     if summary.ends is not None:
         low, high = summary.ends
         return f"{number(summary.mean)} [{number(low, 1)}, {number(high, 1)}]"
     if summary.std is None or (summary.std == 0 and unit != "%"):
         return mean
-    return f"{mean} ± {number(summary.std, places)}"
+    if abs(summary.mean) >= LARGE and summary.std:
+        # Both in the unit of the mean: 1.73 ± 0.11 G.
+        suffix = count(summary.mean).rpartition(" ")[2]
+        size = SIZES[suffix]
+        digits = max(0, min(2, 1 - math.floor(math.log10(summary.std / size))))
+        spread = f"{summary.std / size:.{digits}f}"
+        if not float(spread):
+            return f"{mean} ± {number(summary.std)}"
+        return f"{summary.mean / size:.{digits}f} ± {spread} {suffix}{symbol}"
+    spread = number(summary.std, places)
+    if summary.std and not float(f"{summary.std:.{places or 0}f}"):
+        # Smaller than the decimals show.
+        spread = _power(f"{summary.std:.0e}") if summary.std < 1e-3 else f"{summary.std:.1g}"
+    return f"{mean} ± {spread}"
+
+
+def quantity(summary: Summary | None, unit: str) -> str:
+    """:func:`mean_and_spread` with its unit: ``98.91 ± 0.12 %``, ``81.6 MFLOP/image``."""
+    text = mean_and_spread(summary, unit)
+    name, slash, per = unit.partition("/")
+    if (symbol := SYMBOLS.get(name)) and text.endswith(symbol):
+        return f"{text}{slash}{per}"
+    return f"{text} {unit}".rstrip()
+
+
+def _power(text: str) -> str:
+    """``3e-06`` -> ``3e−6``."""
+    return re.sub(r"e-0*", "e−", text)
 
 
 def count(value: float | None) -> str:
-    """1234567 -> 1.23 M."""
+    """1234567 -> 1.23 M, 4778 -> 4,778."""
     if value is None:
         return "–"
-    for size, suffix in ((1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, " k")):
+    if abs(value) < LARGE:
+        return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.4g}"
+    for suffix, size in SIZES.items():
         # What rounds to a thousand of a size is one of the next.
         if abs(value) >= 0.9995 * size:
-            return f"{value / size:.3g}{suffix}"
-    return str(value)
+            return f"{value / size:.3g} {suffix}"
+    raise AssertionError(value)
 
 
 def duration(seconds: float) -> str:

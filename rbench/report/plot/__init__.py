@@ -19,6 +19,8 @@ from the suite's records (matplotlib; SVG, or PNG where it shows pixels)::
     # of a series of several columns also for all its values: {"rwvgg, normal" = "random"}
     order = ["none", "spatial"]         # order of the series, others follow
     width = "column"                    # column (89 mm, default) or page (183 mm)
+    front = 1                           # the leaderboard's page begins with the lowest of these
+    findings = ["Frozen filters reach {frozen random @ 64} and {baseline}."]   # and these sentences
 
     [[figure.reference]]                # horizontal lines with a band, any number
     label = "baseline"
@@ -45,6 +47,10 @@ those of :mod:`rbench.spec.conditions`: ``where = {column = "none"}`` keeps reco
 series and panel but have these values instead, seed by seed where both have the seed
 (an accuracy gap: ``where = {freeze = "spatial"}``, ``minus = {freeze = "none"}``;
 ``sign = -1`` turns it round).
+
+**Findings** are sentences with values of the figure's points: ``{label}`` is mean and spread of a
+series (its highest point) or of a reference line, ``{label @ 64}`` that at x = 64, ``{label:x}``
+where it is. A sentence with a value that no record has is left out.
 
 **Kinds**
 

@@ -83,6 +83,8 @@ class Figure(Options):
     caption: str | None = None
     nearest: str | None = None
     first: int = Field(1, ge=1, le=64)
+    front: int | None = Field(None, ge=1, description="rank among figures the page begins with")
+    findings: list[str] = Field(default_factory=list)
     reference: list[Reference] = Field(default_factory=list)
     reported: list[Reported] = Field(default_factory=list)
 

@@ -11,6 +11,7 @@ from rbench.errors import UserError
 from rbench.report.plot import axes as plain
 from rbench.report.plot import pixels
 from rbench.report.plot.declaration import Figure
+from rbench.report.plot.findings import findings
 from rbench.report.plot.marks import best_at_edges
 from rbench.report.plot.points import Item, panels, selected
 from rbench.report.plot.style import canvas, paper, words
@@ -31,6 +32,7 @@ class Drawn:
     content: bytes | None = None
     records: int = 0
     notes: list[str] = field(default_factory=list)
+    findings: list[str] = field(default_factory=list)
 
     @property
     def file(self) -> str:
@@ -64,6 +66,7 @@ def draw(
             if figure.title:
                 picture.suptitle(words(figure.title, 200), fontsize=8)
             drawn.content = _bytes(picture, extension)
+            drawn.findings = findings(figure, chosen, found)
     if figure.best and picture is not None:
         drawn.notes += best_at_edges(figure, chosen)
     if picture is None:

@@ -76,7 +76,7 @@ def update_index(folder: Path, suite: str, drawn: Iterable[Drawn]) -> None:
         kept = [entry for entry in entries if entry["suite"] != suite]
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise UserError(f"{index} is no index of figures; remove it") from error
-    new = [
+    new: list[dict[str, Any]] = [
         {
             "file": one.file,
             "name": one.figure.name,
@@ -84,6 +84,9 @@ def update_index(folder: Path, suite: str, drawn: Iterable[Drawn]) -> None:
             "paper": one.figure.paper,
             "suite": suite,
             "records": one.records,
+            # Only where the page may begin with it.
+            **({"front": one.figure.front} if one.figure.front else {}),
+            **({"findings": one.findings} if one.findings else {}),
         }
         for one in drawn
         if one.content is not None

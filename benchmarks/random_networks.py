@@ -168,8 +168,10 @@ def build(width: int) -> nn.Module:
 
 
 def photographs(count: int, size: int, folder: Path | None = None) -> Tensor:
-    from rbench_plugins.datasets.photographs import PhotographOptions, open_photographs
-    from rbench_plugins.datasets.plain_folder import PlainFolderOptions, open_plain_folder
+    from rbench_plugins.datasets.functions.photographs import open_photographs
+    from rbench_plugins.datasets.functions.plain_folder import open_plain_folder
+    from rbench_plugins.datasets.photographs import PhotographOptions
+    from rbench_plugins.datasets.plain_folder import PlainFolderOptions
 
     from rbench import DataContext
 

@@ -18,7 +18,8 @@ from typing import Any
 
 import torch
 from rbench_plugins.architectures.cnn_dcn import COMPONENTS
-from rbench_plugins.datasets.content_style import ContentStyleOptions, open_pairs
+from rbench_plugins.datasets.content_style import ContentStyleOptions
+from rbench_plugins.datasets.functions.content_style import open_pairs
 from rbench_plugins.stylization.loss_network import LossNetwork
 from rbench_plugins.stylization.methods import Method
 from rbench_plugins.stylization.options import StylizationOptions

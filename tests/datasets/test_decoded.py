@@ -42,7 +42,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def opened(root: Path, **given: Any) -> ImageData:
-    return image_folder.open_folder(
+    return image_folder.COMPONENT.open(
         DataContext(data_dir=root, **given), image_folder.FolderOptions()
     )
 
@@ -114,14 +114,14 @@ def test_test_images_are_chosen_evenly_by_class() -> None:
 def test_a_limited_run_of_an_unknown_set_is_told_by_its_normalization(root: Path) -> None:
     def identity(**given: Any) -> str:
         context = DataContext(data_dir=root, **given)
-        return image_folder.identity(context, image_folder.FolderOptions())
+        return image_folder.COMPONENT.identity(context, image_folder.FolderOptions())
 
     whole = identity()
     assert identity(limit_test=3) == identity(limit=36) == whole
     assert identity(limit=7) == f"{whole} normalized by 7"
     streamed = image_folder.FolderOptions(stream=True)
     for limit in (None, 7):
-        found = image_folder.identity(DataContext(data_dir=root, limit=limit), streamed)
+        found = image_folder.COMPONENT.identity(DataContext(data_dir=root, limit=limit), streamed)
         assert found == f"{whole} streamed"
 
 
@@ -138,9 +138,9 @@ def test_a_limited_run_of_a_known_set_is_normalized_as_the_whole(
     limited = opened(root, limit=7)
     assert (limited.mean, limited.std) == (whole.mean, whole.std)
     context = DataContext(data_dir=root, limit=7)
-    assert image_folder.identity(context, image_folder.FolderOptions()) == whole.revision
+    assert image_folder.COMPONENT.identity(context, image_folder.FolderOptions()) == whole.revision
     resized = DataContext(data_dir=root, limit=7, img_size=(4, 4))
-    found = image_folder.identity(resized, image_folder.FolderOptions())
+    found = image_folder.COMPONENT.identity(resized, image_folder.FolderOptions())
     assert found == f"{whole.revision} normalized by 7"
 
 

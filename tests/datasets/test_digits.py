@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from rbench_plugins.datasets.digits import COMPONENT, read_digits
+from rbench_plugins.datasets.digits import COMPONENT
+from rbench_plugins.datasets.functions.digits import read_digits
 from sklearn.datasets import load_digits
 
 from rbench import DataContext, ImageData, MemoryImages, NoOptions, UserError
@@ -42,7 +43,9 @@ def test_the_file_is_read_as_scikit_learn_reads_it(monkeypatch: pytest.MonkeyPat
     expected = load_digits(return_X_y=True)
     for place in ("found", "elsewhere"):
         if place == "elsewhere":
-            monkeypatch.setattr("rbench_plugins.datasets.digits.find_spec", lambda name: None)
+            monkeypatch.setattr(
+                "rbench_plugins.datasets.functions.digits.find_spec", lambda name: None
+            )
         for ours, theirs in zip(read_digits(), expected, strict=True):
             assert ours.dtype == theirs.dtype
             assert (ours == theirs).all()

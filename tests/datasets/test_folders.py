@@ -15,7 +15,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from rbench_plugins.datasets import folders, image_folder, imagenet
+from rbench_plugins.datasets import contents, folders, image_folder, imagenet
+from rbench_plugins.datasets.identity.image_folder import identity as identity_of_folder
+from rbench_plugins.datasets.identity.imagenet import identity as identity_of_imagenet
 from skimage.data import astronaut, coffee
 
 import rbench
@@ -137,7 +139,7 @@ def test_revision_names_the_bytes_that_are_used(root: Path) -> None:
 
 def test_identity_sees_files_come_and_grow(root: Path) -> None:
     def identity() -> str:
-        return image_folder.identity(DataContext(data_dir=root), image_folder.FolderOptions())
+        return identity_of_folder(DataContext(data_dir=root), image_folder.FolderOptions())
 
     first = identity()
     assert identity() == first
@@ -150,7 +152,7 @@ def test_identity_sees_files_come_and_grow(root: Path) -> None:
 
 def test_identity_is_of_contents_and_equals_the_revision(root: Path) -> None:
     def identity() -> str:
-        return image_folder.identity(DataContext(data_dir=root), image_folder.FolderOptions())
+        return identity_of_folder(DataContext(data_dir=root), image_folder.FolderOptions())
 
     first = identity()
     assert first == opened(root).revision
@@ -235,7 +237,7 @@ def test_records_of_known_contents_keep_the_digests_that_they_had(
 def test_a_folder_of_known_contents_has_its_name_in_records_and_tables(
     root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    content = image_folder.identity(DataContext(data_dir=root), image_folder.FolderOptions())
+    content = identity_of_folder(DataContext(data_dir=root), image_folder.FolderOptions())
     known = {content: "insects", opened(root).revision: "insects"}
     run: dict[str, Any] = {
         "model": "test_resnet",
@@ -272,11 +274,11 @@ def test_streamed_where_asked_or_too_large(root: Path, monkeypatch: pytest.Monke
     train = files(opened(root, stream=True, note=notes.append).train)
     assert notes == ["image_folder is streamed at 224 pixels; --img-size chooses another size"]
     assert train.targets == [0, 0, 0, 1, 1]
-    monkeypatch.setattr(folders, "MOST_IN_MEMORY", 3 * 12 * 16 * 7)
+    monkeypatch.setattr(contents, "MOST_IN_MEMORY", 3 * 12 * 16 * 7)
     data = opened(root, img_size=(12, 16))
     assert data.revision == opened(root, stream=False).revision
     assert isinstance(data.train, FileImages)
-    monkeypatch.setattr(folders, "MOST_IN_MEMORY", 3 * 12 * 16 * 7 + 1)
+    monkeypatch.setattr(contents, "MOST_IN_MEMORY", 3 * 12 * 16 * 7 + 1)
     assert isinstance(opened(root).train, MemoryImages)
 
 
@@ -419,7 +421,7 @@ def test_a_plain_folder_where_the_task_needs_no_labels(tmp_path: Path) -> None:
     expected = np.asarray(Image.open(tmp_path / "a.png"))
     assert (test.pixels[0].permute(1, 2, 0).numpy() == expected).all()
     context = DataContext(data_dir=tmp_path, labels=False)
-    assert image_folder.identity(context, image_folder.FolderOptions()) == data.revision
+    assert identity_of_folder(context, image_folder.FolderOptions()) == data.revision
     with pytest.raises(UserError, match="has no folder train/"):
         opened(tmp_path)
     (tmp_path / "nothing").mkdir()
@@ -456,7 +458,7 @@ def test_imagenet_is_streamed_in_the_order_of_its_wnids(thousand: Path) -> None:
 
 def test_imagenet_is_identified_by_sizes_and_a_sample_of_contents(thousand: Path) -> None:
     def identity() -> str:
-        return imagenet.identity(DataContext(data_dir=thousand), imagenet.ImageNetOptions())
+        return identity_of_imagenet(DataContext(data_dir=thousand), imagenet.ImageNetOptions())
 
     first = identity()
     assert first.startswith("sample:")

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from rbench_plugins.datasets.memory import channelled, in_memory, moments_of, resized, revision_of
+from rbench_plugins.datasets.memory import channelled, in_memory, moments_of, resized
+from rbench_plugins.datasets.published import revision_of
 from skimage.data import astronaut
 
 from rbench import DataContext, UserError

@@ -18,7 +18,7 @@ def _save(path: Path, color: tuple[int, int, int], size: tuple[int, int] = (40, 
 
 def _open(folder: Path, **fields: object) -> ImageData:
     context = DataContext(data_dir=folder, img_size=(16, 12), labels=False, **fields)  # type: ignore[arg-type]
-    return plain_folder.open_plain_folder(context, plain_folder.PlainFolderOptions())
+    return plain_folder.COMPONENT.open(context, plain_folder.PlainFolderOptions())
 
 
 def test_a_flat_folder_is_all_test_images(tmp_path: Path) -> None:
@@ -65,17 +65,17 @@ def test_nothing_to_read(tmp_path: Path) -> None:
 def test_identity_follows_the_files(tmp_path: Path) -> None:
     _save(tmp_path / "a.png", (1, 2, 3))
     options = plain_folder.PlainFolderOptions()
-    before = plain_folder.identity(DataContext(data_dir=tmp_path), options)
-    assert plain_folder.identity(DataContext(data_dir=tmp_path), options) == before
+    before = plain_folder.COMPONENT.identity(DataContext(data_dir=tmp_path), options)
+    assert plain_folder.COMPONENT.identity(DataContext(data_dir=tmp_path), options) == before
     _save(tmp_path / "b.png", (1, 2, 3))
-    assert plain_folder.identity(DataContext(data_dir=tmp_path), options) != before
+    assert plain_folder.COMPONENT.identity(DataContext(data_dir=tmp_path), options) != before
 
 
 def test_photographs_begin_with_the_cat() -> None:
     from skimage.data import chelsea
 
     options = photographs.PhotographOptions(images=2, crops=12)
-    data = photographs.open_photographs(DataContext(img_size=(30, 30)), options)
+    data = photographs.COMPONENT.open(DataContext(img_size=(30, 30)), options)
     assert isinstance(data.test, MemoryImages)
     assert list(data.test.names) == ["cat", "astronaut"]
     centre = chelsea()[:, 75:375]
@@ -87,7 +87,7 @@ def test_photographs_begin_with_the_cat() -> None:
 
 def test_grey_photographs() -> None:
     options = photographs.PhotographOptions(images=1, crops=1)
-    data = photographs.open_photographs(DataContext(img_size=(20, 25), in_chans=1), options)
+    data = photographs.COMPONENT.open(DataContext(img_size=(20, 25), in_chans=1), options)
     assert isinstance(data.test, MemoryImages)
     assert data.test.pixels.shape == (1, 1, 20, 25)
 
@@ -99,7 +99,7 @@ def test_some_of_the_images_are_evenly_spaced_by_name(tmp_path: Path) -> None:
 
     def opened(images: int | None, **given: Any) -> list[str]:
         options = plain_folder.PlainFolderOptions(images=images)
-        data = plain_folder.open_plain_folder(DataContext(data_dir=tmp_path, **given), options)
+        data = plain_folder.COMPONENT.open(DataContext(data_dir=tmp_path, **given), options)
         assert isinstance(data.test, MemoryImages)
         values = data.test.pixels[:, 0, 0, 0].tolist()
         assert [f"{value}.png" for value in values] == list(data.test.names)
@@ -107,7 +107,7 @@ def test_some_of_the_images_are_evenly_spaced_by_name(tmp_path: Path) -> None:
 
     def identity(images: int | None) -> str:
         options = plain_folder.PlainFolderOptions(images=images)
-        return plain_folder.identity(DataContext(data_dir=tmp_path), options)
+        return plain_folder.COMPONENT.identity(DataContext(data_dir=tmp_path), options)
 
     assert opened(3) == ["0.png", "3.png", "6.png"]
     assert opened(5) == ["0.png", "2.png", "4.png", "6.png", "8.png"]
@@ -121,7 +121,7 @@ def test_some_of_the_images_are_evenly_spaced_by_name(tmp_path: Path) -> None:
 def test_transparency_is_a_fourth_channel(tmp_path: Path) -> None:
     Image.new("RGBA", (8, 8), (10, 20, 30, 40)).save(tmp_path / "a.png")
     Image.new("RGB", (8, 8), (10, 20, 30)).save(tmp_path / "b.png")
-    data = plain_folder.open_plain_folder(
+    data = plain_folder.COMPONENT.open(
         DataContext(data_dir=tmp_path, img_size=(8, 8), in_chans=4),
         plain_folder.PlainFolderOptions(),
     )

@@ -231,7 +231,7 @@ def test_fashion_is_resized_by_torchvisions_default(small_fashion: Published) ->
 def test_fashion_in_torchvisions_unpacked_folder(small_fashion: Published) -> None:
     def identity() -> str | None:
         context = DataContext(data_dir=small_fashion.folder)
-        return fashion_mnist.identity(context, fashion_mnist.FashionOptions())
+        return fashion_mnist.COMPONENT.identity(context, fashion_mnist.FashionOptions())
 
     assert identity() is None  # the publisher's files, which are checked
     reference = opened(small_fashion.component, small_fashion.folder)

@@ -16,6 +16,7 @@ import pytest
 import torch
 from PIL import Image
 from rbench_plugins.datasets import timm_readers
+from rbench_plugins.datasets.identity import timm_readers as identity_of_readers
 
 import rbench
 from rbench import DataContext, Dataset, ImageData, MemoryImages, UserError
@@ -36,7 +37,7 @@ def dataset(name: str) -> Dataset:
 
 def opened(name: str, root: Path, options: dict[str, Any] | None = None, **given: Any) -> ImageData:
     component = dataset(name)
-    context = DataContext(data_dir=root, **given)
+    context = DataContext(name=name, data_dir=root, **given)
     data = component.open(context, component.options.model_validate(options or {}))
     assert component.identity is not None
     found = component.identity(context, component.options.model_validate(options or {}))
@@ -185,7 +186,7 @@ def test_hugging_face_files_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_missing_package_prints_its_install_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(timm_readers, "find_spec", lambda name: None)
+    monkeypatch.setattr(identity_of_readers, "find_spec", lambda name: None)
     for name, install in (("wds/x", "webdataset"), ("tfds/x", "tensorflow tensorflow-datasets")):
         with pytest.raises(
             UserError, match=f"{name} needs another package: pip install {install}$"

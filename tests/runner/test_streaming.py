@@ -53,7 +53,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def opened(folder: Path, stream: bool, in_chans: int | None = None, **options: Any) -> ImageData:
-    return image_folder.open_folder(
+    return image_folder.COMPONENT.open(
         rb.DataContext(data_dir=folder, img_size=(16, 16), in_chans=in_chans),
         image_folder.FolderOptions(stream=stream, **options),
     )

@@ -10,7 +10,9 @@ import pytest
 import skimage.data
 from PIL import Image
 from rbench_plugins.datasets.content_style import COMPONENT as DATA
-from rbench_plugins.datasets.content_style import ContentStyleOptions, identity, open_pairs
+from rbench_plugins.datasets.content_style import ContentStyleOptions
+from rbench_plugins.datasets.functions.content_style import open_pairs
+from rbench_plugins.datasets.identity.content_style import identity
 
 import rbench as face
 from tests.conftest import Rbench

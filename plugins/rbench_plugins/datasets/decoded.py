@@ -16,13 +16,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING
+
+from PIL import __version__
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
 
 from rbench import UserError, cache_folder, content_revision, write_atomically
 from rbench_plugins.datasets.memory import Moments
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 VERSION = 1
 """Raised whenever the same files give other pixels."""
@@ -55,8 +56,6 @@ class Decoded:
 
 def cache_place(names: Sequence[str], digests: Sequence[bytes], form: object) -> Path:
     """Where images of these names and contents are kept in this form, if they are."""
-    from PIL import __version__
-
     key = f"{VERSION} {__version__} {form!r} {content_revision(names, digests)}"
     return (
         cache_folder() / "decoded" / f"{hashlib.sha256(key.encode()).hexdigest()[:40]}.safetensors"
@@ -65,8 +64,6 @@ def cache_place(names: Sequence[str], digests: Sequence[bytes], form: object) ->
 
 def read_decoded(place: Path) -> Decoded | None:
     """What is stored at ``place``; None where there is nothing that can be used."""
-    from safetensors import SafetensorError, safe_open
-
     try:
         with safe_open(place, framework="pt") as file:
             notes = json.loads(file.metadata()["rbench"])
@@ -116,8 +113,6 @@ def checked(place: Path, check: Callable[[], dict[int, str]]) -> dict[int, str]:
 
 
 def _write(place: Path, found: Decoded) -> None:
-    from safetensors.torch import save_file
-
     place.parent.mkdir(parents=True, exist_ok=True)
     _make_room(place.parent, found.pixels.numel())
     handle, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=place.parent)

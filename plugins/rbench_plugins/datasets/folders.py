@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from rbench import DataContext, FoundFile, UserError, content_digests, content_revision, fit_image
+import numpy as np
+import torch
+from PIL.Image import Image
+from timm.data import create_transform
+
+from rbench import Choice, DataContext, FileImages, FoundFile, MemoryImages, UserError, fit_image
+from rbench_plugins.datasets.contents import MOST_IN_MEMORY
 from rbench_plugins.datasets.decoded import (
     Decoded,
     cache_place,
@@ -22,36 +28,7 @@ from rbench_plugins.datasets.memory import Moments, moments_of
 from rbench_plugins.datasets.reading import Mode, check_image, mode_for, open_image, shown
 from rbench_plugins.datasets.splits import Split
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-    from rbench import Choice, FileImages, MemoryImages
-
-MOST_IN_MEMORY = 2 * 1024**3
 LARGE_FILE = 16 * 1024
-
-
-def digests(splits: Sequence[Split], skip_bad: bool) -> list[list[bytes]]:
-    """The SHA-256 of every file, by split."""
-    files = [file for split in splits for file in split.files]
-    found = iter(content_digests(splits[0].base, files, skip_bad))
-    return [[next(found) for _ in split.files] for split in splits]
-
-
-def revision_of(
-    splits: Sequence[Split],
-    found: Sequence[Sequence[bytes]],
-    left_out: Sequence[Container[int]] = (),
-) -> str:
-    """A revision from the names and digests of all files but those that are left out."""
-    names: list[str] = []
-    parts: list[bytes] = []
-    for split, some, without in zip(splits, found, left_out or [()] * len(splits), strict=True):
-        for index, (name, digest) in enumerate(zip(split.names(), some, strict=True)):
-            if index not in without:
-                names.append(name)
-                parts.append(digest)
-    return content_revision(names, parts)
 
 
 @dataclass(frozen=True)
@@ -76,10 +53,6 @@ def load(
     images must have one size. A broken image is a UserError unless ``context.skip_bad``. Of a
     ``choice`` only so many files are decoded that there are ``choice.count`` readable images.
     """
-    import torch
-
-    from rbench import MemoryImages
-
     names = split.names()
     reader = _Reader(size, mode_for(context.in_chans))
 
@@ -117,9 +90,6 @@ def load(
 
 def _decode(files: Sequence[FoundFile], reader: _Reader, split: Split, skip_bad: bool) -> Decoded:
     """Decode ``files``; UserError at the first broken one unless ``skip_bad``."""
-    import numpy as np
-    import torch
-
     pixels: Any = np.empty((0, 0, 0, 0), dtype=np.uint8)
     used: list[int] = []
     skipped: dict[int, str] = {}
@@ -204,10 +174,6 @@ def _check(files: Sequence[FoundFile]) -> dict[int, str]:
 
 def stream(split: Split, size: tuple[int, int], in_chans: int, crop_pct: float) -> FileImages:
     """``split`` read when needed; evaluated as timm does: shorter side, then center crop."""
-    from timm.data import create_transform
-
-    from rbench import FileImages
-
     prepare = create_transform(
         (in_chans, *size),
         is_training=False,
@@ -219,37 +185,6 @@ def stream(split: Split, size: tuple[int, int], in_chans: int, crop_pct: float) 
     )
     opener = _Opener([file.path for file in split.files], mode_for(in_chans))
     return FileImages(opener, prepare, split.targets, list(map(shown, split.names())))
-
-
-def fits(splits: Sequence[Split], size: tuple[int, int], in_chans: int) -> bool:
-    """Whether all images at ``size`` take less than 2 GiB."""
-    images = sum(len(split.files) for split in splits)
-    return images * in_chans * size[0] * size[1] < MOST_IN_MEMORY
-
-
-SAMPLE = 2000
-
-
-def sampled_revision(splits: Sequence[Split]) -> str:
-    """A revision from the names and sizes of all files and the contents of 2,000 of them.
-
-    For a published dataset that is too large to be read only to be named. The 2,000 files are
-    evenly spaced. Another resolution or encoding of the same images changes the sizes.
-    """
-    files = [file for split in splits for file in split.files]
-    names = [
-        f"{name}\0{file.size}"
-        for split in splits
-        for name, file in zip(split.names(), split.files, strict=True)
-    ]
-    chosen = (
-        {len(files) * index // SAMPLE for index in range(SAMPLE)}
-        if len(files) > SAMPLE
-        else range(len(files))
-    )
-    found = iter(content_digests(splits[0].base, [files[i] for i in sorted(chosen)]))
-    parts = [next(found) if i in chosen else b"" for i in range(len(files))]
-    return content_revision(names, parts).replace("sha256:", "sample:")
 
 
 @dataclass(frozen=True)
@@ -268,8 +203,6 @@ class _Reader:
 
     def __call__(self, path: Path) -> Any | UserError:
         """Pixels (C, H, W), or what is wrong with the file."""
-        import numpy as np
-
         try:
             image = open_image(path, self.mode)
         except UserError as error:

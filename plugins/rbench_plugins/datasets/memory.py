@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from rbench import DataContext, UserError
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from rbench import ImageData
+from rbench import DataContext, ImageData, MemoryImages, UserError
 
 Labeled = tuple[Any, Any]
 """Pixels (N, C, H, W) uint8 and labels (N,), numpy arrays."""
@@ -40,10 +39,6 @@ def in_memory(
     (mean and std per channel, of values in [0, 1]) are computed from the training images where
     None is given, or where the channels are not those that they were given for.
     """
-    import torch
-
-    from rbench import ImageData, MemoryImages
-
     names = list(class_names)
     parts = []
     for split, (array, labels) in (("train", train), ("test", test)):
@@ -83,8 +78,6 @@ def channelled(pixels: Tensor, in_chans: int | None) -> Tensor:
 
     Grey is Pillow's ``L``, the luma of ITU-R 601-2.
     """
-    import torch
-
     channels = pixels.shape[1]
     if in_chans is None or in_chans == channels:
         return pixels
@@ -109,10 +102,6 @@ def resized(
     filter: Literal["bilinear", "bicubic"] = "bicubic",
 ) -> Tensor:
     """``pixels`` (N, C, H, W) uint8 at ``size`` (height, width), by a filter of Pillow's."""
-    import numpy as np
-    import torch
-    from PIL import Image
-
     if size is None or size == tuple(pixels.shape[2:]):
         return pixels
     resample = Image.Resampling[filter.upper()]
@@ -135,8 +124,6 @@ def moments_of(pixels: Tensor) -> Moments:
 
     Exact: from counts of the 256 levels. A channel without variation gets the deviation 1.
     """
-    import torch
-
     levels = torch.arange(256, dtype=torch.float64) / 255
     means, stds = [], []
     for channel in range(pixels.shape[1]):
@@ -151,11 +138,3 @@ def moments_of(pixels: Tensor) -> Moments:
         means.append(mean)
         stds.append(std if std > 0 else 1.0)
     return tuple(means), tuple(stds)
-
-
-def revision_of(parts: Iterable[bytes]) -> str:
-    """A revision that names exactly these bytes, in this order."""
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(hashlib.sha256(part).digest())
-    return f"sha256:{digest.hexdigest()[:32]}"

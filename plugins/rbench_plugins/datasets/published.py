@@ -58,3 +58,11 @@ def fetch(download: Callable[[], object], name: str) -> None:
     except (OSError, RuntimeError) as error:
         line = " ".join(str(error).split())[:200]
         raise UserError(f"{name} could not be downloaded: {line}") from error
+
+
+def revision_of(parts: Iterable[bytes]) -> str:
+    """A revision that names exactly these bytes, in this order."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(hashlib.sha256(part).digest())
+    return f"sha256:{digest.hexdigest()[:32]}"

@@ -6,12 +6,13 @@ import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import Literal, TypeVar
+
+from PIL import Image as images
+from PIL import ImageOps, UnidentifiedImageError
+from PIL.Image import Image
 
 from rbench import UserError
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 T = TypeVar("T")
 MOST_PIXELS = 178_000_000
@@ -53,8 +54,6 @@ def open_image(path: Path, mode: Mode = "RGB") -> Image:
     """
 
     def read(image: Image) -> Image:
-        from PIL import ImageOps
-
         image.load()
         found = _eight_bits(ImageOps.exif_transpose(image), image.format, path, mode)
         return found.convert("L") if mode == "L" else found
@@ -80,9 +79,6 @@ def check_image(path: Path) -> None:
 
 
 def _open(path: Path, read: Callable[[Image], T]) -> T:
-    from PIL import Image as images
-    from PIL import UnidentifiedImageError
-
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's: a large image, broken EXIF
@@ -147,8 +143,6 @@ def readable(
 
 def _eight_bits(image: Image, format: str | None, path: Path, mode: Mode) -> Image:
     """8-bit RGB, or RGBA for that mode, of an image of any mode."""
-    from PIL import Image as images
-
     if image.mode.startswith("I") or image.mode == "F":
         image = _deep(image, format, path).convert("RGB")
     elif image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
@@ -164,7 +158,6 @@ def _eight_bits(image: Image, format: str | None, path: Path, mode: Mode) -> Ima
 def _deep(image: Image, format: str | None, path: Path) -> Image:
     """8-bit grey of a grey image of 16 or 32 bits; ``convert`` would clip it at 255."""
     import numpy as np
-    from PIL import Image as images
 
     if image.mode == "I" and format == "TIFF":
         raise UserError(

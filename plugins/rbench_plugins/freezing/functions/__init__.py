@@ -1,1 +1,1 @@
-"""The functions of the freezing, which import torch at the top."""
+"""The functions of the freezing rules, which import torch at the top."""

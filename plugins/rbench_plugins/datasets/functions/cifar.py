@@ -1,16 +1,29 @@
-"""CIFAR-10 and CIFAR-100 in the publisher's Python format, read by torchvision."""
+"""Opens the datasets that ``datasets/cifar10.py`` and ``datasets/cifar100.py`` describe."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from rbench import DataContext
+import numpy as np
+from torchvision.datasets import CIFAR10, CIFAR100
+
+from rbench import DataContext, ImageData, NoOptions
 from rbench_plugins.datasets.memory import Moments, in_memory
 from rbench_plugins.datasets.published import data_dir, fetch, require
 
-if TYPE_CHECKING:
-    from rbench import ImageData
+MOMENTS_OF_CIFAR10 = ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616))
+"""The normalization of P2's public code."""
+
+
+def cifar10(context: DataContext, options: NoOptions) -> ImageData:
+    """50,000 training and 10,000 test images from ``cifar-10-batches-py/``."""
+    return open_cifar(context, "cifar10", CIFAR10, MOMENTS_OF_CIFAR10)
+
+
+def cifar100(context: DataContext, options: NoOptions) -> ImageData:
+    """50,000 training and 10,000 test images from ``cifar-100-python/``, fine labels."""
+    return open_cifar(context, "cifar100", CIFAR100)
 
 
 def open_cifar(
@@ -21,8 +34,6 @@ def open_cifar(
     ``--data-dir`` is the folder with the batches, or the one above it. P2 augments by 4 pixels
     of zero padding and flips (appendix on training details).
     """
-    import numpy as np
-
     folder = data_dir(context, name)
     if folder.name == reader.base_folder:
         folder = folder.parent

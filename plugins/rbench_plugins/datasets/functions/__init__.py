@@ -1,0 +1,1 @@
+"""The functions of the datasets, which import torch at the top."""

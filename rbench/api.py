@@ -71,7 +71,7 @@ def run_seeds(
     store = Store(settings.output)
     store.check_writable()
     done: list[RunResult] = []
-    for resolved in runs:
+    for resolved in (run.named_in(store) for run in runs):
         reporter.start(f"seed {resolved.spec.seed}" if len(runs) > 1 else "")
         found = None if settings.force else store.finished(resolved.slug, resolved.digest)
         lacking = [] if found is None else _lacking(found, resolved, settings, store)

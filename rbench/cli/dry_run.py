@@ -18,7 +18,9 @@ def dry_run(resolved: Resolved, note: Note, *, as_json: bool = False) -> None:
 
     Nothing is trained and no record is written. UserError where the run itself would have one.
     """
+    from rbench.errors import UserError
     from rbench.network.check import build_checked
+    from rbench.runner.blame import blamed_on, failure_of
     from rbench.runner.load_data import open_data
 
     said: list[str] = []
@@ -31,7 +33,14 @@ def dry_run(resolved: Resolved, note: Note, *, as_json: bool = False) -> None:
     data, notes = open_data(resolved)
     for text in notes:
         once(text)
-    built = build_checked(resolved, data, once)
+    try:
+        with blamed_on(resolved.model.component):
+            built = build_checked(resolved, data, once)
+    except UserError:
+        raise
+    except Exception as error:
+        typer.echo(f"the run would fail: {failure_of(error).describe()}", err=True)
+        raise typer.Exit(1) from error
     typer.echo(json.dumps(_as_json(resolved, built), indent=1) if as_json else _text(built))
 
 

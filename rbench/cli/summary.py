@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from rbench.records.record import MetricValue, Record, read
+from rbench.records.titles import title
 from rbench.sweep.run_or_load import RunResult
 
 BRIEF = 0.5
@@ -117,14 +118,6 @@ def _table(done: list[Record]) -> Table:
         table.add_row(f"{phase.name} seconds", f"{phase.seconds:.1f}", rate)
     table.add_row("seconds in all", f"{first.seconds:.1f}", "")
     return table
-
-
-def title(record: Record) -> str:
-    """The model and what of it was frozen."""
-    policies = record.spec.get("freeze", ["none"])
-    assert isinstance(policies, list)
-    frozen = ", ".join(map(str, policies))
-    return f"{record.spec['model']}, frozen: {frozen}"
 
 
 def _number(value: MetricValue, records: list[Record]) -> tuple[str, str]:

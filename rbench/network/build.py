@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from rbench.errors import UserError, printable
 from rbench.files import user_path
@@ -64,11 +66,13 @@ def build(resolved: Resolved, data: ImageData, note: Note) -> Built:
         draw=law,
         note=note,
     )
+    shape = (data.in_chans, *data.img_size)
     with global_seed(spec.seed, "weights"):
         network = resolved.model.component.build(context, resolved.model.options)
+        if isinstance(network, nn.Module):
+            materialize(network, shape)
     if not isinstance(network, nn.Module):
         raise UserError(f"the model {spec.model} built a {type(network).__name__}, not a network")
-    shape = (data.in_chans, *data.img_size)
     if (
         resolved.init
         or resolved.init_norm
@@ -89,6 +93,17 @@ def build(resolved: Resolved, data: ImageData, note: Note) -> Built:
             f"{spec.task} trains; all,!head lets the classifier learn"
         )
     return Built(network, found, state_sha256(network), frozen, drawn)
+
+
+def materialize(network: nn.Module, shape: tuple[int, int, int]) -> None:
+    """Give lazy layers (``nn.LazyConv2d``) their shapes, by one forward pass of a gray image."""
+    if not any(map(is_lazy, (*network.parameters(), *network.buffers()))):
+        return
+    was_training = network.training
+    network.eval()
+    with torch.no_grad():
+        network(torch.full((1, *shape), 0.5))
+    network.train(was_training)
 
 
 @runtime_checkable

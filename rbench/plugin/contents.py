@@ -20,7 +20,7 @@ from typing import NamedTuple
 import msgspec
 
 from rbench.errors import UserError
-from rbench.files import cache_folder, write_atomically
+from rbench.files import cache_folder, user_path, write_atomically
 
 CHUNK = 256
 """Files that one thread hashes before it takes the next ones."""
@@ -103,6 +103,26 @@ def content_revision(names: Sequence[str], found: Sequence[bytes]) -> str:
         for name, digest in zip(names, found, strict=True)
     )
     return "sha256:" + hashlib.sha256(b"\n".join(lines)).hexdigest()[:32]
+
+
+def path_content(path: Path, where: str) -> str:
+    """The revision of a file, or of all files below a folder, by names within it and contents.
+
+    UserError, beginning with ``where``, if there is none or it cannot be read.
+    """
+    place = user_path(str(path))
+    try:
+        if place.is_dir():
+            inside = sorted(p for p in place.rglob("*") if p.is_file())
+            names, folder = [p.relative_to(place).as_posix() for p in inside], place
+        else:
+            inside, names, folder = [place], [""], place.parent
+        files = [FoundFile.of(str(p), p.stat()) for p in inside]
+    except OSError as error:
+        raise UserError(f"{where} cannot be read: {error.strerror}") from error
+    if not files:
+        raise UserError(f"{where} is an empty folder")
+    return content_revision(names, content_digests(folder, files))
 
 
 def _hash_each(

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, cast, get_args
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError, model_validator
 
 from rbench.errors import UserError, printable
+from rbench.records.titles import learned, title
 
 SCHEMA = 1
 
@@ -246,6 +247,8 @@ class Record(_Part):
     plugins: dict[str, str] = {}
     sources: dict[str, str] = {}
     """The first letters of the SHA-256 of each component's source files, by kind and name."""
+    releases: dict[str, str] = {}
+    """Distribution and version of the components that are not rbench's own, by kind and name."""
     git_commit: str | None = None
     notes: list[str] = []
     error: Failure | None = None
@@ -275,8 +278,7 @@ class Record(_Part):
 
     def __repr__(self) -> str:
         """One line: what ran, how it ended, and its metrics."""
-        frozen = ", ".join(self.freeze.policy) if self.freeze else "?"
-        what = f"{self.spec.get('model')}, frozen: {frozen}, seed {self.seed}"
+        what = f"{title(self)}, seed {self.seed}"
         if self.error is not None:
             return f"<Record {what}: {self.status}: {printable(self.error.describe(), 120)}>"
         shown = [f"{m.name} {m.value:.4g}{m.unit}" for m in self.metrics if m.value is not None]
@@ -287,7 +289,7 @@ class Record(_Part):
         """A small table: what ran, how it ended, and every metric."""
         rows = [
             ("model", self.spec.get("model")),
-            ("frozen", ", ".join(self.freeze.policy) if self.freeze else ""),
+            ("learns", learned(self)),
             ("protocol", self.protocol_name),
             ("seed", self.seed),
             ("status", self.status if self.error is None else self.error.describe()),

@@ -11,6 +11,9 @@
       .locks/SLUG.N             who is running it (rbench.sweep.locks)
       .slurm/                   scripts and outputs of Slurm jobs
 
+A run is found again by the digest that ends its name, whatever stands before it: other versions
+of rbench may have named it otherwise (:meth:`Store.name`).
+
 Nothing else in rbench spells these paths. The class is in the room of records, not of sweeps,
 because a single run also writes checkpoints and pictures into such a folder.
 """
@@ -18,11 +21,13 @@ because a single run also writes checkpoints and pictures into such a folder.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from rbench.errors import UserError
@@ -32,6 +37,8 @@ from rbench.records.status import FileVersion, Status, file_version, run_status
 
 RECORD_SUFFIX = ".json"
 WEIGHTS = "weights.safetensors"
+_DIGEST = re.compile(r"-([0-9a-f]{10})(\.json|\.\d+)?$")
+"""The digest at the end of a record's, a folder's or a lock's name."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +46,29 @@ class Store:
     """A results folder. Several processes, on several machines, may share it."""
 
     output: Path
+
+    def name(self, slug: str) -> str:
+        """The name that the run ``slug`` has in this folder: ``slug``, unless it has another.
+
+        A record, a lock or a checkpoint whose name ends in the same digest is of the same run.
+        """
+        if self.record(slug).exists():
+            return slug
+        digest = _DIGEST.search(slug)
+        names = self._names.get(digest[1], [slug]) if digest else [slug]
+        return slug if slug in names else names[0]
+
+    @cached_property
+    def _names(self) -> dict[str, list[str]]:
+        """The names of runs by the digest in them; read once, since this rbench adds no others."""
+        found: dict[str, list[str]] = {}
+        for folder in (self.output, self.checkpoints(""), self.locks):
+            with suppress(OSError):
+                for entry in sorted(os.listdir(folder)):
+                    if (digest := _DIGEST.search(entry)) and not entry.startswith("."):
+                        name = entry.removesuffix(digest[2] or "")
+                        found.setdefault(digest[1], []).append(name)
+        return found
 
     def record(self, slug: str) -> Path:
         """Where the record of a run is."""

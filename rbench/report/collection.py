@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rbench.records.record import Record
+from rbench.records.titles import learned
 from rbench.report.leaderboard.frame import columns
 from rbench.report.leaderboard.reader import from_records
 
@@ -37,11 +38,11 @@ class Records(list[Record]):
     def _repr_html_(self) -> str:
         """A table with a row a record: how it ended, its metrics, its seconds."""
         names = list(dict.fromkeys(m.name for record in self for m in record.metrics))
-        heading = ["model", "frozen", "seed", "status", *names, "seconds"]
+        heading = ["model", "learns", "seed", "status", *names, "seconds"]
         rows = [
             [
                 str(record.spec.get("model", "")),
-                ", ".join(map(str, record.freeze.policy)) if record.freeze else "",
+                learned(record),
                 str(record.seed),
                 record.status if record.error is None else record.error.describe(),
                 *(_number(record, name) for name in names),

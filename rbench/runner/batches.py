@@ -14,7 +14,7 @@ import torch
 from PIL.Image import Image, Transpose
 from torch import Tensor
 
-from rbench.errors import UserError, printable
+from rbench.errors import UserError
 from rbench.plugin.crops import fit_image
 from rbench.plugin.data import Batch, FileImages, ImageData, MemoryImages, TrainingBatches
 from rbench.plugin.file_loader import read_batches
@@ -231,27 +231,19 @@ class StreamedBatches:
         self.chosen = order.chosen
         self.repeats = max(1, training.aug_repeats)
         self.pad, self.hflip = crop_and_flip(data, training)
-        try:
-            primary, secondary, final = create_transform(
-                (data.in_chans, *data.img_size),
-                is_training=True,
-                use_prefetcher=False,
-                scale=training.scale,
-                hflip=self.hflip,
-                color_jitter=None,
-                auto_augment=training.aa,
-                re_prob=training.reprob,
-                mean=(0.0,) * data.in_chans,
-                std=(1.0,) * data.in_chans,
-                separate=True,
-            )
-        except (AssertionError, ValueError, KeyError, IndexError) as error:
-            if training.aa is None:
-                raise
-            raise UserError(
-                f"--aa {printable(training.aa)}: timm does not know this augmentation; it takes "
-                "such as rand-m9-mstd0.5-inc1, original, v0, 3a or augmix-m5"
-            ) from error
+        primary, secondary, final = create_transform(
+            (data.in_chans, *data.img_size),
+            is_training=True,
+            use_prefetcher=False,
+            scale=training.scale,
+            hflip=self.hflip,
+            color_jitter=None,
+            auto_augment=training.aa,
+            re_prob=training.reprob,
+            mean=(0.0,) * data.in_chans,
+            std=(1.0,) * data.in_chans,
+            separate=True,
+        )
         self.samples = _Augmented(
             images,
             data.img_size,

@@ -7,8 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from rbench.errors import printable
 from rbench.plugin.components import Component
+<<<<<<< HEAD
 from rbench.plugin.source import sources
+=======
+from rbench.plugin.source import functions_of
+from rbench.records.record import Failure
+>>>>>>> bfb3118 (File names and titles say initializer, options and what learned; records are found by digest; edited releases are rows of their own; paths count by contents; --aa is checked first; lazy layers)
 
 COMPONENT, PLACE = "rbench_component", "rbench_place"
 """Attributes that an exception gets on its way up."""
@@ -24,6 +30,17 @@ def blamed_on(component: Component) -> Iterator[None]:
             setattr(error, COMPONENT, f"{component.kind} {component.name}")
             setattr(error, PLACE, place(error, component))
         raise
+
+
+def failure_of(error: Exception) -> Failure:
+    """What a record keeps of ``error``."""
+    return Failure(
+        kind=type(error).__name__,
+        message=printable(error, 500),
+        component=getattr(error, COMPONENT, ""),
+        place=getattr(error, PLACE, ""),
+        traceback="".join(traceback.format_exception(error)),
+    )
 
 
 def place(error: Exception, component: Component) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue
 
 from rbench import hardware
+from rbench.plugin.source import packages_of
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -87,6 +88,16 @@ def plugin_versions(plugins: Plugins, loose: Mapping[str, str]) -> dict[str, str
         for plugin in plugins.plugins
         if plugin.status == "loaded"
     }
+
+
+def releases(components: Mapping[str, object], plugins: Plugins) -> dict[str, str]:
+    """``{"metric mine": "rbench-mine 1.0"}``: the releases of components that others wrote."""
+    known = {
+        plugin.value.split(":")[0].split(".")[0]: f"{plugin.distribution} {plugin.version}".strip()
+        for plugin in plugins.plugins
+    }
+    found = {name: packages_of(component) & known.keys() for name, component in components.items()}
+    return {name: known[min(packages)] for name, packages in found.items() if packages}
 
 
 @cache

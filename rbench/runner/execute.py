@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import os
 import shutil
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -22,7 +21,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
-from rbench.errors import UserError, printable
+from rbench.errors import UserError
 from rbench.network.build import build, state_sha256
 from rbench.network.check import build_checked
 from rbench.plugin.contexts import (
@@ -37,7 +36,7 @@ from rbench.records.record import Failure, Phase, Record, Tuning
 from rbench.records.store import Store
 from rbench.runner import environment, memory
 from rbench.runner.batches import make_batches
-from rbench.runner.blame import COMPONENT, PLACE, blamed_on
+from rbench.runner.blame import blamed_on, failure_of
 from rbench.runner.finite import finite_json, finite_value
 from rbench.runner.load_data import described, open_data, sampled
 from rbench.runner.parent import Parent
@@ -136,6 +135,7 @@ class _Run:
             started=datetime.now(UTC).isoformat(timespec="seconds"),
             plugins=environment.plugin_versions(plugins, loose) if plugins else {},
             sources=resolved.sources,
+            releases=environment.releases(resolved.components, plugins) if plugins else {},
             git_commit=environment.git_commit(),
             command=execution.command,
             tuning=Tuning.model_validate(spec.tuning) if spec.tuning else None,
@@ -162,13 +162,7 @@ class _Run:
     def _fail(self, error: Exception) -> None:
         """Make a failed record; of several failures the first is kept."""
         self.record.status = "failed"
-        self.record.error = self.record.error or Failure(
-            kind=type(error).__name__,
-            message=printable(error, 500),
-            component=getattr(error, COMPONENT, ""),
-            place=getattr(error, PLACE, ""),
-            traceback="".join(traceback.format_exception(error)),
-        )
+        self.record.error = self.record.error or failure_of(error)
 
     def note(self, text: str) -> None:
         """Keep a sentence in the record and tell it the user, once."""

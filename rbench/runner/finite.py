@@ -41,5 +41,6 @@ def finite_json(content: JsonValue, what: str, note: Note) -> JsonValue:
 
     result = clean(content)
     if replaced:
-        note(f"{what} have {replaced} number{'s' * (replaced > 1)} that are not finite")
+        are = "numbers that are" if replaced > 1 else "number that is"
+        note(f"{what} have {replaced} {are} not finite")
     return result

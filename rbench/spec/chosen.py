@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from rbench.plugin.components import Architecture, Dataset, Initializer, Metric, Task
+from rbench.plugin.contents import path_content
 from rbench.plugin.options import Options
 from rbench.plugin.source import unreleased_source
 from rbench.spec.parse import parse
@@ -31,9 +33,22 @@ class Chosen(Generic[C]):
         return {
             "name": self.component.name,
             "revision": self.component.revision,
-            "options": self.options.model_dump(mode="json"),
+            "options": options_identity(self.options, self.component.name),
             **({} if source is None else {"source": source}),
         }
+
+
+def options_identity(options: Options, where: str) -> dict[str, Any]:
+    """The options as JSON, with the contents of a file or folder in place of its path.
+
+    UserError where it cannot be read.
+    """
+    found = options.model_dump(mode="json")
+    for name in type(options).model_fields:
+        value = getattr(options, name)
+        if isinstance(value, Path):
+            found[name] = path_content(value, f"{where}: {name}={value}")
+    return found
 
 
 def choose(component: C, kwargs: Mapping[str, Any], flag: str) -> Chosen[C]:

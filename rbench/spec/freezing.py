@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rbench.errors import UserError, printable, suggest
 from rbench.plugin.options import Options
 from rbench.plugin.source import unreleased_source
+from rbench.spec.chosen import options_identity
 from rbench.spec.parse import parse
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class Freezing:
             if term.rule.revision > 1 or type(term.options).model_fields or source is not None:
                 rules[term.name] = {
                     "revision": term.rule.revision,
-                    "options": term.options.model_dump(mode="json"),
+                    "options": options_identity(term.options, f"--freeze-kwargs of {term.name}"),
                     **({} if source is None else {"source": source}),
                 }
         return {

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from typing import Any
 
 from rbench.errors import UserError
@@ -67,7 +68,7 @@ def title(identity: Mapping[str, Any]) -> str:
         task["name"],
         registry.known_data().get(str(dataset.get("content") or ""), dataset["name"]),
         f"{size[0]}x{size[1]} px" if size else "",
-        ", ".join([f"recipe {recipe}", *_changes(recipe, training)]) if recipe else "",
+        ", ".join([f"recipe {recipe}", *changes(recipe, training)]) if recipe else "",
         f"{training['epochs']} epochs" if training and training["epochs"] != 1 else "",
         "1 epoch" if training and training["epochs"] == 1 else "",
         f"first {identity['limit']} images" if identity.get("limit") else "",
@@ -89,18 +90,26 @@ def _validation(identity: Mapping[str, Any]) -> str:
     return f"{text}, measured on them" if identity.get("measure_on") == "val" else text
 
 
-def _changes(recipe: str, training: Mapping[str, Any] | None) -> list[str]:
+def changes(
+    recipe: str, training: Mapping[str, Any] | None, left_out: Collection[str] = UNTITLED
+) -> list[str]:
     """``lr 0.1``: the fields in which a training differs from the recipe of that name."""
-    try:
-        given = registry.read("recipes", recipe).get("training", {})
-        declared = Training.model_validate(given).model_dump(mode="json")
-    except (UserError, ValueError):
-        return []
+    declared = _declared(recipe)
     return [
         in_words(name, value)
         for name, value in sorted((training or {}).items())
-        if name not in UNTITLED and declared.get(name, value) != value
+        if declared.get(name, value) != value and name not in left_out
     ]
+
+
+@lru_cache(maxsize=256)
+def _declared(recipe: str) -> dict[str, Any]:
+    """The fields of a recipe of the registry; none of one that is a file."""
+    try:
+        given = registry.read("recipes", recipe).get("training", {})
+        return Training.model_validate(given).model_dump(mode="json")
+    except (UserError, ValueError):
+        return {}
 
 
 def in_words(name: str, value: Any) -> str:

@@ -9,7 +9,7 @@ import hashlib
 import os
 import sys
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 from rbench import hardware
@@ -22,7 +22,9 @@ from rbench.plugin.layer import scope_identity
 from rbench.plugin.loose import with_files
 from rbench.plugin.recipe import Training
 from rbench.plugin.source import source_digest
+from rbench.records.store import Store
 from rbench.spec import registry
+from rbench.spec.augmentation import check_augmentation
 from rbench.spec.chosen import Chosen, choose
 from rbench.spec.evaluation import (
     ProbeSpec,
@@ -31,6 +33,7 @@ from rbench.spec.evaluation import (
     probe_specs,
 )
 from rbench.spec.freezing import Freezing, check_stages, freezing
+from rbench.spec.names import slug
 from rbench.spec.parse import parse
 from rbench.spec.precision import bfloat16_is_faster
 from rbench.spec.protocol import digest, protocol, title
@@ -63,35 +66,32 @@ class Resolved:
     protocol: str
     """Twelve letters that comparable runs share."""
     protocol_name: str
+    known_as: str | None = None
+    """The name that the run has in a results folder already (see ``Store.name``)."""
+
+    @property
+    def components(self) -> dict[str, object]:
+        """Every component that takes part, by kind and name: ``metric top1``."""
+        chosen: list[Chosen[Any] | None]
+        chosen = [self.model, self.init, self.init_norm, self.dataset, self.task, *self.metrics]
+        components = [one.component for one in chosen if one is not None]
+        return {f"{one.kind} {one.name}": one for one in (*components, *self.freezing.components)}
 
     @cached_property
     def sources(self) -> dict[str, str]:
         """The digest of each component's source files, such as ``{"metric top1": "..."}``."""
-        chosen: list[Chosen[Any] | None]
-        chosen = [self.model, self.init, self.init_norm, self.dataset, self.task, *self.metrics]
-        components = [one.component for one in chosen if one is not None]
-        found = {
-            f"{one.kind} {one.name}": source_digest(one)
-            for one in (*components, *self.freezing.components)
-        }
+        found = {name: source_digest(one) for name, one in self.components.items()}
         return {name: digest[:16] for name, digest in found.items() if digest is not None}
 
     @cached_property
     def slug(self) -> str:
-        """A file name for the record: readable, unique by the digest, safe on any system."""
-        parts = [
-            self.spec.model,
-            *self.spec.freeze,
-            self.dataset.component.name,
-            f"s{self.spec.seed}",
-        ]
-        text = "-".join(map(_safe, parts))
-        return f"{text[:80].strip('.')}-{self.digest[:10]}"
+        """The file name of its record (see :func:`rbench.spec.names.slug`)."""
+        return slug(self) if self.known_as is None else self.known_as
 
-
-@lru_cache(maxsize=4096)
-def _safe(part: str) -> str:
-    return "".join(c if c.isalnum() or c in "._" else "_" for c in part)
+    def named_in(self, store: Store) -> Resolved:
+        """The run by the name that it has in a results folder (see :meth:`Store.name`)."""
+        name = store.name(self.slug)
+        return self if name == self.slug else replace(self, known_as=name)
 
 
 def data_folder(spec: RunSpec, dataset: Dataset) -> str | None:
@@ -247,6 +247,8 @@ def _training(
             f"unknown training option '{unknown[0]}'{suggest(unknown[0], Training.model_fields)}"
         )
     training = parse(Training, {**fields, **spec.training}, f"recipe {name}")
+    if training.aa is not None:
+        check_augmentation(training.aa)
     if training.amp is None:
         training = training.model_copy(update={"amp": bfloat16_is_faster(device)})
     if training.amp and training.amp_dtype == "float16" and device == "cpu":

@@ -41,6 +41,7 @@ def run_or_load(
     the folder cannot be written, or if another process has a run that several processes share.
     """
     store = Store(output)
+    resolved = resolved.named_in(store)
     done = store.finished(resolved.slug, resolved.digest)
     if done is not None and not force:
         return RunResult(done, store.record(resolved.slug), executed=False)

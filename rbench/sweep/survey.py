@@ -95,7 +95,7 @@ class Survey:
 def survey(runs: Sequence[Resolved], store: Store, lease_seconds: float = LEASE_SECONDS) -> Survey:
     """Look up the records and locks of ``runs`` in a results folder."""
     found = Survey([], [], RunLocks(store, lease_seconds).owners(), [])
-    for run in runs:
+    for run in (run.named_in(store) for run in runs):
         ended = store.status(run.slug, run.digest)
         if ended == "done":
             found.done.append(run)

@@ -80,7 +80,7 @@ def _record(trial: Trial, store: Store, catalog: Catalog, contents: Contents) ->
     """The record of a trial that has ended, well or not; None if there is none."""
     from rbench.records.record import read
 
-    run = resolve(trial.spec, catalog, contents)
+    run = resolve(trial.spec, catalog, contents).named_in(store)
     if store.status(run.slug, run.digest) in ("done", "failed"):
         return read(store.record(run.slug))
     return None

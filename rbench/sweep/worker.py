@@ -15,6 +15,7 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -171,8 +172,7 @@ def _run(job: RunJob, store: Store, settings: Settings, catalog: Catalog, emit: 
                 "the run has another identity in this process than where the sweep started: "
                 "a plugin, the data or the machine's precision differs",
             )
-        assert resolved.slug == job.slug
-        return execute(resolved, execution)
+        return execute(replace(resolved, known_as=job.slug), execution)
     except UserError as error:
         return job.failed(type(error).__name__, str(error), traceback.format_exc())
 

@@ -236,14 +236,13 @@ def _dataset(dataset: Dataset, options: Options, folder: Path | None) -> Iterato
 
 
 def _metric(metric: Metric, options: Options) -> Iterator[str]:
-    import math
-
     import torch
     from accelerate import Accelerator
 
     from rbench.network.build import state_sha256
     from rbench.plugin.contexts import MetricContext
     from rbench.records.record import MetricValue
+    from rbench.runner.finite import finite_value
 
     outcome = tiny_outcome(metric.reads)
     if outcome is None:
@@ -266,14 +265,19 @@ def _metric(metric: Metric, options: Options) -> Iterator[str]:
     if not all(isinstance(value, MetricValue) for value in values):
         yield "measure returns something other than MetricValues"
         return
-    if measure() != values:
+    again = measure()
+    for value in again:
+        finite_value(value, lambda text: None)
+    for value in values:
+        said: list[str] = []
+        finite_value(value, said.append)
+        for text in said:
+            yield f"{text}; None stands for a measurement that failed"
+    if again != values:
         yield "the same outcome and seed give other values"
     names = [value.name for value in values]
     if len(set(names)) < len(names):
         yield "two of its values have one name"
-    for value in values:
-        if value.value is not None and not math.isfinite(value.value):
-            yield f"{value.name} is {value.value}; None stands for a measurement that failed"
     if state_sha256(outcome.network) != before:
         yield "it changes the network"
 

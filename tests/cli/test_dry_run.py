@@ -58,3 +58,17 @@ def test_stages_and_layers_that_draw_themselves(rbench: Rbench) -> None:
     words = ("--model", "resnet_lc_20_16x2", "--init", "orthogonal", "--freeze-spatial")
     text = rbench("run", *words, "--dry-run").stdout
     assert "layers that draw their filters themselves: conv1, layer1.0.conv1" in text
+
+
+def test_a_build_that_fails_is_one_line(rbench: Rbench, tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text(
+        "from rbench import Architecture, hookimpl\n\n"
+        "def build(context, options):\n    return [][1]\n\n"
+        "@hookimpl\ndef rbench_register_architectures():\n"
+        "    return [Architecture(name='broken', summary='Broken.', build=build)]\n"
+    )
+    done = rbench("run", "--model", "broken", "--plugin", "broken.py", "--dry-run")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        "the run would fail: architecture broken (broken.py:4): IndexError: list index out of range"
+    )

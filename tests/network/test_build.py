@@ -143,3 +143,28 @@ def test_every_registered_timm_name_is_listed_without_importing_timm() -> None:
     # An export registers a model of rbench's in timm; whether one ran before is not ours to know.
     own = {name for name in timm.list_models() if name.startswith("rbench_")}
     assert timm_names() == set(timm.list_models()) - own
+
+
+def test_lazy_layers_get_their_shapes_before_they_are_drawn_and_frozen(tmp_path: Path) -> None:
+    (tmp_path / "lazy.py").write_text(
+        "from rbench import Architecture, hookimpl\n\n"
+        "def build(context, options):\n"
+        "    from torch import nn\n"
+        "    return nn.Sequential(\n"
+        "        nn.LazyConv2d(6, 3, padding=1), nn.LazyBatchNorm2d(), nn.AdaptiveAvgPool2d(1),\n"
+        "        nn.Flatten(), nn.LazyLinear(context.num_classes))\n\n"
+        "@hookimpl\ndef rbench_register_architectures():\n"
+        "    return [Architecture(name='lazy', summary='Lazy.', build=build)]\n"
+    )
+
+    def lazy(seed: int) -> Built:
+        fields = {"plugin": (str(tmp_path / "lazy.py"),), "freeze": "spatial", "seed": seed}
+        return built("lazy", init="orthogonal", **fields)
+
+    one = lazy(0)
+    assert one.freeze.frozen.names == ["0.weight", "0.bias"]
+    assert one.freeze.frozen.count == 6 * 9 + 6
+    assert one.draw is not None
+    assert one.draw.numbers == 6 * 9
+    assert one.network[1].num_batches_tracked == 0  # type: ignore[index]
+    assert (lazy(0).sha256, lazy(1).sha256 == one.sha256) == (one.sha256, False)

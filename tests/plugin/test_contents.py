@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -145,3 +146,54 @@ def test_the_cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     monkeypatch.delenv("RBENCH_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert cache_folder().name == "rbench"
+
+
+def test_options_that_are_paths_count_by_contents(tmp_path: Path) -> None:
+    from pydantic import Field
+
+    from rbench import Options
+    from rbench.spec.chosen import options_identity
+
+    class Files(Options):
+        folder: Path | None = Field(None)
+        steps: int = 3
+
+    def identity(path: Path | None) -> dict[str, object]:
+        return options_identity(Files(folder=path), "metric mine")
+
+    one, other = tmp_path / "one", tmp_path / "other"
+    for folder in (one, other):
+        (folder / "inner").mkdir(parents=True)
+        (folder / "inner" / "a.npy").write_bytes(b"1234")
+    assert identity(None) == {"folder": None, "steps": 3}
+    assert identity(one) == identity(other)
+    assert str(tmp_path) not in str(identity(one))
+    file = identity(one / "inner" / "a.npy")
+    assert file == identity(other / "inner" / "a.npy")
+    (other / "inner" / "a.npy").write_bytes(b"4321")
+    assert identity(one) != identity(other)
+    assert file != identity(other / "inner" / "a.npy")
+    with pytest.raises(UserError, match=r"metric mine: folder=.* cannot be read: No such file"):
+        identity(tmp_path / "gone")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="is an empty folder"):
+        identity(tmp_path / "empty")
+
+
+def test_no_option_of_a_built_in_component_is_a_path_in_disguise() -> None:
+    """A field that may name a file is a ``Path``, so that its contents are looked at."""
+    from rbench.plugin.catalog import Catalog
+    from rbench.plugin.components import KINDS, DatasetFamily
+
+    catalog = Catalog.from_environment()
+    for kind in KINDS:
+        for found in catalog.components(kind):
+            if kind == "dataset" or isinstance(found, DatasetFamily):
+                continue  # whose identity() reads the files
+            component: Any = found
+            if hasattr(found, "member"):
+                component = found.member(next(iter(found.names())))
+            for name, field in component.options.model_fields.items():
+                said = (field.description or "").lower()
+                if any(word in said for word in ("file", "folder", "safetensors")):
+                    assert "Path" in str(field.annotation), f"{component.name}: {name}"

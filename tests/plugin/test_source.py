@@ -141,3 +141,51 @@ def test_an_edited_freezing_rule_is_another_run(
     assert second["freeze"]["frozen"]["names"] != first["freeze"]["frozen"]["names"]
     sources = [r["resolved"]["freeze_rules"]["mine"]["source"] for r in (first, second)]
     assert sources[0] != sources[1]
+
+
+def rows(rbench: Rbench) -> list[list[str]]:
+    """Network with its note, and number of seeds, of the leaderboard's rows."""
+    text = rbench("leaderboard", "results").stdout
+    lines = [line.split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    return [
+        [cells[1], cells[-1].rstrip(" |")] for cells in lines if cells[0].strip("| –").isdigit()
+    ]
+
+
+@pytest.mark.parametrize("folder", ["site-packages"], indirect=True)
+def test_versions_of_edited_code_are_rows_of_their_own_and_upgrades_are_not(
+    rbench: Rbench, folder: Path
+) -> None:
+    rbench(*WORDS)
+    # An edit of the installed files, and a second seed: not averaged with the first.
+    edit(folder, 0.25)
+    rbench(*WORDS, "--seed", "1")
+    marked = rows(rbench)
+    assert [seeds for _, seeds in marked] == ["1", "1"]
+    assert all("code of initializer mine=" in name for name, _ in marked)
+    assert marked[0][0] != marked[1][0]
+    # A release raises the version: what is there is found again, and further seeds join it.
+    old, new = folder / "mine-1.0.dist-info", folder / "mine-1.1.dist-info"
+    old.rename(new)
+    metadata = (new / "METADATA").read_text().replace("Version: 1.0", "Version: 1.1")
+    (new / "METADATA").write_text(metadata)
+    edit(folder, 0.2501)
+    assert "already in" in rbench(*WORDS[:-1], "--seed", "1").stderr
+    rbench(*WORDS, "--seed", "2")
+    assert sorted(seeds for _, seeds in rows(rbench)) == ["1", "2"]
+
+
+def test_records_of_unreleased_code_are_not_accepted(
+    rbench: Rbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "loose"
+    fake_entry_points.install(
+        place, "mine", {"mine": "rbench_mine"}, rbench_mine=PLUGIN.format(std=0.1)
+    )
+    monkeypatch.syspath_prepend(str(place))
+    monkeypatch.setenv("RBENCH_PLUGINS", "builtin,mine")
+    sys.modules.pop("rbench_mine", None)
+    rbench(*WORDS)
+    done = rbench("submit", "results", "--to", "accepted")
+    assert done.returncode == 2
+    assert "the initializer mine ran from code that was edited in place" in done.stderr

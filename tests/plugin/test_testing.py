@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -266,6 +267,14 @@ class _Required(rbench.Options):
         (metric(_draws), "it moves the global random state of torch"),
         (metric(_draws), "the same outcome and seed give other values"),
         (metric(lambda *_: [value(float("nan"))]), "number is nan; None stands for"),
+        (
+            metric(lambda *_: [value().model_copy(update={"uncertainty": float("inf")})]),
+            "the uncertainty of number is inf; None stands for",
+        ),
+        (
+            metric(lambda *_: [value().model_copy(update={"details": {"layer": [1.0, math.nan]}})]),
+            "the details of number have 1 number that is not finite; None stands for",
+        ),
     ],
 )
 def test_broken_components_are_named(

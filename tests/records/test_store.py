@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -103,3 +104,20 @@ def test_saved_weights_can_be_read_by_the_group_too(tmp_path: Path) -> None:
     assert weights.parent.name == next(tmp_path.glob("*.json")).name.removesuffix(".json")
     assert weights.stat().st_mode & 0o777 == 0o666 & ~umask
     assert made[0].status == "done"
+
+
+def test_a_run_is_found_by_the_digest_that_ends_its_name(tmp_path: Path) -> None:
+    old, new = "resnet18-none-digits-s0-0123456789", "resnet18-lr_0.1-digits-s0-0123456789"
+    other = "resnet18-none-digits-s0-9876543210"
+    assert Store(tmp_path).name(new) == new
+    for part in (f"{old}.json", f".checkpoints/{old}/0", f".locks/{old}.2"):
+        folder = tmp_path / part.split("/")[0]
+        (tmp_path / part).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / part).touch()
+        store = Store(tmp_path)
+        assert (store.name(new), store.name(old), store.name(other)) == (old, old, other)
+        shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
+    for name in (old, new):
+        (tmp_path / f"{name}.json").touch()
+    assert (Store(tmp_path).name(new), Store(tmp_path).name(old)) == (new, old)
+    assert Store(tmp_path).name("any-name") == "any-name"

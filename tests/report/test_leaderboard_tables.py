@@ -260,7 +260,7 @@ def test_a_folder_is_read_whole_and_broken_records_are_named(tmp_path: Path) -> 
 
 def test_notes_begin_with_what_is_rarest() -> None:
     def entry(**task: object) -> SimpleNamespace:
-        first = SimpleNamespace(identity={"task": {"options": task}})
+        first = SimpleNamespace(identity={"task": {"options": task}}, code={})
         return SimpleNamespace(model="m", init="i", freeze="none", first=first, note="")
 
     entries = [entry(a=1, ratio=n) for n in range(3)] + [entry(a=2, ratio=0)]

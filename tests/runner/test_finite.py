@@ -40,7 +40,7 @@ def test_finite_numbers_stay_and_say_nothing() -> None:
     value = MetricValue(name="m", value=1.5, uncertainty=0.1, details={"a": [1, 2.5, None]})
     assert finite_value(value.model_copy(deep=True), notes.append) == value
     assert finite_json({"one": math.nan}, "these", notes.append) == {"one": None}
-    assert notes == ["these have 1 number that are not finite"]
+    assert notes == ["these have 1 number that is not finite"]
 
 
 def test_reconstructing_a_black_image_leaves_a_record(tmp_path: Path) -> None:

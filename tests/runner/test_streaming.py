@@ -288,9 +288,3 @@ def test_an_untrained_resnet_says_that_its_branches_are_silent() -> None:
         metrics=("top1",),
     )
     assert not any("zero_init_last" in note for note in drawn.notes)
-
-
-@pytest.mark.parametrize("aa", ["nonsense", "rand-x9"])
-def test_an_augmentation_that_timm_does_not_know(aa: str) -> None:
-    with pytest.raises(UserError, match=f"--aa {aa}: timm does not know this augmentation"):
-        batches(0, aa=aa)

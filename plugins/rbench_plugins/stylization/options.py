@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
@@ -72,7 +73,7 @@ class StylizationOptions(Options):
     calibrate: bool = Field(
         True, description="mean 0, std 1 on the style image in each of its channels before the ReLU"
     )
-    loss_weights: str = Field(
+    loss_weights: Literal["random", "pretrained"] | Path = Field(
         "random", description="random, pretrained, or a .safetensors file of a VGG16 classifier"
     )
     margin: int = Field(8, ge=0, le=256, description="pixels of mirrored border, cropped after")
@@ -94,6 +95,13 @@ class StylizationOptions(Options):
         if "start" in self.model_fields_set and self.start not in ("noise", "content"):
             raise UserError(f"method=fvt_literal starts from content or noise, not {self.start}")
         return self.model_copy(update={**LITERAL, "start": start})
+
+    @field_validator("loss_weights")
+    @classmethod
+    def _weights(cls, value: Path | str) -> Path | str:
+        if isinstance(value, Path) and value.suffix != ".safetensors":
+            raise ValueError("must be random, pretrained, or a .safetensors file")
+        return value
 
     @field_validator("style_layers", "levels")
     @classmethod

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
@@ -141,22 +141,19 @@ def probe(network: torch.nn.Module, size: tuple[int, int]) -> tuple[int, int]:
     return features.shape[1], max(1, round(side / features.shape[-1]))
 
 
-def vgg16_weights(name: str) -> dict[str, Tensor]:
+def vgg16_weights(source: Path | Literal["pretrained"]) -> dict[str, Tensor]:
     """A VGG16 classifier's state: ``pretrained`` (a download), or a safetensors file."""
-    if name == "pretrained":
+    if source == "pretrained":
         from rbench_plugins.layers.cnn_dcn.make import published
 
         return published("vgg16")
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    path = Path(name).expanduser()
-    if path.suffix != ".safetensors":
-        raise UserError(f"loss_weights={name}: random, pretrained, or a .safetensors file")
     try:
-        return load_file(path)
+        return load_file(source.expanduser())
     except (SafetensorError, OSError, ValueError) as error:
-        raise UserError(f"loss_weights={name} cannot be read: {str(error)[:150]}") from error
+        raise UserError(f"loss_weights={source} cannot be read: {str(error)[:150]}") from error
 
 
 def history(traces: list[Trace]) -> dict[str, list[float]]:

@@ -12,6 +12,7 @@ import msgspec
 from rbench.report.leaderboard.multiplicity import LEVEL, Comparisons, holm
 from rbench.report.leaderboard.rows import Row
 from rbench.report.leaderboard.stats import Difference, Sample, Summary, difference
+from rbench.report.leaderboard.text import count
 
 SELECTED = "selected on test"
 """The mark of a row whose epoch was selected by the split that its metrics are measured on."""
@@ -73,6 +74,14 @@ class Entry:
     def learned(self) -> int | None:
         """Parameters that learned in this run."""
         return self.first.learnable_parameters if self.trained else 0
+
+    @property
+    def what_learned(self) -> str:
+        """``norms, classifier: 4.78 k of 272 k``; older records have the numbers alone."""
+        if not self.trained or not self.fixed or self.learned is None:
+            return count(self.learned)
+        words = next((f"{row.learns}: " for row in self.rows if row.learns), "")
+        return f"{words}{count(self.learned)} of {count(self.learned + self.fixed)}"
 
     @property
     def fixed(self) -> int | None:

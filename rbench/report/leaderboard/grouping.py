@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from rbench.errors import printable
-from rbench.report.leaderboard.labels import short
+from rbench.records.titles import short
 from rbench.report.leaderboard.rows import Row, Value
 from rbench.spec.columns import flatten, policy
 from rbench.spec.protocol import in_words, rules
@@ -35,8 +35,30 @@ def configurations(rows: Sequence[Row]) -> list[list[Row]]:
     found = []
     for groups in together.values():
         groups.sort(key=lambda members: (len(_policy(members)), _policy(members)))
-        found.append([row for members in groups for row in members])
+        found += _editions([row for members in groups for row in members])
     return found
+
+
+def _editions(rows: list[Row]) -> list[list[Row]]:
+    """The rows of a configuration, apart where a plugin's code was edited within one release.
+
+    The code of another release counts as the same: its author raises ``revision`` where the
+    numbers change.
+    """
+    if not any(row.code for row in rows):
+        return [rows]
+    editions: list[tuple[dict[tuple[str, str], str], list[Row]]] = []
+    for row in sorted(rows, key=lambda row: row.started):
+        code = {(name, release): source for name, (source, release) in row.code.items()}
+        for known, members in reversed(editions):
+            if all(known.get(key, source) == source for key, source in code.items()):
+                known.update(code)
+                members.append(row)
+                break
+        else:
+            editions.append((code, [row]))
+    place = {id(row): number for number, row in enumerate(rows)}
+    return [sorted(members, key=lambda row: place[id(row)]) for _, members in editions]
 
 
 def _policy(members: Sequence[Row]) -> str:

@@ -10,9 +10,9 @@ from typing import Any
 from urllib.parse import quote
 
 from rbench.errors import printable
+from rbench.records.titles import short
 from rbench.report.leaderboard.controls import CONTROLS
 from rbench.report.leaderboard.entries import Entry, Table
-from rbench.report.leaderboard.labels import short
 from rbench.report.leaderboard.stats import Sample
 from rbench.report.leaderboard.table_markdown import gap_text
 from rbench.report.leaderboard.text import count, duration, mean_and_spread
@@ -136,7 +136,7 @@ def _row(
         "failed": len(entry.failed),
         "error": text(entry.failed[0].error or entry.failed[0].status) if entry.failed else "",
         "comparable": table.cut or entry.comparable,
-        "learns": [entry.learned, count(entry.learned)],
+        "learns": [entry.learned, entry.what_learned],
         "fixed": [entry.fixed, count(entry.fixed)],
         "seconds": _mean([row.seconds for row in entry.rows]),
         "rate": _rate([r.images_per_second for r in entry.rows if r.images_per_second]),

@@ -42,6 +42,7 @@ class _Tensors(msgspec.Struct):
 class _Frozen(msgspec.Struct):
     learnable: _Count
     frozen: _Tensors
+    learns: str = ""
 
 
 class _Error(msgspec.Struct):
@@ -101,7 +102,12 @@ class _Head(msgspec.Struct):
     error: _Error | None = None
     command: str = ""
     tuning: _Tuning | None = None
+<<<<<<< HEAD
     selection: _Selection | None = None
+=======
+    sources: dict[str, str] = {}
+    releases: dict[str, str] = {}
+>>>>>>> bfb3118 (File names and titles say initializer, options and what learned; records are found by digest; edited releases are rows of their own; paths count by contents; --aa is checked first; lazy layers)
 
 
 class _Configuration(NamedTuple):
@@ -173,6 +179,7 @@ class Reader:
             learnable_parameters=head.freeze.learnable.count if head.freeze else None,
             frozen_parameters=head.freeze.frozen.count if head.freeze else None,
             frozen_names=self._names(head.freeze.frozen.names) if head.freeze else "",
+            learns=head.freeze.learns if head.freeze else "",
             metrics=head.metrics,
             pictures=head.artifacts,
             identity=known.identity,
@@ -181,9 +188,13 @@ class Reader:
             environment=self._shared(bytes(head.environment)),
             error=f"{head.error.kind}: {head.error.message}" if head.error else "",
             command=head.command,
+<<<<<<< HEAD
             selected_on_test=_selected_on_test(head, known.identity),
             trained_images=training.images or 0 if training else 0,
             pixels=math.prod(head.data.img_size) if head.data else 0,
+=======
+            code={name: (head.sources.get(name, ""), v) for name, v in head.releases.items()},
+>>>>>>> bfb3118 (File names and titles say initializer, options and what learned; records are found by digest; edited releases are rows of their own; paths count by contents; --aa is checked first; lazy layers)
         )
 
     def _configuration(self, text: bytes) -> _Configuration:

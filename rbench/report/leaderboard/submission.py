@@ -152,6 +152,7 @@ def _complaints(record: Record, private: Iterable[str]) -> Iterator[str]:
         if isinstance(value, float) and not math.isfinite(value):
             yield f"{where} is not finite"
     yield from _loose(record)
+    yield from _unreleased(record)
     yield from _identity(record)
     yield from _provenance(record)
     if record.status == "done":  # a failed run is shown as such, and has no numbers to check
@@ -172,6 +173,26 @@ def _loose(record: Record) -> Iterator[str]:
             f"{printable(name, 60)} is of {where}, not of a package that others can install; "
             f"rbench new-plugin NAME --from {printable(file, 60)} makes one"
         )
+
+
+def _unreleased(record: Record) -> Iterator[str]:
+    """Components whose source is part of the run's identity, since no release stands for it."""
+    resolved = record.resolved
+    kinds = {"init": "initializer", "init_norm": "initializer"}
+    parts: list[tuple[str, Any]] = [(kinds.get(key, key), part) for key, part in resolved.items()]
+    metrics, rules = resolved.get("metrics"), resolved.get("freeze_rules")
+    parts += [("metric", one) for one in (metrics if isinstance(metrics, list) else ())]
+    if isinstance(rules, dict):
+        parts += [
+            ("freezing rule", {"name": k, **v}) for k, v in rules.items() if isinstance(v, dict)
+        ]
+    for kind, part in parts:
+        if isinstance(part, dict) and part.get("source"):
+            yield (
+                f"the {kind} {printable(part.get('name'), 60)} ran from code that was edited in "
+                "place, which others cannot install; install the plugin as a released package "
+                "(pip install, without -e) and run again"
+            )
 
 
 def _identity(record: Record) -> Iterator[str]:

@@ -52,7 +52,7 @@ def ranking(table: Table, at_most: int | None = None) -> str:
         name = entry.model + (f" ({entry.notes})" if entry.notes else "")
         cells = [entry.place, markdown(name)]
         cells += [markdown(entry.init)] if inits else []
-        cells += [markdown(entry.frozen), count(entry.learned)]
+        cells += [markdown(entry.frozen), markdown(entry.what_learned)]
         cells += [mean_and_spread(entry.summaries.get(m.name), m.unit) for m in table.metrics]
         cells += [str(entry.seeds)]
         lines.append(_line(cells))

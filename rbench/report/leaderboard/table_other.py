@@ -37,8 +37,11 @@ def to_terminal(
     for table in tables:
         shown = list(table.metrics)
         shown.sort(key=lambda metric: metric is not table.primary)
-        for fit in range(len(shown), 0, -1):
-            rows = [heads(table, shown[:fit]), *_rows(table, shown[:fit], at_most, width)]
+        # What learned is said in words where they leave room for all metrics.
+        fits = [(len(shown), True), *((fit, False) for fit in range(len(shown), 0, -1))]
+        for fit, words in fits:
+            rows = [heads(table, shown[:fit])]
+            rows += _rows(table, shown[:fit], at_most, width, words=words)
             text = tabulate(rows[1:], rows[0], "simple", disable_numparse=True)
             if max(map(len, text.splitlines())) <= width:
                 break
@@ -85,7 +88,12 @@ def heads(table: Table, metrics: Sequence[MetricColumn]) -> list[str]:
 
 
 def _rows(
-    table: Table, metrics: Sequence[MetricColumn], at_most: int | None, width: int = 400
+    table: Table,
+    metrics: Sequence[MetricColumn],
+    at_most: int | None,
+    width: int = 400,
+    *,
+    words: bool = True,
 ) -> Iterator[list[str]]:
     inits = any(entry.init != "default" for entry in table.entries)
     for entry in table.entries[:at_most]:
@@ -94,7 +102,7 @@ def _rows(
             printable(_name(entry), max(16, width // 3)),
             *([printable(entry.init, 20)] if inits else []),
             printable(entry.frozen, 24),
-            count(entry.learned),
+            entry.what_learned if words else count(entry.learned),
             *(mean_and_spread(entry.summaries.get(m.name), m.unit) for m in metrics),
             str(entry.seeds),
         ]

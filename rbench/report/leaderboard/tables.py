@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from rbench.records.titles import label
 from rbench.report.leaderboard.controls import Baseline, find_controls
 from rbench.report.leaderboard.entries import Entry, MetricColumn, Table
 from rbench.report.leaderboard.grouping import (
@@ -19,7 +20,7 @@ from rbench.report.leaderboard.grouping import (
     configurations,
     titles_apart,
 )
-from rbench.report.leaderboard.labels import label, tell_apart
+from rbench.report.leaderboard.labels import tell_apart
 from rbench.report.leaderboard.multiplicity import rank_intervals
 from rbench.report.leaderboard.rows import Row, Value, distinct
 from rbench.report.leaderboard.stats import Sample, Summary, summarize, wilson_ends

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rbench.errors import UnknownName, UserError
+from rbench.errors import UserError, printable, suggest
 from rbench.plugin.catalog import Catalog
 from rbench.plugin.loose import from_session
 from rbench.plugin.recipe import Training
@@ -44,7 +44,7 @@ def to_spec(fields: Mapping[str, Any], where: str = "run") -> RunSpec:
             continue
         else:
             known = [*RunSpec.model_fields, *Training.model_fields, "freeze_spatial"]
-            raise UnknownName("option", name, known)
+            raise UserError(f"{where}: unknown field '{printable(name)}'{suggest(name, known)}")
     if fields.get("freeze_spatial"):
         policies = spec.get("freeze", ())
         policies = policies.split(",") if isinstance(policies, str) else policies

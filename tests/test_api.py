@@ -37,7 +37,7 @@ def test_records_print_in_a_line_and_become_a_frame() -> None:
     records = rbench.run(**TINY, seeds=2)
     assert len(repr(records).splitlines()) == 2
     assert all(len(line) < 160 for line in repr(records).splitlines())
-    assert "test_resnet, frozen: none, seed 1: done: top1" in repr(records[1])
+    assert "test_resnet · learns: nothing, untrained, seed 1: done: top1" in repr(records[1])
     frame = records.to_frame()
     assert list(frame["seed"]) == [0, 1]
     assert list(frame["metric.top1"]) == [r.metric("top1").value for r in records]

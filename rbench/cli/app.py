@@ -17,6 +17,7 @@ from rbench.cli import (
     leaderboard,
     measure,
     new_plugin,
+    new_suite,
     plan,
     plot,
     publish,
@@ -85,4 +86,5 @@ _add("list", components.list_command, LOOK_UP)
 _add("show", components.show_command, LOOK_UP)
 _add("plugins", components.plugins_command, LOOK_UP)
 _add("doctor", doctor.command, LOOK_UP)
+_add("new-suite", new_suite.command, LOOK_UP)
 _add("new-plugin", new_plugin.command, LOOK_UP)

@@ -7,6 +7,7 @@ from typing import Any
 
 from rbench.cli.text import table
 from rbench.errors import printable
+from rbench.spec import registry
 
 WIDTH = 88
 
@@ -14,7 +15,7 @@ WIDTH = 88
 def recipe_text(recipe: dict[str, Any]) -> str:
     """A recipe: its summary and a line for each field it sets."""
     lines = [f"recipe {recipe['name']}", *_prose(recipe.get("summary", "")), ""]
-    lines += _fields(recipe.get("training", {}))
+    lines += _fields(registry.recipe_fields(recipe))
     lines += ["", "what it leaves out has the default that rbench run --help prints"]
     return "\n".join(lines)
 

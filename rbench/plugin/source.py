@@ -93,24 +93,13 @@ def unreleased_source(component: object) -> str | None:
     return source_digest(component)
 
 
-<<<<<<< HEAD
+def packages_of(component: object) -> set[str]:
+    """The top packages of a component's code, without rbench's own."""
+    return {source.top for source in sources(component)} - _own_packages()
+
+
 def _released(source: Source) -> bool:
     if source.top in _own_packages():
-=======
-def packages_of(component: object) -> set[str]:
-    """The top packages of a component's functions, without rbench's own."""
-    names = {function.__module__.split(".")[0] for function in functions_of(component)}
-    return names - _own_packages()
-
-
-def _modules(component: object) -> list[ModuleType]:
-    names = {function.__module__ for function in functions_of(component)}
-    return [sys.modules[name] for name in sorted(names) if name in sys.modules]
-
-
-def _released(module: ModuleType) -> bool:
-    if module.__name__.split(".")[0] in _own_packages():
->>>>>>> bfb3118 (File names and titles say initializer, options and what learned; records are found by digest; edited releases are rows of their own; paths count by contents; --aa is checked first; lazy layers)
         return True
     if source.name.startswith("rbench_loose_"):
         # A file that --plugin names: its digest is in the identity already.

@@ -9,12 +9,8 @@ from pathlib import Path
 
 from rbench.errors import printable
 from rbench.plugin.components import Component
-<<<<<<< HEAD
 from rbench.plugin.source import sources
-=======
-from rbench.plugin.source import functions_of
 from rbench.records.record import Failure
->>>>>>> bfb3118 (File names and titles say initializer, options and what learned; records are found by digest; edited releases are rows of their own; paths count by contents; --aa is checked first; lazy layers)
 
 COMPONENT, PLACE = "rbench_component", "rbench_place"
 """Attributes that an exception gets on its way up."""

@@ -106,7 +106,7 @@ def changes(
 def _declared(recipe: str) -> dict[str, Any]:
     """The fields of a recipe of the registry; none of one that is a file."""
     try:
-        given = registry.read("recipes", recipe).get("training", {})
+        given = registry.recipe_fields({"name": recipe, **registry.read("recipes", recipe)})
         return Training.model_validate(given).model_dump(mode="json")
     except (UserError, ValueError):
         return {}

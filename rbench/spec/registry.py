@@ -14,7 +14,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from rbench.errors import UnknownName, UserError, printable
+from rbench.errors import UnknownName, UserError, printable, suggest
+from rbench.plugin.recipe import Training
 
 GROUP = "rbench.registry"
 Table = dict[str, Any]
@@ -49,6 +50,23 @@ def find(folder: str, name_or_path: str) -> Table:
     if name_or_path.endswith(".toml"):
         return {"name": Path(name_or_path).stem, **read_file(Path(name_or_path))}
     return {"name": name_or_path, **read(folder, name_or_path)}
+
+
+def recipe_fields(table: Table) -> Table:
+    """The training fields of a recipe: at the top, as in a run file, or in a table ``training``.
+
+    UserError names the recipe and the key where there is another.
+    """
+    fields = {key: value for key, value in table.items() if key in Training.model_fields}
+    known = ("name", "summary", "training", *fields)
+    for key in table:
+        if key not in known:
+            more = suggest(key, [*Training.model_fields, "summary"])
+            raise UserError(f"recipe {table['name']}: unknown field '{printable(key)}'{more}")
+    inner = table.get("training", {})
+    if not isinstance(inner, dict):
+        raise UserError(f"recipe {table['name']}: training is not a table")
+    return fields | inner
 
 
 def parse(text: str, where: str) -> Table:

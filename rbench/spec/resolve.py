@@ -240,7 +240,7 @@ def _training(
     if name is None:
         raise UserError(f"the task {task.name} needs a --recipe on {dataset.name}")
     table = registry.find("recipes", name)
-    fields = table.get("training", {})
+    fields = registry.recipe_fields(table)
     unknown = [key for key in spec.training if key not in Training.model_fields]
     if unknown:
         raise UserError(

@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 from pydantic import Field, JsonValue
 
-from rbench.errors import UserError, printable
+from rbench.errors import UserError, printable, suggest
 from rbench.plugin.options import Options
+from rbench.plugin.recipe import Training
 from rbench.spec import registry
 from rbench.spec.parse import parse
 from rbench.spec.run_spec import RunSpec
@@ -19,8 +20,9 @@ from rbench.spec.tune_spec import Trial, TuneSpec, check_tunable
 class SuiteSpec(Options):
     """A grid of runs: ``base`` fields, and for each of ``grid`` the product of its lists.
 
-    Keys are fields of :class:`RunSpec`; dots reach into tables (``model_kwargs.width``). In a
-    grid a list is an axis and anything else a constant. Every cell runs ``seeds`` seeds.
+    Keys are fields of :class:`RunSpec` and of :class:`Training`, as in a run file; dots reach into
+    tables (``"model_kwargs.width"``). In a grid a list is an axis and anything else a constant.
+    Every configuration runs ``seeds`` seeds. ``rbench new-suite NAME`` writes a file to start from.
     """
 
     name: str
@@ -101,8 +103,9 @@ class SuiteSpec(Options):
         """The fields of each configuration, as nested tables."""
         for assignment in self._assignments():
             fields: dict[str, Any] = {}
-            for key, value in {**self.base, **assignment, **(overrides or {})}.items():
-                assign(fields, key, value)
+            for table in (self.base, assignment, overrides or {}):
+                for key, value in table.items():
+                    assign(fields, full_name(key, f"suite {self.name}"), value)
             yield fields
 
     def _assignments(self) -> Iterator[dict[str, JsonValue]]:
@@ -113,8 +116,24 @@ class SuiteSpec(Options):
 
 
 def read_suite(name_or_path: str) -> SuiteSpec:
-    """A registered suite, or one from a ``.toml`` file."""
-    return parse(SuiteSpec, registry.find("suites", name_or_path), f"suite {name_or_path}")
+    """A registered suite, or one from a ``.toml`` file. UserError names the file and the key."""
+    where = f"suite {name_or_path}"
+    suite = parse(SuiteSpec, registry.find("suites", name_or_path), where)
+    for table, keys in [("[base]", suite.base), *(("[[grid]]", grid) for grid in suite.grid)]:
+        for key in keys:
+            full_name(key, f"{where}, {table}")
+    return suite
+
+
+def full_name(key: str, where: str) -> str:
+    """The full name of a run's field: a recipe's fields need no ``training.`` in front."""
+    first = key.split(".")[0]
+    if first in RunSpec.model_fields:
+        return key
+    if first in Training.model_fields:
+        return f"training.{key}"
+    known = suggest(first, [*RunSpec.model_fields, *Training.model_fields])
+    raise UserError(f"{where}: unknown field '{printable(first)}'{known}")
 
 
 def assign(fields: dict[str, Any], key: str, value: Any) -> None:

@@ -8,15 +8,13 @@ from typing import Annotated, Any
 
 from pydantic import Field, JsonValue
 
-from rbench.errors import UnknownName
 from rbench.plugin.catalog import Catalog
 from rbench.plugin.options import NO_FLAG, Flag, Options
-from rbench.plugin.recipe import Training
 from rbench.records.store import Store
 from rbench.spec.resolve import Resolved
 from rbench.spec.run_spec import RunSpec
 from rbench.spec.select import select
-from rbench.spec.suite_spec import SuiteSpec, read_suite
+from rbench.spec.suite_spec import SuiteSpec, full_name, read_suite
 from rbench.sweep.survey import Unresolvable, resolve_each
 from rbench.sweep.tune import tuned_specs
 
@@ -65,8 +63,10 @@ class SuiteSettings(MachineSettings):
     )
 
     def overrides(self) -> dict[str, Any]:
-        """See :meth:`MachineSettings.overrides`; ``set`` too. UnknownName for unknown fields."""
-        return super().overrides() | {_field(key): value for key, value in _flat(self.set).items()}
+        """See :meth:`MachineSettings.overrides`; ``set`` too. UserError for unknown fields."""
+        return super().overrides() | {
+            full_name(key, "--set"): value for key, value in _flat(self.set).items()
+        }
 
 
 @dataclass(frozen=True)
@@ -102,16 +102,6 @@ def _specs(suite: SuiteSpec, settings: SuiteSettings, catalog: Catalog) -> list[
     if settings.tuned:
         return tuned_specs(suite, overrides, Store(settings.output), catalog)
     return suite.cells(overrides)
-
-
-def _field(key: str) -> str:
-    """The full name of a field: a recipe's fields need no ``training.`` in front."""
-    first = key.split(".")[0]
-    if first in RunSpec.model_fields:
-        return key
-    if first in Training.model_fields:
-        return f"training.{key}"
-    raise UnknownName("field in --set", first, [*RunSpec.model_fields, *Training.model_fields])
 
 
 def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -100,7 +100,7 @@ def test_cuda_where_there_is_none(rbench: Rbench, monkeypatch: pytest.MonkeyPatc
     ("text", "line"),
     [
         ("model = ", "not valid TOML"),
-        ('model = "resnet18"\nepoch = 3', "unknown option 'epoch'; did you mean epochs"),
+        ('model = "resnet18"\nepoch = 3', "unknown field 'epoch'; did you mean epochs"),
         ('model = "resnet18"\nseed = "one"', "seed = 'one'"),
         ('model = "resnet18"\nfreeze = 3', "freeze = 3"),
         ('model = "../../etc/passwd"', "unknown model '../../etc/passwd'"),

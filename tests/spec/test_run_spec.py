@@ -31,7 +31,7 @@ def test_fields_of_spec_and_recipe_stand_side_by_side() -> None:
 @pytest.mark.parametrize(
     ("fields", "complaint"),
     [
-        ({"epoch": 3}, "unknown option 'epoch'; did you mean epochs"),
+        ({"epoch": 3}, "unknown field 'epoch'; did you mean epochs"),
         ({"seed": -1}, "seed = -1"),
         ({"img_size": 0}, "at least 1 pixel"),
         ({"limit": 0}, "limit = 0"),

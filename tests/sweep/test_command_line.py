@@ -62,8 +62,8 @@ def test_a_dry_run_prints_the_runs_and_writes_nothing(rbench: Rbench, tmp_path: 
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert [line.rpartition("-")[0] for line in lines] == [
-        "test_resnet-none-digits-s0",
-        "test_resnet-none-digits-s1",
+        "test_resnet-none-digits-epochs_1-s0",
+        "test_resnet-none-digits-epochs_1-s1",
     ]
     assert "2 runs to execute" in done.stderr
     assert not (tmp_path / "results").exists()
@@ -72,7 +72,7 @@ def test_a_dry_run_prints_the_runs_and_writes_nothing(rbench: Rbench, tmp_path: 
 def test_an_unknown_field_in_set_is_named(rbench: Rbench) -> None:
     done = rbench("plan", "p2_fig4", "--set", "epoch=3")
     assert done.returncode == 2
-    assert "unknown field in --set 'epoch'; did you mean epochs" in done.stderr
+    assert "--set: unknown field 'epoch'; did you mean epochs" in done.stderr
 
 
 @pytest.mark.slow

@@ -235,5 +235,5 @@ def test_set_replaces_fields_under_the_names_of_run(tmp_path: Path) -> None:
     assert run.training is not None
     assert run.training.epochs == 3
     assert (run.spec.seed, run.spec.model_kwargs) == (5, {"width": 4})
-    with pytest.raises(UserError, match="unknown field in --set 'epoch'; did you mean epochs"):
+    with pytest.raises(UserError, match="--set: unknown field 'epoch'; did you mean epochs"):
         suite_runs(str(suite), SuiteSettings(set={"epoch": 3}), Catalog.from_environment())

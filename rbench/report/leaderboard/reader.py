@@ -102,12 +102,9 @@ class _Head(msgspec.Struct):
     error: _Error | None = None
     command: str = ""
     tuning: _Tuning | None = None
-<<<<<<< HEAD
     selection: _Selection | None = None
-=======
     sources: dict[str, str] = {}
     releases: dict[str, str] = {}
->>>>>>> bfb3118 (File names and titles say initializer, options and what learned; records are found by digest; edited releases are rows of their own; paths count by contents; --aa is checked first; lazy layers)
 
 
 class _Configuration(NamedTuple):
@@ -188,13 +185,10 @@ class Reader:
             environment=self._shared(bytes(head.environment)),
             error=f"{head.error.kind}: {head.error.message}" if head.error else "",
             command=head.command,
-<<<<<<< HEAD
             selected_on_test=_selected_on_test(head, known.identity),
             trained_images=training.images or 0 if training else 0,
             pixels=math.prod(head.data.img_size) if head.data else 0,
-=======
             code={name: (head.sources.get(name, ""), v) for name, v in head.releases.items()},
->>>>>>> bfb3118 (File names and titles say initializer, options and what learned; records are found by digest; edited releases are rows of their own; paths count by contents; --aa is checked first; lazy layers)
         )
 
     def _configuration(self, text: bytes) -> _Configuration:

@@ -46,14 +46,10 @@ class Row(msgspec.Struct, frozen=True, gc=False, eq=False):
 
     ``identity`` is what the digest was taken of, without the seed and the metrics; ``asked`` are
     the metrics with their options; ``given`` holds the options that the user wrote out, for
-<<<<<<< HEAD
     labels; ``frozen_names`` is a digest of the names of the frozen tensors; ``trained_images``
-    counts an image again in each epoch, ``pixels`` are those of an image.
-=======
-    labels; ``frozen_names`` is a digest of the names of the frozen tensors, and
-    ``learns`` says by kind of layer what learned; empty in older records. ``code`` holds the
-    source's digest and the release of each component that is not rbench's own.
->>>>>>> bfb3118 (File names and titles say initializer, options and what learned; records are found by digest; edited releases are rows of their own; paths count by contents; --aa is checked first; lazy layers)
+    counts an image again in each epoch, ``pixels`` are those of an image. ``learns`` says by kind
+    of layer what learned; empty in older records. ``code`` holds the source's digest and the
+    release of each component that is not rbench's own.
     """
 
     path: str
@@ -79,14 +75,11 @@ class Row(msgspec.Struct, frozen=True, gc=False, eq=False):
     environment: dict[str, Any]
     error: str
     command: str
-<<<<<<< HEAD
     selected_on_test: bool = False
     trained_images: int = 0
     pixels: int = 0
-=======
     learns: str = ""
     code: dict[str, tuple[str, str]] = {}
->>>>>>> bfb3118 (File names and titles say initializer, options and what learned; records are found by digest; edited releases are rows of their own; paths count by contents; --aa is checked first; lazy layers)
 
 
 def distinct(rows: Iterable[Row]) -> list[Row]:

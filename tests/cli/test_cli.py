@@ -67,6 +67,6 @@ def test_the_summary_says_what_learned_what_was_frozen_and_what_to_do_next(rbenc
     assert done.returncode == 0, done.stderr
     for word in ("learnable parameters", "frozen parameters", "top1", "2 seeds, std", "seconds"):
         assert word in done.stdout
-    assert done.stdout.count("record: results/resnet10t-spatial-digits-s") == 2
+    assert done.stdout.count("record: results/resnet10t-spatial-digits-epochs_1-limit_128-s") == 2
     assert "next: rbench leaderboard results" in done.stdout
     assert "seed 0 train" in done.stderr

@@ -9,7 +9,6 @@ from rbench.report.leaderboard.entries import SELECTED, Entry, MetricColumn, Tab
 from rbench.report.leaderboard.multiplicity import MOST_RANKED
 from rbench.report.leaderboard.stats import Difference, difference
 from rbench.report.leaderboard.text import (
-    count,
     decimals,
     markdown,
     mean_and_spread,

@@ -58,6 +58,7 @@ def test_directions_are_those_of_orthogonal_weights() -> None:
     assert torch.allclose(gram / gram[0, 0], torch.eye(len(gram), dtype=torch.float64), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_seed_decides() -> None:
     one, again, other = (
         network(model="resnet10t", seed=seed).conv1[0].weight  # type: ignore[index, operator, union-attr]

@@ -26,7 +26,7 @@ from tests.conftest import Rbench
         ("vit_tiny_patch16_224", 16, 224),
         ("test_maxvit", 32, 160),
         ("nest_tiny", 16, 224),
-        ("inception_v3", 96, 299),
+        pytest.param("inception_v3", 96, 299, marks=pytest.mark.slow),
     ],
 )
 def test_a_size_that_is_too_small_is_one_line_with_the_right_one(
@@ -40,6 +40,7 @@ def test_a_size_that_is_too_small_is_one_line_with_the_right_one(
     assert not list(tmp_path.rglob("*.json"))
 
 
+@pytest.mark.slow
 def test_the_size_that_is_named_works(rbench: Rbench) -> None:
     words = ("--img-size", "32", "--limit", "64", "-b", "32", "--epochs", "1", "--metrics", "top1")
     assert rbench("run", "--model", "test_convnext", *words).returncode == 0

@@ -147,6 +147,7 @@ def submission_complaints(record: Record) -> list[str]:
     return list(submission._loose(record))
 
 
+@pytest.mark.slow
 def test_a_class_is_built_for_each_seed() -> None:
     one, other = rb.run(Net, **TINY, seeds=2)
     assert one.network_sha256 != other.network_sha256

@@ -112,6 +112,7 @@ def test_both_are_the_same_run(one: dict[str, Record], two: dict[str, Record]) -
         assert two[name].network_sha256 == one[name].network_sha256
 
 
+@pytest.mark.slow
 def test_untrained_numbers_are_the_same(one: dict[str, Record], two: dict[str, Record]) -> None:
     assert two["untrained"].metrics == one["untrained"].metrics
     assert two["untrained"].metric("top1").n == 360

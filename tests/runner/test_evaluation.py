@@ -29,6 +29,7 @@ CURVES: dict[str, Any] = {
 }
 
 
+@pytest.mark.slow
 def test_curves_change_no_number_and_end_in_the_final_metrics() -> None:
     plain, curves = (
         rb.run(**{**TINY, **CURVES, "eval_every": every, "eval_split": "test"})[0]

@@ -48,7 +48,13 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: str) -> None
 
 
 @pytest.mark.parametrize(
-    "error", ["1 / 0", "(_ for _ in ()).throw(__import__('rbench').UserError('late'))"]
+    "error",
+    [
+        "1 / 0",
+        pytest.param(
+            "(_ for _ in ()).throw(__import__('rbench').UserError('late'))", marks=pytest.mark.slow
+        ),
+    ],
 )
 def test_it_is_named_and_the_training_is_kept(
     rbench: Rbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: str
@@ -73,6 +79,7 @@ def test_it_is_named_and_the_training_is_kept(
     assert not list((tmp_path / "results").glob(".trained/*"))
 
 
+@pytest.mark.slow
 def test_the_summary_says_component_and_line(
     rbench: Rbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

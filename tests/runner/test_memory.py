@@ -14,6 +14,7 @@ CPU = torch.device("cpu")
 LARGE = 160 * 2**20
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux")
 def test_the_peak_is_that_of_this_run_and_counts_what_was_freed() -> None:
     reset_peak(CPU)

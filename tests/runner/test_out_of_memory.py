@@ -33,6 +33,7 @@ def full(monkeypatch: pytest.MonkeyPatch, largest: int) -> list[int]:
     return tried
 
 
+@pytest.mark.slow
 def test_once_more_at_half_the_micro_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.set_num_threads(1)
     accumulated = run(grad_accum_steps=2)
@@ -48,6 +49,7 @@ def test_once_more_at_half_the_micro_batch(monkeypatch: pytest.MonkeyPatch) -> N
     assert record.digest != accumulated.digest
 
 
+@pytest.mark.slow
 def test_twice_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     tried = full(monkeypatch, 2)
     record = run()

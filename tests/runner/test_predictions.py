@@ -102,6 +102,7 @@ def test_saved_weights_measure_as_a_run_that_had_asked(
     assert len(list(folder.glob("*.json"))) == 3
 
 
+@pytest.mark.slow
 def test_what_cannot_be_measured_is_one_line(rbench: Rbench, tmp_path: Path) -> None:
     folder = tmp_path / "results"
     rb.run(**{**TINY, "output": folder})
@@ -125,6 +126,7 @@ def test_what_cannot_be_measured_is_one_line(rbench: Rbench, tmp_path: Path) -> 
     assert isinstance(again, Record)
 
 
+@pytest.mark.slow
 def test_a_record_without_what_is_asked_for_is_made_again(tmp_path: Path) -> None:
     fields = {**TINY, "output": tmp_path / "results"}
     (first,) = rb.run(**fields)

@@ -92,6 +92,7 @@ def test_a_run_stopped_at_any_step_ends_as_if_undisturbed(
         assert not list(folder.glob(".checkpoints/**/step-*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("training", [{"opt": "adamw"}, {"opt": "nadam"}])
 def test_optimisers_with_more_state_resume_too(tmp_path: Path, training: dict[str, Any]) -> None:
     more = {"training": {**FIELDS["training"], **training}}

@@ -246,6 +246,7 @@ def test_every_test_image_once_from_files() -> None:
     assert torch.equal(torch.cat(seen)[4], images[4][0])
 
 
+@pytest.mark.slow
 def test_a_recipe_of_imagenets_kind_trains(tmp_path: Path) -> None:
     """LAMB, BCE, mixup, CutMix, RandAugment, repeated augmentation, drop path: timm's A2."""
     rng = np.random.default_rng(0)
@@ -278,6 +279,7 @@ def test_a_recipe_of_imagenets_kind_trains(tmp_path: Path) -> None:
     assert record.metric("top1").n == 12
 
 
+@pytest.mark.slow
 def test_an_untrained_resnet_says_that_its_branches_are_silent() -> None:
     (record,) = rb.run("resnet10t", task_kwargs={"train": False}, metrics=("top1",))
     assert any("zero_init_last" in note for note in record.notes)

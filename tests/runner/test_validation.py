@@ -166,6 +166,7 @@ def test_keep_best_selects_on_the_validation_split_and_tests_once() -> None:
     assert same.comparable is False
 
 
+@pytest.mark.slow
 def test_a_selection_on_the_test_split_is_marked() -> None:
     (record,) = rb.run(**TINY, keep="best")
     assert record.selection is not None

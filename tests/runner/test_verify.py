@@ -62,6 +62,7 @@ def test_a_folder_of_records(folder: Path) -> None:
     assert "2 of 2 records hold" in good.output
 
 
+@pytest.mark.slow
 def test_by_deterministic_kernels(folder: Path) -> None:
     words = ["verify", str(folder), "--device", "cpu", "--deterministic", "--max-records", "1"]
     found = CliRunner().invoke(app, words)
@@ -79,6 +80,7 @@ def test_a_folder_without_a_finished_run_is_the_users_mistake(folder: Path) -> N
     assert "no record of a finished run" in str(found.exception)
 
 
+@pytest.mark.slow
 def test_each_run_has_the_kernels_that_it_asks_for() -> None:
     catalog = Catalog.from_environment()
     lax, strict = (

@@ -89,7 +89,7 @@ def test_what_the_text_says_is_fixed() -> None:
         StylizationOptions(method="fvt_literal", start="wct").effective()
 
 
-@pytest.mark.parametrize("start", ["content", "noise"])
+@pytest.mark.parametrize("start", ["content", pytest.param("noise", marks=pytest.mark.slow)])
 def test_it_lowers_its_losses_and_leaves_a_record(start: str) -> None:
     (record,) = rbench.run(
         model="rrvgg",

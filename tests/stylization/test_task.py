@@ -69,6 +69,7 @@ def test_closed_forms_bring_the_style_nearer() -> None:
     assert found.value < content.value
 
 
+@pytest.mark.slow
 def test_networks_differ_and_the_first_is_the_one_that_was_built() -> None:
     one = run()
     three = run(task_kwargs={**TINY, "networks": 3})
@@ -78,6 +79,7 @@ def test_networks_differ_and_the_first_is_the_one_that_was_built() -> None:
     assert three.metric("diversity_rms").details == {"networks": 3}
 
 
+@pytest.mark.slow
 def test_the_same_run_gives_the_same_numbers() -> None:
     first, second = run(), run()
     assert first.digest == second.digest

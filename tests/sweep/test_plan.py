@@ -156,6 +156,7 @@ def test_only_is_checked(condition: str, text: str) -> None:
         select(cells(1), [condition])
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_records(tmp_path: Path) -> None:
     """A tenth of them here, in a tenth of the time; benchmarks/many_records.py has them all."""
     every = cells(2500)

@@ -149,6 +149,7 @@ def test_each_arm_takes_its_best_value_and_the_record_says_how(store: Store) -> 
     assert resolve(untuned, catalog).digest == run.record.digest, "no part of the identity"
 
 
+@pytest.mark.slow
 def test_the_figure_shows_the_score_against_the_axis_by_arm(store: Store) -> None:
     found = suite_items(suite(), store.output)
     trials = [item for item in found if item.get("measure_on") == "val"]
@@ -159,6 +160,7 @@ def test_the_figure_shows_the_score_against_the_axis_by_arm(store: Store) -> Non
     assert drawn.content is not None
 
 
+@pytest.mark.slow
 def test_without_a_declaration_each_axis_has_a_figure_that_warns_of_edges(store: Store) -> None:
     plain = suite(figure=[])
     found = suite_items(plain, store.output)
@@ -185,6 +187,7 @@ def test_without_a_declaration_each_axis_has_a_figure_that_warns_of_edges(store:
     assert drawn.content is not None
 
 
+@pytest.mark.slow
 def test_a_trial_that_diverged_has_no_score(store: Store) -> None:
     catalog = Catalog.from_environment()
     diverging = {"training.lr": {"low": 1e35, "high": 1e38}}

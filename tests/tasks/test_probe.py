@@ -152,6 +152,7 @@ def test_transformers_and_networks_without_a_classifier() -> None:
         chosen(vit, ["nothing"])
 
 
+@pytest.mark.slow
 def test_layer_by_layer_on_digits(rbench: Rbench) -> None:
     words = ["run", "--task", "probe", "--model", "resnet18", "--device", "cpu"]
     words += ["--model-kwargs", "zero_init_last=false", "--task-kwargs", "layers=conv1,all"]

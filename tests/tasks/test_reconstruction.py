@@ -67,6 +67,7 @@ def test_the_first_network_is_the_one_of_a_single_run(catalog: Catalog) -> None:
     assert one.network_sha256 == many.network_sha256 == many.result_sha256
 
 
+@pytest.mark.slow
 def test_an_initializer_draws_every_network(catalog: Catalog) -> None:
     task = {"networks": 3}
     own = _run(catalog, task_kwargs=task)
@@ -79,6 +80,7 @@ def test_an_initializer_draws_every_network(catalog: Catalog) -> None:
     assert one.metric("ssim").value == pytest.approx(per_network[0], abs=1e-6)  # type: ignore[index]
 
 
+@pytest.mark.slow
 def test_the_dcn_learns_to_invert_a_random_cnn(catalog: Catalog) -> None:
     record = _run(
         catalog,

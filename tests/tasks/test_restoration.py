@@ -111,6 +111,7 @@ def test_the_hourglass_has_the_papers_parts() -> None:
 SCHEDULE = Schedule(steps=150, lr=0.01, noise=1 / 30, average=0.95, backtrack=True)
 
 
+@pytest.mark.slow
 def test_denoising_takes_noise_away_and_never_looks_at_the_truth(photo: Tensor) -> None:
     observation = degrade.noisy(photo, 25, generator(0, "noise"))
     results = []

@@ -35,6 +35,7 @@ def test_variance_behind_theorem_6_by_monte_carlo() -> None:
     assert abs(away.mean() - (math.pi - 1) / 10) < 4 * error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", [2, 3, 4])
 def test_disjoint_windows_hold_the_bound(depth: int) -> None:
     """No more than delta of 200 networks may violate it (in fact none does)."""

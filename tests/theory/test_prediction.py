@@ -29,10 +29,12 @@ def test_two_layers(cat: Tensor) -> None:
     _check(convs(2, 256), cat, draws=1500, seed=0)
 
 
+@pytest.mark.slow
 def test_four_layers(cat: Tensor) -> None:
     _check(convs(4, 128), cat[:, ::2, ::2], draws=700, seed=1)
 
 
+@pytest.mark.slow
 def test_zero_insertion(cat: Tensor) -> None:
     scaled = Conv(SAME, 128, 0.1, 128**-0.5)
     _check(Stack((scaled, Upsample(2), scaled, Conv(SAME, 128))), cat[:, ::4, ::4], 700, 2)

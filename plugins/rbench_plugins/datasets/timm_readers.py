@@ -3,7 +3,8 @@
 ``folder``, ``torch/NAME``, ``hfds/NAME`` and ``hfids/NAME`` (Hugging Face), ``wds/NAME``
 (WebDataset) and ``tfds/NAME`` (TensorFlow Datasets), as ``--dataset`` of timm's ``train.py``. The
 images are decoded into memory. They are identified by the contents of the files in ``--data-dir``,
-and datasets of the Hugging Face hub by their commit, which is known offline once they are cached.
+and datasets of the Hugging Face hub by their commit, which is known offline once they are cached:
+in ``--data-dir`` by an earlier run, or in Hugging Face's own cache by ``hf download``.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from rbench_plugins.datasets.identity.timm_readers import (
     files_revision,
     in_one_line,
     require_package,
+    snapshot,
 )
 from rbench_plugins.datasets.memory import in_memory
 from rbench_plugins.datasets.published import data_dir
@@ -74,10 +75,12 @@ def _splits(
     how = {"input_key": options.input_key, "target_key": options.target_key}
     how["input_img_mode"] = mode_for(context.in_chans)
 
+    source = "" if name == "folder" else name
+    if prefix in ("hfds", "hfids") and (folder := snapshot(name, root)):
+        source = f"{prefix}/{folder}"
+
     def opened(split: str) -> Any:
-        return create_dataset(
-            "" if name == "folder" else name, root=str(root), split=split, is_training=False, **how
-        )
+        return create_dataset(source, root=str(root), split=split, is_training=False, **how)
 
     train, test = (
         in_one_line(name, partial(opened, split))

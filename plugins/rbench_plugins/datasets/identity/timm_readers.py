@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -45,12 +47,32 @@ def _files(folder: str) -> Iterator[FoundFile]:
                 yield FoundFile.of(path, os.stat(path))
 
 
-def _commit(name: str, rest: str, cache: Path) -> str:
+def _commit(name: str, rest: str, folder: Path) -> str:
     """The hash under which ``datasets`` caches a dataset: the hub's commit of its files."""
-    require_package(name)
+    if found := snapshot(name, folder):
+        return f"hf:{found.name}"
     from datasets import load_dataset_builder  # an optional package
 
-    return f"hf:{in_one_line(name, lambda: load_dataset_builder(rest, cache_dir=str(cache)).hash)}"
+    return f"hf:{in_one_line(name, lambda: load_dataset_builder(rest, cache_dir=str(folder)).hash)}"
+
+
+@cache
+def snapshot(name: str, folder: Path) -> Path | None:
+    """The files of ``hfds/...`` in Hugging Face's cache, where the hub is out of reach.
+
+    None where ``datasets`` can read it: a folder, the hub, or as it was prepared in ``folder``.
+    """
+    require_package(name)
+    from datasets import load_dataset_builder  # an optional package
+    from huggingface_hub import snapshot_download
+
+    rest = name.partition("/")[2]
+    try:
+        load_dataset_builder(rest, cache_dir=str(folder))
+    except Exception:
+        with suppress(Exception):
+            return Path(snapshot_download(rest, repo_type="dataset", local_files_only=True))
+    return None
 
 
 def require_package(name: str) -> None:

@@ -143,26 +143,27 @@ def test_an_edited_freezing_rule_is_another_run(
     assert sources[0] != sources[1]
 
 
-def rows(rbench: Rbench) -> list[list[str]]:
-    """Network with its note, and number of seeds, of the leaderboard's rows."""
-    text = rbench("leaderboard", "results").stdout
-    lines = [line.split(" | ") for line in text.splitlines() if line.startswith("| ")]
-    return [
-        [cells[1], cells[-1].rstrip(" |")] for cells in lines if cells[0].strip("| –").isdigit()
-    ]
+def rows(folder: Path) -> list[tuple[str, int]]:
+    """The note and the number of runs of each row of the leaderboard."""
+    from rbench.records.record import read
+    from rbench.report.leaderboard import from_records, make_tables
+
+    (table,) = make_tables(from_records([read(path) for path in folder.glob("*.json")]))
+    return [(entry.note, len(entry.rows)) for entry in table.entries]
 
 
 @pytest.mark.parametrize("folder", ["site-packages"], indirect=True)
 def test_versions_of_edited_code_are_rows_of_their_own_and_upgrades_are_not(
-    rbench: Rbench, folder: Path
+    rbench: Rbench, folder: Path, tmp_path: Path
 ) -> None:
+    results = tmp_path / "results"
     rbench(*WORDS)
     # An edit of the installed files, and a second seed: not averaged with the first.
     edit(folder, 0.25)
     rbench(*WORDS, "--seed", "1")
-    marked = rows(rbench)
-    assert [seeds for _, seeds in marked] == ["1", "1"]
-    assert all("code of initializer mine=" in name for name, _ in marked)
+    marked = rows(results)
+    assert [runs for _, runs in marked] == [1, 1]
+    assert all("code of initializer mine=" in note for note, _ in marked)
     assert marked[0][0] != marked[1][0]
     # A release raises the version: what is there is found again, and further seeds join it.
     old, new = folder / "mine-1.0.dist-info", folder / "mine-1.1.dist-info"
@@ -172,7 +173,7 @@ def test_versions_of_edited_code_are_rows_of_their_own_and_upgrades_are_not(
     edit(folder, 0.2501)
     assert "already in" in rbench(*WORDS[:-1], "--seed", "1").stderr
     rbench(*WORDS, "--seed", "2")
-    assert sorted(seeds for _, seeds in rows(rbench)) == ["1", "2"]
+    assert sorted(runs for _, runs in rows(results)) == [1, 2]
 
 
 def test_records_of_unreleased_code_are_not_accepted(

@@ -186,9 +186,59 @@ def test_describing_components_imports_nothing_heavy(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "path", files("rbench_plugins"), ids=lambda p: p.relative_to(ROOT).as_posix()
+)
+def test_built_ins_import_at_the_top(path: Path) -> None:
+    """What a component needs stands at the top of the file that its function's name names."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    for node in local_imports(parsed(path)):
+        assert "#" in lines[node.lineno - 1], (
+            f"line {node.lineno}: import it at the top, or say behind the import why not"
+        )
+
+
+def local_imports(tree: ast.Module) -> Iterator[ast.Import | ast.ImportFrom]:
+    """Imports inside functions."""
+    for function in ast.walk(tree):
+        if isinstance(function, ast.FunctionDef):
+            for node in ast.walk(function):
+                if isinstance(node, ast.Import | ast.ImportFrom):
+                    yield node
+
+
+def test_every_function_that_a_built_in_names_is_there() -> None:
+    from rbench.plugin.catalog import Catalog
+    from rbench.plugin.components import FAMILIES, KINDS, Component
+    from rbench.plugin.function import functions
+
+    catalog = Catalog.from_environment()
+    components: list[Component] = []
+    for kind in KINDS:
+        for component in catalog.components(kind):
+            if isinstance(component, FAMILIES):
+                member = component.member(next(iter(component.names())))
+                assert member is not None
+                component = member
+            components.append(component)
+    named = [
+        (component, field)
+        for component in components
+        for field, given in functions(component)
+        if isinstance(given, str)
+    ]
+    assert len(named) > 60
+    for component, field in named:
+        assert callable(getattr(component, field))
+
+
+@pytest.mark.parametrize(
     "code",
     [
         "import rbench",
+        # Plans ask for these.
+        "import importlib, pkgutil\nfrom rbench_plugins.datasets import identity\n"
+        "for found in pkgutil.iter_modules(identity.__path__):\n"
+        "    importlib.import_module(f'{identity.__name__}.{found.name}')",
         "from rbench.plugin.catalog import Catalog\nc = Catalog.from_environment()\n"
         "assert not c.failed, c.failed\n"
         "from rbench.plugin.components import KINDS\n[c.names(kind) for kind in KINDS]",

@@ -25,7 +25,8 @@ _NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 def new_plugin(name: str, output: Path | None = None, source: Path | None = None) -> Path:
     """Write the package ``rbench-<name>`` into ``output`` (default: a folder of that name).
 
-    Its one module is a copy of ``source``, or an example with a component of every kind.
+    Its module is a copy of ``source``, or an example with a component of every kind and a file of
+    their functions.
     UserError if ``source`` cannot be read, the name is no name for a distribution, or the folder
     exists and is not empty.
     """
@@ -46,16 +47,23 @@ def new_plugin(name: str, output: Path | None = None, source: Path | None = None
         content = "" if source is None else source.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read {source}: {printable(error)}") from error
+    places = {
+        "module.py": f"{module}/__init__.py",
+        "functions.py": f"{module}/functions.py",
+        "test_contract.py": "tests/test_contract.py",
+    }
     words = {"MODULE": module, "PREFIX": prefix, "NAME": short}
     templates = files("rbench.plugin") / "templates" / "plugin"
-    for template in sorted(templates.iterdir(), key=lambda entry: entry.name):
-        text = template.read_text(encoding="utf-8")
-        if source is not None and template.name.startswith(("module.py", "README.md")):
-            text = content if template.name.startswith("module.py") else _README
-        if source is None or not template.name.startswith("module.py"):
+    texts = {
+        template.name.removesuffix(".txt"): template.read_text(encoding="utf-8")
+        for template in sorted(templates.iterdir(), key=lambda entry: entry.name)
+    }
+    if source is not None:
+        texts = {**texts, "README.md": _README, "module.py": content}
+        del texts["functions.py"]
+    for name, text in texts.items():
+        if source is None or name != "module.py":
             for word, value in words.items():
-                text = re.sub(rf"{word}", value, text)
-        target = template.name.removesuffix(".txt").replace("module.py", f"{module}.py")
-        place = folder / "tests" / target if target.startswith("test_") else folder / target
-        write_atomically(place, text)
+                text = text.replace(word, value)
+        write_atomically(folder / places.get(name, name), text)
     return folder

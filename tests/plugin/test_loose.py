@@ -180,7 +180,7 @@ def test_a_package_is_made_of_a_file(tmp_path: Path, rbench: Rbench) -> None:
     folder = tmp_path / "rbench-mine"
     done = rbench("new-plugin", "mine", "--output", str(folder), "--from", str(file))
     assert done.returncode == 0, done
-    assert (folder / "rbench_mine.py").read_text() == file.read_text()
+    assert (folder / "rbench_mine" / "__init__.py").read_text() == file.read_text()
     assert 'mine = "rbench_mine"' in (folder / "pyproject.toml").read_text()
     missing = rbench("new-plugin", "yours", "--from", "gone.py")
     assert missing.returncode == 2

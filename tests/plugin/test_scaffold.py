@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -23,12 +24,10 @@ def test_the_generated_package_passes_its_test_and_runs(rbench: Rbench, tmp_path
     assert project["project"]["name"] == "rbench-my-filters"
     points = project["project"]["entry-points"]["rbench"]
     assert points == {"my-filters": "rbench_my_filters"}
-    assert project["tool"]["hatch"]["build"]["targets"]["wheel"]["only-include"] == [
-        "rbench_my_filters.py"
-    ]
     assert "PREFIX" not in (folder / "README.md").read_text()
-    source = (folder / "rbench_my_filters.py").read_text()
-    install(tmp_path / "site", "rbench-my-filters", points, rbench_my_filters=source)
+    install(tmp_path / "site", "rbench-my-filters", points)
+    shutil.copytree(folder / "rbench_my_filters", tmp_path / "site" / "rbench_my_filters")
+    assert "import torch\n" in (folder / "rbench_my_filters" / "functions.py").read_text()
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
     test = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--rootdir", folder, folder]
     ran = subprocess.run(test, env=environment, capture_output=True, text=True, check=False)

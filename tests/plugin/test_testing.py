@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
@@ -92,8 +93,8 @@ def test_the_example_plugin_is_found_and_passes_its_own_test(tmp_path: Path) -> 
         tmp_path,
         "rbench-example",
         {"example": "rbench_example"},
-        rbench_example=(EXAMPLE / "rbench_example.py").read_text(),
     )
+    shutil.copytree(EXAMPLE / "rbench_example", tmp_path / "rbench_example")
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--rootdir", EXAMPLE, EXAMPLE],
@@ -108,12 +109,12 @@ def test_the_example_plugin_is_found_and_passes_its_own_test(tmp_path: Path) -> 
 
 @pytest.mark.slow
 def test_a_plugin_that_loads_torch_is_told_so(tmp_path: Path) -> None:
-    source = (
-        (EXAMPLE / "rbench_example.py")
-        .read_text()
-        .replace("import rbench\n", "import torch\nimport rbench\n", 1)
+    install(tmp_path, "heavy", {"heavy": "rbench_example"})
+    shutil.copytree(EXAMPLE / "rbench_example", tmp_path / "rbench_example")
+    module = tmp_path / "rbench_example" / "__init__.py"
+    module.write_text(
+        module.read_text().replace("import rbench\n", "import torch\nimport rbench\n", 1)
     )
-    install(tmp_path, "heavy", {"heavy": "heavy_plugin"}, heavy_plugin=source)
     done = subprocess.run(
         [sys.executable, "-c", "from rbench.testing import check_plugin; check_plugin('heavy')"],
         env={**os.environ, "PYTHONPATH": str(tmp_path)},

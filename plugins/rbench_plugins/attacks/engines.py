@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal
 
+import torchattacks
 from torch import Tensor, nn
 
 from rbench import UserError
@@ -25,8 +26,6 @@ SMALLEST = 4
 def fgsm(classifier: nn.Module, epsilon: float, engine: Engine = "torchattacks") -> Attack:
     """One step of ``epsilon`` along the sign of the loss's gradient (Goodfellow et al. 2015)."""
     if engine == "torchattacks":
-        import torchattacks
-
         return torchattacks.FGSM(classifier, eps=epsilon)
     foolbox = _foolbox("fgsm")
     return _with_foolbox(classifier, foolbox.attacks.LinfFastGradientAttack(), epsilon)
@@ -37,8 +36,6 @@ def pgd(
 ) -> Attack:
     """``steps`` steps of ``step`` from a random start, projected each time (Madry et al. 2018)."""
     if engine == "torchattacks":
-        import torchattacks
-
         return torchattacks.PGD(classifier, eps=epsilon, alpha=step, steps=steps)
     foolbox = _foolbox("pgd")
     attack = foolbox.attacks.LinfProjectedGradientDescentAttack(abs_stepsize=step, steps=steps)
@@ -54,8 +51,6 @@ def autoattack(
     2020, section 6.1), so its parts are put together here. With fewer than four classes the DLR
     loss does not exist, and the targeted APGD is left out.
     """
-    import torchattacks
-
     targets = min(TARGETS, classes - 1) + 1
     attacks: list[Any] = [torchattacks.APGD(classifier, eps=epsilon, steps=steps, seed=seed)]
     if classes >= SMALLEST:
@@ -73,7 +68,7 @@ def autoattack(
 
 def _foolbox(metric: str) -> Any:
     try:
-        import foolbox
+        import foolbox  # an optional package
     except ImportError as error:
         raise UserError(
             f"{metric}'s engine foolbox is not installed; try: pip install 'rbench[foolbox]'"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from scipy.ndimage import correlate, gaussian_filter
 from scipy.signal import fftconvolve
+from torch.nn.functional import interpolate
 
 from rbench_plugins.corruptions.noise import Floats, Randoms
 
@@ -94,9 +96,6 @@ def zoom_blur(x: Floats, randoms: Randoms, zooms: float, step: float) -> Floats:
 
 def zoomed(x: Floats, factor: float) -> Floats:
     """The center of (N, H, W, C), enlarged to H x W by linear interpolation."""
-    import torch
-    from torch.nn.functional import interpolate
-
     height, width = x.shape[1:3]
     inner = [int(np.ceil(size / factor)) for size in (height, width)]
     top, left = (height - inner[0]) // 2, (width - inner[1]) // 2

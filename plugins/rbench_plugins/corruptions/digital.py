@@ -5,8 +5,10 @@ from __future__ import annotations
 from io import BytesIO
 
 import numpy as np
+import torch
 from PIL import Image
 from scipy.ndimage import gaussian_filter
+from torch.nn.functional import affine_grid, grid_sample
 
 from rbench_plugins.corruptions.noise import Floats, Randoms
 
@@ -21,9 +23,6 @@ def elastic_transform(
     x: Floats, randoms: Randoms, displacement: float, sigma: float, corners: float
 ) -> Floats:
     """An affine map of shifted corners, then smooth random displacements; all in pixels."""
-    import torch
-    from torch.nn.functional import affine_grid, grid_sample
-
     count, height, width, _ = x.shape
     size = np.array([width, height])
     middle, reach = size // 2, min(height, width) // 3

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Literal, TypeVar
 
+import numpy as np
 from PIL import Image as images
 from PIL import ImageOps, UnidentifiedImageError
 from PIL.Image import Image
@@ -157,8 +158,6 @@ def _eight_bits(image: Image, format: str | None, path: Path, mode: Mode) -> Ima
 
 def _deep(image: Image, format: str | None, path: Path) -> Image:
     """8-bit grey of a grey image of 16 or 32 bits; ``convert`` would clip it at 255."""
-    import numpy as np
-
     if image.mode == "I" and format == "TIFF":
         raise UserError(
             f"cannot read {shown(path)}: 32-bit integer grey values have no known range; save the "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import timm
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -121,8 +122,6 @@ class CifarResNet(nn.Module):
         The architecture has imported :mod:`rbench_plugins.layers.timm_entry`, which registers the
         name; an exported folder opens where that module has been imported.
         """
-        import timm
-
         model: nn.Module = timm.create_model("rbench_resnet_cifar", **self.shape_args)
         model.load_state_dict(self.state_dict())
         # Its own config holds the constructor's arguments.

@@ -17,6 +17,7 @@ import math
 from dataclasses import dataclass
 
 import torch
+from scipy.special import eval_hermitenorm, jn_zeros, jv
 from torch import Generator, Tensor, nn
 
 from rbench import UserError
@@ -85,8 +86,6 @@ def fourier_bessel(k: int) -> Tensor:
     (pi k for k = 3), by size. Divided by |J_(m+1)(R_mq)|, sqrt(2) times for m > 0, zero outside the
     disc, and all of them by the root of their mean squared length.
     """
-    from scipy.special import jn_zeros, jv
-
     radius = k / 2
     limit = math.pi * radius * (2 if k == 3 else 1.5)
     axis = torch.arange(k, dtype=torch.float64) - (k - 1) / 2
@@ -112,7 +111,6 @@ def fourier_bessel(k: int) -> Tensor:
 
 def gaussian_derivatives(size: tuple[int, int], sigma: float, order: int) -> Tensor:
     """d^i/dx^i d^j/dy^j of exp(-(x^2 + y^2) / (2 sigma^2)) for i + j <= order, of length 1."""
-    from scipy.special import eval_hermitenorm
 
     def along(n: int, degree: int) -> Tensor:
         x = (torch.arange(n, dtype=torch.float64) - (n - 1) / 2) / sigma

@@ -97,7 +97,7 @@ def logistic(features: Tensor, labels: Tensor, classes: int, strength: float) ->
 
     Classes without a training image get the logit -inf's stand-in, the smallest bias minus 100.
     """
-    from sklearn.linear_model import LogisticRegression
+    from sklearn.linear_model import LogisticRegression  # slow, and other probes need it not
 
     model = LogisticRegression(C=strength, max_iter=2000, tol=1e-6)
     model.fit(features.cpu().numpy(), labels.cpu().numpy())

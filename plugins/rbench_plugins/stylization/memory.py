@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import psutil
 import torch
 
 from rbench import UserError
@@ -58,8 +59,6 @@ def free_bytes(device: torch.device) -> int:
     """Free memory of the device."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
-    import psutil
-
     return int(psutil.virtual_memory().available)
 
 

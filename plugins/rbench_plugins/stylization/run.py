@@ -7,10 +7,13 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Literal
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor
 
-from rbench import Redrawable, StylizationOutcome, TaskContext, UserError
+from rbench import MemoryImages, Redrawable, StylizationOutcome, TaskContext, UserError
 from rbench_plugins.images.grid import to_pil
+from rbench_plugins.layers.cnn_dcn.make import published
 from rbench_plugins.stylization.decoding import encoder_decoder
 from rbench_plugins.stylization.loss_network import LossNetwork
 from rbench_plugins.stylization.memory import Cost, batch_size, free_bytes
@@ -113,8 +116,6 @@ def title(options: StylizationOptions) -> str:
 
 def images_of(data: ImageData, split: str) -> tuple[Tensor, list[str]]:
     """(N, 3, H, W) float32 in [0, 1] of a split and their names. UserError if there are none."""
-    from rbench import MemoryImages
-
     images = data.test if split == "test" else data.train
     what = "contents" if split == "test" else "styles"
     if images is None or not len(images):
@@ -144,12 +145,7 @@ def probe(network: torch.nn.Module, size: tuple[int, int]) -> tuple[int, int]:
 def vgg16_weights(source: Path | Literal["pretrained"]) -> dict[str, Tensor]:
     """A VGG16 classifier's state: ``pretrained`` (a download), or a safetensors file."""
     if source == "pretrained":
-        from rbench_plugins.layers.cnn_dcn.make import published
-
         return published("vgg16")
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     try:
         return load_file(source.expanduser())
     except (SafetensorError, OSError, ValueError) as error:

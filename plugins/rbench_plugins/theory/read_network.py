@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from rbench import UserError
 from rbench_plugins.layers.cnn_dcn.network import CnnDcn
 from rbench_plugins.layers.random_cnn import ChannelMean, Scale, ZeroInsertion
+from rbench_plugins.theory.read_cnn_dcn import read_cnn_dcn
 from rbench_plugins.theory.read_layer import ACTIVATIONS, read_conv, window
 from rbench_plugins.theory.stack import Conv, Layer, Pool, PoolKind, Stack, Upsample
 
@@ -22,8 +23,6 @@ def read_stack(network: nn.Module, image: Tensor) -> Stack:
     a module that returns its input counts as none. CNN-DCNs are read from their plan. UserError
     for anything else.
     """
-    from rbench_plugins.theory.read_cnn_dcn import read_cnn_dcn
-
     if isinstance(network, CnnDcn):
         return read_cnn_dcn(network, image.shape[-2], image.shape[-1])
     calls: list[tuple[str, nn.Module, bool]] = []

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import timm
 import torch
+import torchvision
 from torch import Tensor, nn
 
 from rbench import BuildContext, Initializer, UserError, generator
@@ -157,12 +159,8 @@ def published(backbone: str) -> dict[str, Tensor]:
     """The published ImageNet weights of ``backbone``. UserError where they cannot be had."""
     try:
         if backbone == "vgg16":
-            import timm
-
             model: nn.Module = timm.create_model("vgg16", pretrained=True)
         else:
-            import torchvision
-
             model = torchvision.models.alexnet(weights="IMAGENET1K_V1")
     except Exception as error:  # whatever a download can raise
         raise UserError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from timm.layers import Conv2dSame
 from torch import nn
 
 from rbench import BuildContext, UserError, replace_layers
@@ -106,8 +107,6 @@ def put_lc_blocks(network: nn.Module, maker: LCMaker) -> int:
 
 
 def _block(maker: LCMaker, layer: nn.Module, name: str) -> nn.Module | None:
-    from timm.layers import Conv2dSame
-
     if not isinstance(layer, nn.modules.conv._ConvNd) or max(layer.kernel_size) == 1:
         return None
     if type(layer) not in (nn.Conv2d, Conv2dSame):

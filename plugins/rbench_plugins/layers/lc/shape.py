@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from timm.layers import Conv2dSame, pad_same
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -45,8 +46,6 @@ class ConvShape:
         """Convolve ``images`` (B, c_in, H, W) with any number of filters."""
         padding = self.padding
         if self.same:
-            from timm.layers import pad_same
-
             images = pad_same(images, list(self.kernel), list(self.stride), list(self.dilation))
             padding = (0, 0)
         return F.conv2d(
@@ -73,8 +72,6 @@ class ConvShape:
         """A plain convolution of this shape."""
         kind = nn.Conv2d
         if self.same:
-            from timm.layers import Conv2dSame
-
             kind = Conv2dSame
         return kind(
             self.c_in,

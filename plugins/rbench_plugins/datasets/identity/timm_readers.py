@@ -64,7 +64,7 @@ def snapshot(name: str, folder: Path) -> Path | None:
     """
     require_package(name)
     from datasets import load_dataset_builder  # an optional package
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import snapshot_download  # slow to import, and for the hub alone
 
     rest = name.partition("/")[2]
     try:

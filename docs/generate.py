@@ -11,6 +11,7 @@ import inspect
 import json
 import os
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,10 @@ from rbench.spec.run_spec import RunSpec
 from rbench.spec.suite_spec import SuiteSpec, read_suite
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+
+import imports  # noqa: E402 -- docs/imports.py, beside this file
+
 GROUPS = {
     "Run and read": ("run", "load", "RunSpec", "SuiteSpec", "Training", "Record", "MetricValue"),
     "Components": (
@@ -75,6 +80,7 @@ def pages() -> dict[str, str]:
         "reference/record.schema.json": json.dumps(record.Record.model_json_schema(), indent=1),
         "reference/tables.md": _join(_tables()),
         "reference/python.md": _join(_python()),
+        "reference/imports.svg": imports.picture(),
     }
 
 

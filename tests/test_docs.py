@@ -51,7 +51,27 @@ def test_every_hook_has_a_page_with_an_example() -> None:
         if hook.startswith("rbench_register_"):
             page = DOCS / "plugins" / "hooks" / f"{hook.removeprefix('rbench_register_')}.md"
             assert page.is_file(), f"{hook} is documented nowhere"
-            assert hook in page.read_text(encoding="utf-8")
+            text = page.read_text(encoding="utf-8")
+            assert hook in text
+            # Not a block of the language python, which ruff would format.
+            assert f'```{{ .python }}\n--8<-- "docs/plugins/examples/{page.stem}.py"\n```' in text
+
+
+def test_the_picture_of_imports_has_nothing_above_its_diagonal(pages: dict[str, str]) -> None:
+    import imports  # docs/imports.py, which docs/generate.py finds beside it
+
+    found = imports.imports()
+    order = {room: place for place, room in enumerate(imports.ROOMS)}
+    assert all(order[importer] > order[imported] for importer, imported in found)
+    # By another route: the lines of the source.
+    lines = [
+        line.split()
+        for path in (ROOT / "rbench" / "sweep").rglob("*.py")
+        for line in path.read_text(encoding="utf-8").splitlines()
+    ]
+    names = [words[1] for words in lines if words[:1] in (["from"], ["import"])]
+    assert found["sweep", "records"] == sum(n.startswith("rbench.records") for n in names) > 0
+    assert pages["reference/imports.svg"].count(">sweep<") == 2
 
 
 def test_links_between_pages_lead_somewhere(pages: dict[str, str]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from rbench.errors import UserError
 from rbench.records.predictions import predictions_of
 from rbench.records.record import Record, RecordError, read
-from rbench.report.leaderboard.stats import Difference, difference
+from rbench.report.leaderboard.stats import Difference, Sample, difference, over_networks
 from rbench.spec.columns import columns
 from rbench.spec.conditions import holds, parse_conditions
 
@@ -33,14 +33,16 @@ class Arm:
     columns: dict[str, Any]
     runs: dict[int, Loaded]
 
-    def values(self, metric: str) -> dict[int, float]:
-        """The metric's finite values by seed."""
-        return {
-            seed: m.value
-            for seed, (_, record) in self.runs.items()
-            for m in record.metrics
-            if m.name == metric and m.value is not None
-        }
+    def values(self, metric: str) -> Sample:
+        """The metric's finite values by seed; of one seed with the spread over its networks."""
+        found = Sample()
+        for seed, (_, record) in self.runs.items():
+            for m in record.metrics:
+                if m.name == metric and m.value is not None:
+                    found[seed] = m.value
+                    if m.uncertainty is not None and m.spread_over_networks:
+                        found.inside = over_networks(m.value, m.uncertainty, m.n)
+        return found
 
     @property
     def metrics(self) -> dict[str, bool | None]:
@@ -104,7 +106,7 @@ def compared(a: Arm, b: Arm) -> dict[str, Difference | None]:
             first, second = a.values(name), b.values(name)
             shared = first.keys() & second.keys()
             if len(shared) > 1:
-                first, second = ({s: v[s] for s in sorted(shared)} for v in (first, second))
+                first, second = (Sample({s: v[s] for s in sorted(shared)}) for v in (first, second))
             found[name] = difference(second, first)
     return found
 

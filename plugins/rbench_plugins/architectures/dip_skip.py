@@ -19,7 +19,7 @@ class DipSkipOptions(Options):
 COMPONENT = Architecture(
     name="dip_skip",
     summary="Hourglass with skip connections of Deep Image Prior: noise in, an image out.",
-    title="hourglass",
+    title="Hourglass",
     build="rbench_plugins.architectures.functions.dip_skip:build",
     options=DipSkipOptions,
 )

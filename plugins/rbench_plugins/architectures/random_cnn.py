@@ -63,7 +63,7 @@ class RandomCNNOptions(Options):
 COMPONENT = Architecture(
     name="random_cnn",
     summary="The random CNN of P1's Definition 1, mean over the channels last.",
-    title="random CNNs",
+    title="Random CNNs",
     build="rbench_plugins.architectures.functions.random_cnn:build",
     options=RandomCNNOptions,
 )

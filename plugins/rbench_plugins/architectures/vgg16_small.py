@@ -22,7 +22,7 @@ class Vgg16SmallOptions(Options):
 COMPONENT = Architecture(
     name="vgg16_small",
     summary="VGG16's convolutions at any width, mean over pixels, one linear layer.",
-    title="small VGG16",
+    title="Small VGG16",
     build="rbench_plugins.architectures.functions.vgg16_small:build",
     options=Vgg16SmallOptions,
 )

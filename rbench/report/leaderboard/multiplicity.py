@@ -64,7 +64,7 @@ def holm(values: Sequence[float]) -> list[float]:
 def rank_intervals(
     samples: Sequence[Sample], higher_is_better: bool
 ) -> list[tuple[int, int]] | None:
-    """Lowest and highest rank of each sample; None for one sample or too many of them."""
+    """Lowest and highest rank of each sample; None for too many of them, or nothing to test."""
     import numpy
 
     count = len(samples)
@@ -73,6 +73,8 @@ def rank_intervals(
     p = pairwise(samples)
     upper = numpy.triu_indices(count, 1)
     tested = ~numpy.isnan(p[upper])
+    if not tested.any():
+        return None
     adjusted = numpy.ones(len(upper[0]))
     adjusted[tested] = holm(p[upper][tested].tolist())
     differ = numpy.zeros((count, count), dtype=bool)

@@ -22,7 +22,15 @@ from rbench.report.html import markup, render
 from rbench.report.leaderboard.cost import made_on
 from rbench.report.leaderboard.entries import Table
 from rbench.report.leaderboard.page_data import Environments, Json, table_data
-from rbench.report.leaderboard.table_markdown import CUT, METHOD, full_name, gap_cells, leader
+from rbench.report.leaderboard.table_markdown import (
+    CUT,
+    METHOD,
+    SELECTED_NOTE,
+    counted,
+    full_name,
+    gap_cells,
+    leader,
+)
 from rbench.report.leaderboard.text import mean_and_spread, quantity
 
 MOST_SIDES = 100
@@ -55,14 +63,15 @@ class Part:
 
 def part(table: Table, records: str, environments: Environments) -> Part:
     """The part of ``table``."""
-    notes = [made_on(table), *([CUT] if table.cut else [])]
+    marked = any(entry.selected_on_test for entry in table.entries)
+    notes = [made_on(table), CUT if table.cut else "", SELECTED_NOTE if marked else ""]
     section = render(
         "section.html",
         table=table,
         leader=leader(table),
         notes=list(filter(None, notes)),
         sides=_sides(table),
-        method=METHOD,
+        method=f"{METHOD} {counted(table)}".rstrip(),
     )
     return Part(str(section), _json(table_data(table, records, environments)))
 
@@ -86,7 +95,7 @@ def to_html(
         made = [part(table, records, environments) for table in tables]
     listed = ",".join(one.data for one in made)
     content = f'{{"tables":[{listed}],"environments":{_json(list(environments.texts))}}}'
-    script = f"{_bundle()}\n{_asset('page.js')}"
+    script = "\n".join([_bundle(), *map(_asset, ("stats.js", "compare.js", "page.js"))])
     first = _first(pictures)
     page = render(
         "page.html",

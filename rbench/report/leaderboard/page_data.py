@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from functools import lru_cache
@@ -12,10 +13,10 @@ from urllib.parse import quote
 from rbench.errors import printable
 from rbench.records.titles import short
 from rbench.report.leaderboard.controls import CONTROLS
-from rbench.report.leaderboard.entries import Entry, Table
-from rbench.report.leaderboard.stats import Sample
+from rbench.report.leaderboard.entries import SELECTED, Entry, Table
+from rbench.report.leaderboard.stats import NOISE, SHOWS, Sample
 from rbench.report.leaderboard.table_markdown import gap_text
-from rbench.report.leaderboard.text import count, duration, mean_and_spread
+from rbench.report.leaderboard.text import count, duration, mean_and_spread, number, quantity
 from rbench.spec.columns import flatten
 
 LONGEST = 300
@@ -66,9 +67,15 @@ def table_data(table: Table, records: str, environments: Environments) -> Json:
         "slug": table.slug,
         "name": text(table.name or "unnamed protocol"),
         "metrics": [
-            {"name": text(m.name, 60), "unit": text(m.unit, 20), "higher": m.higher_is_better}
+            {
+                "name": text(m.name, 60),
+                "unit": text(m.unit, 20),
+                "higher": m.higher_is_better,
+                "same": _same(table, m.name),
+            }
             for m in table.metrics
         ],
+        "pairs": math.comb(sum(bool(entry.rows) for entry in table.entries), 2),
         "primary": table.metrics.index(table.primary) if table.primary else -1,
         "controls": [c for c in CONTROLS if any(c in e.controls for e in table.entries)],
         "inits": any(entry.init != "default" for entry in table.entries),
@@ -117,11 +124,12 @@ def _row(
     table: Table, entry: Entry, own: dict[str, str], records: str, environments: Environments
 ) -> Json:
     rows = entry.rows or entry.failed
-    primary = table.primary.name if table.primary else ""
-    values = entry.values.get(primary, Sample())
-    seeds = sorted(values)
+    samples = [entry.values.get(metric.name, Sample()) for metric in table.metrics]
+    seeds = sorted({seed for sample in samples for seed in sample})
     return {
         "rank": entry.rank,
+        "ranks": entry.rank_interval,
+        "marked": SELECTED if entry.selected_on_test else "",
         "model": text(entry.model, 200),
         "note": entry.note,
         "init": text(entry.init, 120),
@@ -130,7 +138,13 @@ def _row(
             [s.mean, mean_and_spread(s, m.unit)] if (s := entry.summaries.get(m.name)) else None
             for m in table.metrics
         ],
-        "seeds": [[seed, values[seed]] for seed in seeds],
+        "seeds": seeds,
+        "runs": [_values(sample, seeds) for sample in samples],
+        "networks": {
+            place: [sample.inside.n, _rounded(sample.inside.std or 0.0)]
+            for place, sample in enumerate(samples)
+            if sample.inside and len(sample) == 1
+        },
         "versus": [_versus(table, entry, control) for control in CONTROLS],
         "n": entry.seeds,
         "failed": len(entry.failed),
@@ -156,12 +170,41 @@ def _versus(table: Table, entry: Entry, control: str) -> list[Any] | None:
         return None
     gap = comparison.difference
     how = f"{'paired t-test' if gap.paired else 'Welch t-test'}, n = {gap.n}"
+    adjusted = table.adjusted(table.primary.name)
+    if gap.p is not None:
+        how += f", p = {gap.p:.2g}; after Holm's correction {adjusted[entry.cell, control]:.2g}"
+        how += f"; chance alone gives {len(adjusted) * gap.p:.2g} of {len(adjusted)} this clear"
+    shown = ""
+    if gap.smallest is not None and gap.word(True) == NOISE:
+        shown = number(gap.smallest, 2 if table.primary.unit == "%" else None)
     return [
         gap.value,
         gap_text(gap, table.primary.unit),
         gap.word(table.primary.higher_is_better),
-        how if gap.p is None else f"{how}, p = {gap.p:.2g}",
+        how,
+        SHOWS.format(n=gap.n, smallest=shown) if shown else "",
     ]
+
+
+def _values(sample: Sample, seeds: list[int]) -> list[float | None] | float | None:
+    """The values in the order of ``seeds``; one number where all seeds have it."""
+    found = [None if (v := sample.get(seed)) is None else _rounded(v) for seed in seeds]
+    return found[0] if found and all(value == found[0] for value in found) else found
+
+
+def _rounded(value: float) -> float:
+    """Ten digits: enough for differences, and half as long."""
+    return float(f"{value:.10g}")
+
+
+def _same(table: Table, metric: str) -> str:
+    """What all rows show of a metric, if there are several and they agree; else empty."""
+    unit = next(m.unit for m in table.metrics if m.name == metric)
+    if len(table.entries) < 2:
+        return ""
+    first = quantity(table.entries[0].summaries.get(metric), unit)
+    same = all(quantity(e.summaries.get(metric), unit) == first for e in table.entries[1:])
+    return text(first, 80) if same else ""
 
 
 def _pictures(entry: Entry, records: str) -> list[list[str]]:

@@ -38,6 +38,11 @@ def wilson_ends(share: float, n: int) -> tuple[float, float]:
     return 100 * float(found.low), 100 * float(found.high)
 
 
+def over_networks(mean: float, std: float, n: int) -> Summary:
+    """The spread over the ``n`` networks that a single record measured."""
+    return Summary(n, mean, std, std / math.sqrt(n), mean, mean)
+
+
 class Sample(dict[int, float]):
     """A metric's values by seed.
 

@@ -5,7 +5,6 @@ Pure: the result depends on the set of rows, not on their order.
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -23,7 +22,13 @@ from rbench.report.leaderboard.grouping import (
 from rbench.report.leaderboard.labels import tell_apart
 from rbench.report.leaderboard.multiplicity import rank_intervals
 from rbench.report.leaderboard.rows import Row, Value, distinct
-from rbench.report.leaderboard.stats import Sample, Summary, summarize, wilson_ends
+from rbench.report.leaderboard.stats import (
+    Sample,
+    Summary,
+    over_networks,
+    summarize,
+    wilson_ends,
+)
 from rbench.report.leaderboard.titles import entitle, ordered
 from rbench.spec.columns import policy
 
@@ -109,9 +114,7 @@ def _inside(metric: Value) -> Summary | None:
         return None
     assert metric.value is not None
     assert metric.uncertainty is not None
-    sem = metric.uncertainty / math.sqrt(metric.n)
-    mean = metric.value
-    return Summary(metric.n, mean, metric.uncertainty, sem, mean, mean)
+    return over_networks(metric.value, metric.uncertainty, metric.n)
 
 
 def at_an_end(summary: Summary, metrics: Sequence[Value]) -> Summary:

@@ -47,6 +47,9 @@ function word(text) {
   return make("span", { class: `word ${kind}` }, text);
 }
 
+// A metric's name as words, which may break after each.
+const inWords = (name) => name.replaceAll("_", " ").replace("@", " @ ");
+
 function pairs(list) {
   const found = make("dl");
   for (const [name, value] of list) found.append(make("dt", {}, name), make("dd", {}, value));
@@ -69,12 +72,14 @@ function details(row, table) {
     return [line.slice(0, place), line.slice(place + 2)];
   };
   const columns = make("div", { class: "columns" });
-  if (row.seeds.length)
-    columns.append(part(`Seeds${metric ? ", " + metric.name : ""}`,
-      pairs(row.seeds.map(([seed, value]) => [`seed ${seed}`, String(value)]))));
+  const seeds = metric ? valuesOf(row, table.primary) : [];
+  if (seeds.length)
+    columns.append(part(`Seeds, ${inWords(metric.name)}`,
+      pairs(seeds.map(([seed, value]) => [`seed ${seed}`, String(value)]))));
   for (const [place, control] of CONTROLS.entries()) {
     const versus = row.versus[place];
-    if (versus) columns.append(part(`Against ${control}`, `${versus[1]}, ${versus[2]} (${versus[3]})`));
+    const shows = versus?.[4] ? ` (${versus[4]})` : "";
+    if (versus) columns.append(part(`Against ${control}`, `${versus[1]}: ${versus[2]}${shows}; ${versus[3]}`));
   }
   if (row.own.length) columns.append(part("Options that differ within the table", pairs(row.own)));
   columns.append(part("Options that all rows share", pairs(table.common)));
@@ -88,54 +93,71 @@ function details(row, table) {
   return content;
 }
 
-function columnsOf(table) {
+// The columns from left to right. Of those that do not fit the width, the ones with the highest
+// `rank` go first; those without a rank stay.
+function columnsOf(table, compare) {
   const metric = table.metrics[table.primary];
-  const values = table.rows.flatMap((row) => row.seeds.map((pair) => pair[1]));
+  const seedsOf = (row) => (metric ? valuesOf(row, table.primary) : []);
+  const values = table.rows.flatMap((row) => seedsOf(row).map((pair) => pair[1]));
   const low = values.reduce((least, value) => Math.min(least, value), Infinity);
   const high = values.reduce((most, value) => Math.max(most, value), -Infinity);
   const missing = -Infinity;
-  const numeric = (title, read, hide) => ({
-    title, hide, class: "num",
+  const alike = (read) => table.rows.length > 1 && table.rows.every((row) => read(row) === read(table.rows[0]));
+  const numeric = (title, read, rank, hide) => ({
+    title, rank, hide, class: "num",
     sort: (row) => read(row)?.[0] ?? missing,
     text: (row) => read(row)?.[1] ?? "–",
   });
   const found = [
     {
-      title: "…", class: "", fixed: true, text: () => "",
-      show: (row) => make("button", {
-        type: "button", class: "open", "aria-expanded": "false",
-        "aria-label": `Record, command and environment of ${row.model}, ${row.freeze}`,
-      }, "+"),
+      title: "…", class: "first", fixed: true, text: () => "",
+      show: (row) => make("span", { class: "tick" },
+        make("button", {
+          type: "button", class: "open", "aria-expanded": "false",
+          "aria-label": `Record, command and environment of ${row.model}, ${row.freeze}`,
+        }, "+"),
+        table.rows.length > 1 && row.n ? make("input", {
+          type: "checkbox", class: "chosen", title: "Compare two rows",
+          "aria-label": `Compare ${row.model}, ${row.freeze}`,
+          onchange: (event) => compare(row, event.target),
+        }) : null),
     },
-    { title: "#", class: "num", sort: (row) => row.rank ?? 1e9, text: (row) => String(row.rank ?? "–") },
+    {
+      title: "#", class: "num", sort: (row) => row.rank ?? 1e9, text: (row) => String(row.rank ?? "–"),
+      show: (row) => make("span", {}, String(row.rank ?? "–"),
+        row.ranks && row.ranks[0] < row.ranks[1]
+          ? make("span", { class: "note", title: "Ranks that the seeds leave possible" }, `${row.ranks[0]}–${row.ranks[1]}`) : null),
+    },
     {
       title: "network", class: "net", header: true, text: (row) => `${row.model} ${row.note}`,
       show: (row) => {
         const name = make("bdi", { class: row.model.length > 30 ? "long" : "whole" }, row.model);
-        const notes = [row.note, row.comparable ? "" : "not comparable"].filter(Boolean).join("; ");
-        return notes ? make("span", {}, name, make("span", { class: "note" }, notes)) : name;
+        const frozen = narrow && row.freeze !== "none" ? `frozen: ${row.freeze}` : "";
+        const notes = [frozen, row.note, row.comparable ? "" : "not comparable"].filter(Boolean).join("; ");
+        const mark = row.marked ? make("span", { class: "word bad" }, row.marked) : null;
+        return notes || mark ? make("span", {}, name, mark, make("span", { class: "note" }, notes)) : name;
       },
     },
-    { title: "init", class: "net", hide: !table.inits || narrow, text: (row) => row.init },
-    { title: "frozen", class: "net", hide: table.rows.every((row) => row.freeze === "none"), text: (row) => row.freeze },
+    { title: "init", class: "net", rank: 1, hide: !table.inits, text: (row) => row.init },
+    { title: "frozen", class: "net", rank: narrow ? 1 : undefined, hide: alike((row) => row.freeze), text: (row) => row.freeze },
   ];
   table.metrics.forEach((one, place) => {
     const arrow = one.higher === null ? "" : one.higher ? " ↑" : " ↓";
     const unit = one.unit ? ` (${one.unit})` : "";
-    const hide = place !== table.primary && (narrow || place > 3);
-    found.push(numeric(`${one.name}${unit}${arrow}`, (row) => row.values[place], hide));
+    const rank = place === table.primary ? undefined : 5 + place;
+    found.push(numeric(`${inWords(one.name)}${unit}${arrow}`, (row) => row.values[place], rank, rank && Boolean(one.same)));
   });
   if (metric) {
     found.push({
-      title: `seeds of ${metric.name}`, class: "", hide: narrow || table.rows.every((row) => row.n < 2), sort: (row) => row.values[table.primary]?.[0] ?? missing,
-      text: (row) => row.seeds.map((pair) => pair[1]).join(" "),
-      show: (row) => (row.seeds.length ? strip(row.seeds, low, high, metric.unit) : "–"),
+      title: `seeds of ${inWords(metric.name)}`, class: "", rank: 4, hide: table.rows.every((row) => row.n < 2), sort: (row) => row.values[table.primary]?.[0] ?? missing,
+      text: (row) => seedsOf(row).map((pair) => pair[1]).join(" "),
+      show: (row) => (seedsOf(row).length ? strip(seedsOf(row), low, high, metric.unit) : "–"),
     });
   }
   for (const control of table.controls) {
     const place = CONTROLS.indexOf(control);
     found.push({
-      title: `against ${control}`, class: "num versus",
+      title: `against ${control}`, class: "num versus", rank: narrow ? 2 : undefined,
       sort: (row) => row.versus[place]?.[0] ?? missing,
       text: (row) => (row.versus[place] ? `${row.versus[place][1]} ${row.versus[place][2]}` : "–"),
       show: (row) => {
@@ -143,28 +165,62 @@ function columnsOf(table) {
         if (!versus) return "–";
         const [value, ...interval] = versus[1].split(" [");
         return make("span", { title: versus[3] }, value, word(versus[2]),
-          interval.length ? make("span", { class: "note" }, `[${interval[0]}`) : null);
+          interval.length ? make("span", { class: "note" }, `[${interval[0]}`) : null,
+          versus[4] ? make("span", { class: "note shows" }, versus[4]) : null);
       },
     });
   }
   found.push(
-    numeric("n", (row) => [row.n, String(row.n) + (row.failed ? ` (+${row.failed} failed)` : "")], false),
-    numeric("learns", (row) => row.learns, narrow),
-    numeric("fixed", (row) => row.fixed, true),
-    numeric("time a run", (row) => row.seconds, narrow),
-    numeric("images/s", (row) => row.rate, true),
+    numeric("n", (row) => [row.n, String(row.n) + (row.failed ? ` (+${row.failed} failed)` : "")], narrow ? 3 : undefined),
+    numeric("learns", (row) => row.learns, 2, alike((row) => row.learns[1])),
+    numeric("fixed", (row) => row.fixed, 200, true),
+    numeric("time a run", (row) => row.seconds, 100),
+    numeric("images/s", (row) => row.rate, 201, true),
   );
   return found;
 }
 
+// Hides the columns that do not fit into the width of the table's place.
+function fit(board, columns, wrapper) {
+  const widths = columns.map((_, place) => (board.column(place).visible() ? board.column(place).header().offsetWidth : 0));
+  let over = wrapper.scrollWidth - wrapper.clientWidth;
+  const order = columns.map((column, place) => ({ rank: column.rank, place }));
+  order.sort((one, other) => (other.rank ?? 0) - (one.rank ?? 0));
+  for (const { rank, place } of order) {
+    if (over <= 0 || rank === undefined) break;
+    if (!widths[place]) continue;
+    board.column(place).visible(false, false);
+    columns[place].hide = true;
+    over -= widths[place];
+  }
+  board.columns.adjust();
+}
+
+// How many columns are shown, with a button for the others.
+function counter(board, columns, boxes) {
+  const words = make("span", { class: "quiet" });
+  const all = make("button", { type: "button", onclick: () => {
+    boxes.forEach((box) => { if (!box.checked) box.click(); });
+  } }, "Show all columns");
+  const say = () => {
+    const shown = columns.filter((column, place) => board.column(place).visible()).length;
+    words.textContent = shown < columns.length ? `${shown} of ${columns.length} columns shown` : "";
+    all.hidden = shown === columns.length;
+  };
+  say();
+  return { element: make("span", { class: "counter" }, words, all), say };
+}
+
 function chooser(board, columns) {
+  const boxes = [];
   const set = make("fieldset", {}, make("legend", {}, "Columns to show"));
   columns.forEach((column, place) => {
     if (column.fixed) return;
     const box = make("input", {
       type: "checkbox", checked: !column.hide,
-      onchange: (event) => board.column(place).visible(event.target.checked),
+      onchange: (event) => { board.column(place).visible(event.target.checked); count.say(); },
     });
+    boxes.push(box);
     set.append(make("label", {}, box, make("bdi", {}, column.title)));
   });
   const choice = make("details", { class: "choice" }, make("summary", {}, "Columns"), set);
@@ -172,11 +228,13 @@ function chooser(board, columns) {
     if (event.key === "Escape") { choice.open = false; choice.firstChild.focus(); }
   });
   document.addEventListener("click", (event) => { if (!choice.contains(event.target)) choice.open = false; });
-  return choice;
+  const count = counter(board, columns, boxes);
+  return [choice, count.element];
 }
 
 function build(table, holder) {
-  const columns = columnsOf(table);
+  const compared = make("div", { class: "compared" });
+  const columns = columnsOf(table, comparer(table, compared));
   const element = make("table", {}, make("caption", { class: "skip" }, table.name),
     make("thead", {}, make("tr", {}, ...columns.map((column) => make("th", { scope: "col" }, column.title)))));
   holder.append(element);
@@ -214,8 +272,13 @@ function build(table, holder) {
   wrapper.tabIndex = 0;
   wrapper.setAttribute("role", "region");
   wrapper.setAttribute("aria-label", `Table: ${table.name}`);
-  const tools = make("div", { class: "tools" }, chooser(board, columns));
-  holder.prepend(tools);
+  fit(board, columns, wrapper);
+  const tools = make("div", { class: "tools" }, ...chooser(board, columns));
+  holder.prepend(tools, compared);
+  const same = table.metrics.filter((one) => one.same).map((one) => `${inWords(one.name)} ${one.same}`);
+  for (const column of columns.filter((one) => ["frozen", "learns"].includes(one.title)))
+    if (column.hide && new Set(table.rows.map(column.text)).size === 1) same.push(`${column.title} ${column.text(table.rows[0])}`);
+  if (same.length) holder.append(make("p", { class: "quiet" }, `The same in all rows: ${same.join("; ")}.`));
   const search = holder.querySelector(".dt-search");
   if (search) tools.prepend(search);
   element.addEventListener("click", (event) => {

@@ -14,6 +14,8 @@ from rbench.plugin.recipe import Training
 from rbench.records.record import Record
 from rbench.records.store import Store
 from rbench.report.collection import Records
+from rbench.report.leaderboard import load as load_records
+from rbench.runner.progress import Reporter, watched
 from rbench.spec.parse import parse
 from rbench.spec.resolve import Resolved, resolve
 from rbench.spec.run_settings import RunSettings
@@ -161,7 +163,6 @@ def _run(
     if output is None and settings.save_weights:
         raise UserError("save_weights=True needs an output folder")
     from rbench.runner.execute import Execution, execute
-    from rbench.runner.progress import Reporter, watched
 
     with Reporter(quiet=not (watched() if progress is None else progress)) as reporter:
         execution = Execution(
@@ -180,8 +181,6 @@ def _run(
 
 def load(folder: str | Path) -> pd.DataFrame:
     """All records under ``folder`` as a DataFrame, one row a record."""
-    from rbench.report.leaderboard import load as load_records
-
     return load_records(Path(folder))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import platform
 from functools import cache
 from pathlib import Path
 
@@ -54,8 +55,6 @@ def cpu_flags() -> frozenset[str]:
 @cache
 def cpu_name() -> str:
     """The processor's name."""
-    import platform
-
     for line in _cpuinfo():
         if line.startswith("model name"):
             return line.split(":", 1)[1].strip()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -26,8 +27,6 @@ def generator(seed: int, *purpose: str | int) -> Generator:
 
 def seed_globally(value: int) -> None:
     """Seed torch's, numpy's and random's global state; for use inside :func:`global_seed`."""
-    import random
-
     import numpy as np
     import torch
 
@@ -42,8 +41,6 @@ def global_seed(seed: int, *purpose: str | int) -> Iterator[None]:
 
     For code that is not ours and draws globally: timm's constructors, torchattacks.
     """
-    import random
-
     import numpy as np
     import torch
 

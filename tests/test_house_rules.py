@@ -206,6 +206,49 @@ def local_imports(tree: ast.Module) -> Iterator[ast.Import | ast.ImportFrom]:
                     yield node
 
 
+LIGHT = {"pydantic", "typer", "click", "pluggy", "msgspec", "filelock", "lazy_loader"}
+"""Packages that start-up loads in any case; all others are slow."""
+
+
+def slow_packages(
+    module: str, found: dict[str, ast.Module], known: dict[str, set[str]]
+) -> set[str]:
+    """The slow packages that importing ``module`` loads, by way of others of ours as well."""
+    if module not in found:
+        root = module.split(".")[0]
+        return set() if root in sys.stdlib_module_names or root in LIGHT else {root}
+    if module not in known:
+        known[module] = set()
+        for node in _at_load(found[module]):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                for name in imported(node, found):
+                    known[module] |= slow_packages(name, found, known)
+    return known[module]
+
+
+def imported(node: ast.Import | ast.ImportFrom, found: dict[str, ast.Module]) -> set[str]:
+    """The modules that an import names."""
+    if isinstance(node, ast.Import):
+        return {alias.name for alias in node.names}
+    inner = {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name if name in found else str(node.module) for name in inner}
+
+
+def test_the_engine_imports_at_the_top_unless_that_is_slow() -> None:
+    """Commands import what they run when they run, so that ``--help`` loads none of it."""
+    found, known, wrong = modules(), dict[str, set[str]](), []
+    for path in files("rbench"):
+        parts = ("rbench", *path.relative_to(SOURCES["rbench"]).with_suffix("").parts)
+        module = ".".join(parts).removesuffix(".__init__")
+        lines = path.read_text(encoding="utf-8").splitlines()
+        for node in local_imports(found[module]):
+            at_top = slow_packages(module, found, known)
+            more = {p for n in imported(node, found) for p in slow_packages(n, found, known)}
+            if not (more - at_top or parts[1] == "cli" or "#" in lines[node.lineno - 1]):
+                wrong.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert not wrong, f"import these at the top, or say behind the import why not: {wrong}"
+
+
 def test_every_function_that_a_built_in_names_is_there() -> None:
     from rbench.plugin.catalog import Catalog
     from rbench.plugin.components import FAMILIES, KINDS, Component

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated
 
 import typer
@@ -32,8 +33,6 @@ def command(
 
     Examples: rbench compare; rbench compare p2_table1 results
     """
-    import json
-
     from rbench.report.compare import baselines, report, to_json, to_markdown, to_summary
     from rbench.report.compare.papers_of_suite import papers_of
     from rbench.report.leaderboard import make_tables, read_folders

@@ -15,6 +15,7 @@ import typer
 from rbench.cli.completion import KIND, NAME, SHOWN, singular
 from rbench.cli.declarations import recipe_text, suite_text
 from rbench.cli.text import table
+from rbench.errors import UnknownName, UserError
 
 FOLDERS = ("recipe", "suite")
 """Kinds that are declared in files, not components."""
@@ -48,8 +49,6 @@ def _kinds() -> list[str]:
 
 def _known(kind: str) -> str:
     """The catalog's word for ``kind``; UnknownName where there is none."""
-    from rbench.errors import UnknownName
-
     name = singular(kind)
     if name not in _kinds():
         raise UnknownName("kind", kind, [f"{one}s" for one in _kinds()])
@@ -140,7 +139,6 @@ def show_command(
     as_json: JSON = False,
 ) -> None:
     """Show one component and its options, one recipe or suite, or a record."""
-    from rbench.errors import UserError
     from rbench.plugin.catalog import Catalog
     from rbench.plugin.describe import describe
     from rbench.spec import registry
@@ -171,8 +169,6 @@ def show_command(
 
 
 def _show_record(path: Path, as_json: bool) -> None:
-    from rbench.errors import UserError
-
     if path.is_dir():
         raise UserError(f"{path} is a folder; rbench leaderboard {path} shows its records")
     if as_json:

@@ -11,6 +11,7 @@ import typer
 from rbench.cli.arguments import assignments
 from rbench.cli.completion import SUITE
 from rbench.cli.panels import Command, Group
+from rbench.errors import UserError, printable
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -46,7 +47,6 @@ def prepare(
     Runs on other nodes then need neither a network nor a first pass over the files, if they share
     the cache folder (RBENCH_CACHE). What is there already is not made again.
     """
-    from rbench.errors import printable
     from rbench.plugin.catalog import Catalog
     from rbench.runner.load_data import data_key, open_data
     from rbench.spec.resolve import data_folder
@@ -84,7 +84,6 @@ def show(
     ] = None,
 ) -> None:
     """Print a dataset's counts, sizes and classes; write five of its pictures to --output."""
-    from rbench.errors import UserError, printable
     from rbench.plugin.catalog import Catalog
     from rbench.plugin.contexts import DataContext
     from rbench.spec.parse import parse

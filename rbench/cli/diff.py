@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from rbench.cli.records_arguments import DEFAULT
+
 EPILOG = "Example: rbench diff model=resnet18,freeze=none model=resnet18,freeze=spatial results"
 
 
@@ -20,7 +22,6 @@ def command(
     Seeds are paired where both configurations ran them. Where predictions were kept, McNemar's
     exact test compares the networks of each shared seed image by image.
     """
-    from rbench.cli.records_arguments import DEFAULT
     from rbench.report.diff import compared, differing, images, load, select
 
     loaded = load(records or [DEFAULT])

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import typer
+
+from rbench.cli.text import table
+from rbench.errors import UserError
 
 if TYPE_CHECKING:
     from rbench.network.build import Built
@@ -18,7 +22,6 @@ def dry_run(resolved: Resolved, note: Note, *, as_json: bool = False) -> None:
 
     Nothing is trained and no record is written. UserError where the run itself would have one.
     """
-    from rbench.errors import UserError
     from rbench.network.check import build_checked
     from rbench.runner.blame import blamed_on, failure_of
     from rbench.runner.load_data import open_data
@@ -45,8 +48,6 @@ def dry_run(resolved: Resolved, note: Note, *, as_json: bool = False) -> None:
 
 
 def _as_json(resolved: Resolved, built: Built) -> dict[str, Any]:
-    from dataclasses import asdict
-
     from rbench.network.tensors import draw_themselves, tensor_states
 
     return {
@@ -61,7 +62,6 @@ def _as_json(resolved: Resolved, built: Built) -> dict[str, Any]:
 
 
 def _text(built: Built) -> str:
-    from rbench.cli.text import table
     from rbench.network.tensors import draw_themselves, tensor_states
 
     rows = [

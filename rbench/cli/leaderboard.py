@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import shlex
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Annotated
 import typer
 
 from rbench.cli.records_arguments import DEFAULT
+from rbench.errors import UserError
 
 
 def command(
@@ -48,9 +50,6 @@ def command(
     tables/*.md; figures that rbench plot left in its folder figures/ are shown on the page. The
     same records give the same bytes.
     """
-    import json
-
-    from rbench.errors import UserError
     from rbench.report.compare import baselines, papers, report, to_html
     from rbench.report.leaderboard import build, make_tables, read_folders, stale, write
     from rbench.report.leaderboard.build import FIGURES, between, documentation, read_pictures

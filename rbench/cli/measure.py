@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rbench.cli.arguments import with_model_flags
+from rbench.cli.arguments import shareable, table, with_model_flags
 from rbench.sweep.suite_settings import MachineSettings
 
 EPILOG = """
@@ -40,7 +40,6 @@ def command(
     Each run becomes a new record that names its parent and equals that of a run that had asked
     for these metrics. The runs must have kept their weights (--save-weights).
     """
-    from rbench.cli.arguments import shareable, table
     from rbench.cli.summary import show
     from rbench.plugin.catalog import Catalog
     from rbench.records.store import Store

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from rbench.errors import UserError
+
 TEMPLATE = """# rbench plan {file} shows what would run, rbench sweep {file} runs it.
 summary = "Do frozen filters need a good initializer?"
 seeds = 2
@@ -37,7 +39,6 @@ def command(
     name: Annotated[str, typer.Argument(help="name or path of the file, such as my_suite")],
 ) -> None:
     """Write a suite file with comments to start from."""
-    from rbench.errors import UserError
     from rbench.files import user_path, write_atomically
 
     path = user_path(name if name.endswith(".toml") else f"{name}.toml")

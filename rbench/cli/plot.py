@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
+from rbench.cli.arguments import assignments
 from rbench.cli.completion import SUITE
 from rbench.cli.records_arguments import DEFAULT, old_records_option
+from rbench.errors import UserError
 
 
 def command(
@@ -37,8 +39,6 @@ def command(
     [tune] table also gets a figure for each tuned option. A figure without records is named and
     skipped; exit code 1 if none could be drawn.
     """
-    from rbench.cli.arguments import assignments
-    from rbench.errors import UserError
     from rbench.files import write_atomically
     from rbench.report.compare import reported_value
     from rbench.report.plot import draw, figures

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from rbench.errors import UserError
+
 
 def command(
     records: Annotated[list[Path], typer.Argument(help="records, or folders of them")],
@@ -33,7 +35,6 @@ def command(
 
     Without --yes nothing is sent: the commands, or the names of the files, are printed.
     """
-    from rbench.errors import UserError
     from rbench.report.publish import branch_plan, carry_out, upload
 
     if branch is None and hub is None:

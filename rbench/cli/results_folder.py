@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rbench.cli.records_arguments import DEFAULT
+from rbench.errors import UserError
 
 if TYPE_CHECKING:
     from rbench.records.store import Store
@@ -47,7 +48,6 @@ def rm(
     yes: Annotated[bool, typer.Option("--yes", help="delete; without it, only list")] = False,
 ) -> None:
     """Delete records that fit conditions, with their pictures, weights and predictions."""
-    from rbench.errors import UserError
     from rbench.sweep.locks import RunLocks
 
     store = _store(folder)
@@ -80,7 +80,6 @@ def merge(
 
 
 def _store(folder: Path) -> Store:
-    from rbench.errors import UserError
     from rbench.records.store import Store
 
     if not folder.is_dir():

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from rbench.cli.arguments import shareable, with_model_flags
+from rbench.errors import UserError
 from rbench.plugin.recipe import Training
 from rbench.runner.quiet import quiet_libraries
 from rbench.spec.run_settings import RunSettings
@@ -80,7 +81,6 @@ def command(
     """Build a network, freeze a part of it, train it, measure it, and write a record."""
     from rbench.api import resolve_seeds, run_seeds, to_spec
     from rbench.cli.summary import show
-    from rbench.errors import UserError
     from rbench.plugin.catalog import Catalog
     from rbench.runner import preemption
     from rbench.runner.progress import Reporter

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from rbench.errors import UserError
+
 
 def command(
     records: Annotated[list[Path], typer.Argument(help="records, or folders of them")],
@@ -26,7 +28,6 @@ def command(
     contain no path, host name or user name of yours. Nothing is written unless all records pass;
     records of failed and interrupted runs are skipped.
     """
-    from rbench.errors import UserError
     from rbench.report.leaderboard.reader import record_files
     from rbench.report.leaderboard.submission import check, private_words, submit
 

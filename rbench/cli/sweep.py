@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from rbench.cli.arguments import with_model_flags
+from rbench.cli.arguments import shareable, with_model_flags
 from rbench.cli.completion import EXECUTOR, SUITE
 from rbench.cli.watch import Watch, plural
 from rbench.sweep.executors.base import Settings
@@ -67,7 +67,6 @@ def execute_suite(
     suite: str, flags: dict[str, Any], max_runs: int | None, executor: str, dry_run: bool
 ) -> int:
     """Execute the runs that ``flags`` select; the command's exit code. SystemExit where asked."""
-    from rbench.cli.arguments import shareable
     from rbench.plugin.catalog import Catalog
     from rbench.records.store import Store
     from rbench.spec.parse import parse

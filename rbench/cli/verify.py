@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rbench.cli.arguments import with_model_flags
+from rbench.errors import UserError
 from rbench.sweep.suite_settings import MachineSettings
 
 if TYPE_CHECKING:
@@ -45,7 +46,6 @@ def command(
     CPU, and on a GPU if the run used --deterministic; otherwise within a tolerance, which is
     printed. In folders, records of runs that failed are skipped.
     """
-    from rbench.errors import UserError
     from rbench.plugin.catalog import Catalog
     from rbench.records.record import read
     from rbench.runner.progress import Reporter
@@ -96,8 +96,6 @@ def command(
 
 def _check_loose(file: Path, old: Record, now: dict[str, str]) -> None:
     """UserError where a plugin file of the record has changed."""
-    from rbench.errors import UserError
-
     before = old.resolved.get("loose")
     for name, sha256 in (before if isinstance(before, dict) else {}).items():
         if now.get(name) != sha256:

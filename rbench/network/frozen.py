@@ -13,6 +13,7 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrizations
 
 from rbench.network.modules import is_norm
 
@@ -268,8 +269,6 @@ def _stays(prefix: str, module: nn.Module, whole: set[str]) -> bool:
 
 def is_power_iteration(module: nn.Module) -> bool:
     """Whether ``module`` is torch's spectral normalization, which moves vectors as it is used."""
-    from torch.nn.utils import parametrizations
-
     return isinstance(module, parametrizations._SpectralNorm)
 
 

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
 
 from rbench.errors import UserError
 from rbench.network.frozen import is_power_iteration
@@ -130,8 +132,6 @@ def is_torch_parametrized(module: nn.Module) -> bool:
 
 def weight_norm_hook(module: nn.Module) -> Any:
     """The hook of ``torch.nn.utils.weight_norm`` (the older one), or None."""
-    from torch.nn.utils.weight_norm import WeightNorm
-
     hooks = module._forward_pre_hooks.values()
     return next((h for h in hooks if isinstance(h, WeightNorm) and h.name == "weight"), None)
 
@@ -152,8 +152,6 @@ def _iterate(module: nn.Module) -> None:
 
 
 def _iterate_old(module: nn.Module) -> None:
-    from torch.nn.utils.spectral_norm import SpectralNorm
-
     for hook in module._forward_pre_hooks.values():
         if isinstance(hook, SpectralNorm):
             for _ in range(ITERATIONS):

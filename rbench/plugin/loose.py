@@ -6,6 +6,7 @@ since no version of a package stands for them, and their records cannot be submi
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import importlib.util
 import inspect
@@ -175,8 +176,6 @@ def _name(value: Any) -> str:
 
 
 def _architecture(name: str, value: Any) -> Architecture:
-    import copy
-
     made = hasattr(value, "state_dict") and not inspect.isclass(value)
     return Architecture(
         name=name,

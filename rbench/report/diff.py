@@ -10,6 +10,7 @@ from typing import Any
 from rbench.errors import UserError
 from rbench.records.predictions import predictions_of
 from rbench.records.record import Record, RecordError, read
+from rbench.report.leaderboard.reader import record_files
 from rbench.report.leaderboard.stats import Difference, Sample, difference, over_networks
 from rbench.spec.columns import columns
 from rbench.spec.conditions import holds, parse_conditions
@@ -52,8 +53,6 @@ class Arm:
 
 def load(folders: Iterable[Path]) -> list[Loaded]:
     """The records of runs that are done; files that are not records are skipped."""
-    from rbench.report.leaderboard.reader import record_files
-
     found = []
     for folder in folders:
         for name in sorted(record_files(folder)) if folder.is_dir() else ():

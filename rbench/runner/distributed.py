@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from torch import nn
+from torch import distributed, nn
 
 from rbench.errors import UserError
 from rbench.network.frozen import hold, is_held
@@ -45,7 +45,5 @@ def broadcast_buffers(module: nn.Module, accelerator: Any) -> None:
     """Copy the main process's buffers (running statistics) to all processes, before evaluation."""
     if accelerator.num_processes == 1:
         return
-    from torch import distributed
-
     for buffer in module.buffers():
         distributed.broadcast(buffer, src=0)

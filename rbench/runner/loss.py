@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ class ClassificationLoss:
     """
 
     def __init__(self, context: TaskContext) -> None:
-        import torch
         from timm.data import Mixup
         from timm.loss import BinaryCrossEntropy, SoftTargetCrossEntropy
 

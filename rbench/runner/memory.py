@@ -42,7 +42,7 @@ def peak_memory(device: torch.device) -> int | None:
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
     try:
-        import resource
+        import resource  # not on Windows
     except ImportError:
         return None
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from rbench.errors import UserError
+from rbench.errors import UnknownName, UserError
 from rbench.plugin.data import Batch
 from rbench.plugin.recipe import Training
 from rbench.records.record import Selection
@@ -240,8 +240,6 @@ def _make_optimizer(module: nn.Module, training: Training) -> torch.optim.Optimi
     from timm.optim import create_optimizer_v2, list_optimizers
 
     if training.opt.lower() not in list_optimizers():
-        from rbench.errors import UnknownName
-
         raise UnknownName("optimizer", training.opt, list_optimizers())
     extra: dict[str, Any] = {}
     if training.opt_eps is not None:

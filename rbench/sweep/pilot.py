@@ -13,6 +13,8 @@ import subprocess
 import sys
 from dataclasses import asdict, replace
 
+from rbench.plugin.catalog import Catalog
+from rbench.spec.resolve import resolve
 from rbench.sweep.environment import child_environment
 from rbench.sweep.job import RunJob
 from rbench.sweep.plan import Cost, checkpoint_bytes
@@ -40,10 +42,8 @@ def pilot(job: RunJob, threads: int = 1, seconds: float = 600.0) -> Cost | None:
 
 def measure(job: RunJob) -> Cost:
     """Execute the pilot in this process. RuntimeError if the run fails on its sample."""
-    from rbench.plugin.catalog import Catalog
     from rbench.runner.execute import Execution, execute
     from rbench.runner.load_data import open_data
-    from rbench.spec.resolve import resolve
 
     resolved = resolve(job.run_spec(), Catalog.from_environment())
     data, _ = open_data(resolved)

@@ -9,7 +9,7 @@ from typing import Any
 
 from rbench.errors import UserError
 from rbench.plugin.catalog import Catalog
-from rbench.records.record import Record, Tried, Tuning
+from rbench.records.record import Record, Tried, Tuning, read
 from rbench.records.store import Store
 from rbench.spec.resolve import Contents, resolve
 from rbench.spec.run_spec import RunSpec
@@ -78,8 +78,6 @@ def tuned_specs(
 
 def _record(trial: Trial, store: Store, catalog: Catalog, contents: Contents) -> Record | None:
     """The record of a trial that has ended, well or not; None if there is none."""
-    from rbench.records.record import read
-
     run = resolve(trial.spec, catalog, contents).named_in(store)
     if store.status(run.slug, run.digest) in ("done", "failed"):
         return read(store.record(run.slug))

@@ -22,9 +22,11 @@ from typing import TYPE_CHECKING, Any
 
 from rbench.errors import UserError, printable
 from rbench.files import write_atomically
+from rbench.plugin.catalog import Catalog
 from rbench.records.record import Record, to_json
 from rbench.records.store import Store
 from rbench.runner import preemption
+from rbench.spec.resolve import resolve
 from rbench.sweep.executors.base import Settings
 from rbench.sweep.job import RunJob
 from rbench.sweep.locks import RunLock, RunLocks
@@ -66,7 +68,6 @@ def main(jobs: Connection, events: Connection, settings: str, printed: str) -> N
     # The executor sends USR1 to find out where a run hangs that it is about to end.
     faulthandler.register(signal.SIGUSR1, all_threads=True)
     # Before the time limit of a run starts.
-    from rbench.plugin.catalog import Catalog
     from rbench.sweep import preload
 
     import torch  # isort: skip
@@ -144,7 +145,6 @@ def _locked(
 
 def _run(job: RunJob, store: Store, settings: Settings, catalog: Catalog, emit: Emit) -> Record:
     from rbench.runner.execute import Execution, execute
-    from rbench.spec.resolve import resolve
 
     said = 0.0
 

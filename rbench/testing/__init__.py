@@ -17,9 +17,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+from accelerate import Accelerator
 from pydantic import ValidationError
+from torch import nn
 
 from rbench.errors import UserError, suggest
+from rbench.network.build import state_sha256
 from rbench.plugin.catalog import Catalog
 from rbench.plugin.components import (
     Architecture,
@@ -32,9 +36,14 @@ from rbench.plugin.components import (
     Metric,
     Task,
 )
+from rbench.plugin.contexts import BuildContext, DataContext, MetricContext
+from rbench.plugin.data import MemoryImages
 from rbench.plugin.function import functions
 from rbench.plugin.options import Options
-from rbench.plugin.outcomes import Outcome
+from rbench.plugin.outcomes import ClassificationOutcome, ImagesOutcome, Outcome
+from rbench.records.record import MetricValue
+from rbench.runner.finite import finite_value
+from rbench.seeds import generator, global_seed
 from rbench.testing.alone import alone
 from rbench.testing.tasks import check_task
 from rbench.testing.weights import check_initializer, check_rule
@@ -158,13 +167,6 @@ def _family(family: ArchitectureFamily) -> Iterator[str]:
 
 
 def _architecture(architecture: Architecture, options: Options) -> Iterator[str]:
-    import torch
-    from torch import nn
-
-    from rbench.network.build import state_sha256
-    from rbench.plugin.contexts import BuildContext
-    from rbench.seeds import generator, global_seed
-
     def build(seed: int) -> nn.Module:
         context = BuildContext(
             name=architecture.name, in_chans=3, img_size=(32, 32), num_classes=10, seed=seed
@@ -201,9 +203,6 @@ def _architecture(architecture: Architecture, options: Options) -> Iterator[str]
 
 
 def _dataset(dataset: Dataset, options: Options, folder: Path | None) -> Iterator[str]:
-    from rbench.plugin.contexts import DataContext
-    from rbench.plugin.data import MemoryImages
-
     if folder is None and dataset.needs_data_dir:
         try:
             dataset.open(DataContext(name=dataset.name), options)
@@ -236,14 +235,6 @@ def _dataset(dataset: Dataset, options: Options, folder: Path | None) -> Iterato
 
 
 def _metric(metric: Metric, options: Options) -> Iterator[str]:
-    import torch
-    from accelerate import Accelerator
-
-    from rbench.network.build import state_sha256
-    from rbench.plugin.contexts import MetricContext
-    from rbench.records.record import MetricValue
-    from rbench.runner.finite import finite_value
-
     outcome = tiny_outcome(metric.reads)
     if outcome is None:
         return
@@ -284,13 +275,6 @@ def _metric(metric: Metric, options: Options) -> Iterator[str]:
 
 def tiny_outcome(kind: type[Outcome]) -> Outcome | None:
     """A small outcome of type ``kind``, or None where it is a type of the plugin's own."""
-    import torch
-    from torch import nn
-
-    from rbench.plugin.data import MemoryImages
-    from rbench.plugin.outcomes import ClassificationOutcome, ImagesOutcome
-    from rbench.seeds import generator, global_seed
-
     pixels = torch.randint(256, (8, 3, 32, 32), generator=generator(0, "t"), dtype=torch.uint8)
     images, labels = pixels / 255, torch.arange(8) % 10
     with global_seed(0, "testing"):

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import pickle
+import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+import numpy as np
+import torch
 
 
 @contextmanager
@@ -18,12 +23,6 @@ def alone() -> Iterator[list[str]]:
 
 
 def _global_states() -> dict[str, Callable[[], object]]:
-    import pickle
-    import random
-
-    import numpy as np
-    import torch
-
     return {
         "torch": lambda: bytes(torch.get_rng_state().tolist()),
         "numpy": lambda: pickle.dumps(np.random.get_state(legacy=False)),

@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import torch
+from accelerate import Accelerator
+from torch import nn
+
 from rbench.errors import UserError
 from rbench.plugin.catalog import Catalog
 from rbench.plugin.components import Task
+from rbench.plugin.contexts import TaskContext
+from rbench.plugin.data import ImageData, MemoryImages
 from rbench.plugin.options import Options
+from rbench.plugin.recipe import Training
+from rbench.runner.batches import make_batches
+from rbench.seeds import generator, global_seed
 
 if TYPE_CHECKING:
     from rbench.plugin.data import ImageData
@@ -19,15 +28,6 @@ def check_task(task: Task, options: Options, catalog: Catalog) -> Iterator[str]:
 
     UserError says that it wants another network or other data, and passes.
     """
-    import torch
-    from accelerate import Accelerator
-    from torch import nn
-
-    from rbench.plugin.contexts import TaskContext
-    from rbench.plugin.recipe import Training
-    from rbench.runner.batches import make_batches
-    from rbench.seeds import global_seed
-
     try:
         catalog.dataset(task.dataset)
     except UserError as error:
@@ -68,11 +68,6 @@ def check_task(task: Task, options: Options, catalog: Catalog) -> Iterator[str]:
 
 def _images() -> ImageData:
     """Sixteen images of 32 px in four classes, to train and to test on."""
-    import torch
-
-    from rbench.plugin.data import ImageData, MemoryImages
-    from rbench.seeds import generator
-
     pixels = torch.randint(
         256, (16, 3, 32, 32), generator=generator(0, "testing"), dtype=torch.uint8
     )

@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import torch
+from torch import nn
+
 from rbench.errors import UserError
+from rbench.network.build import state_sha256
+from rbench.network.freeze import select
+from rbench.network.frozen import Frozen, FrozenWeightsMoved, fingerprint
 from rbench.plugin.components import FreezingRule, Initializer
 from rbench.plugin.layer import Layer, sees_layer
 from rbench.plugin.options import Options
+from rbench.seeds import generator, global_seed
+from rbench.spec.freezing import Term
 from rbench.testing.alone import alone
 
 if TYPE_CHECKING:
@@ -19,10 +27,6 @@ if TYPE_CHECKING:
 
 def check_initializer(initializer: Initializer, options: Options) -> Iterator[str]:
     """It fills weights of any shape with finite numbers, from its generator alone."""
-    import torch
-
-    from rbench.seeds import generator, global_seed
-
     for index, shape in enumerate(((8, 4, 3, 3), (8, 1, 5, 5), (4, 8, 1, 1))):
         fan = shape[1] * shape[2] * shape[3]
         layer = Layer(name=f"layer{index}", index=index, count=3, fan_in=fan, fan_out=shape[0])
@@ -45,14 +49,6 @@ def check_rule(rule: FreezingRule, options: Options) -> Iterator[str]:
 
     What it selects then stays fixed over three steps of SGD with momentum and weight decay.
     """
-    import torch
-
-    from rbench.network.build import state_sha256
-    from rbench.network.freeze import select
-    from rbench.network.frozen import Frozen, FrozenWeightsMoved, fingerprint
-    from rbench.seeds import generator, global_seed
-    from rbench.spec.freezing import Term
-
     network = _network()
     before = state_sha256(network)
     term = Term(rule.name, rule=rule, options=options)
@@ -100,10 +96,6 @@ def _same(one: Fixed, other: Fixed) -> bool:
 
 def _network() -> nn.Module:
     """A spatial, a depthwise and a 1x1 convolution, norms and a classifier."""
-    from torch import nn
-
-    from rbench.seeds import global_seed
-
     with global_seed(0, "testing"):
         return nn.Sequential(
             *(nn.Conv2d(3, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU()),

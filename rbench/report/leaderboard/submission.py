@@ -7,7 +7,9 @@ step, so that the folder never holds half of one.
 from __future__ import annotations
 
 import contextlib
+import getpass
 import math
+import platform
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ from rbench.errors import UserError, printable
 from rbench.files import write_atomically
 from rbench.plugin.catalog import Catalog
 from rbench.records.record import Record, RecordError, Tensors, read, to_json
+from rbench.report.leaderboard.reader import record_files
 from rbench.spec.protocol import digest, protocol, protocol_with_metrics
 
 LARGEST = 8 * 2**20
@@ -136,9 +139,6 @@ def _checked(path: Path, record: Record, private: Iterable[str]) -> Submission:
 
 def private_words() -> set[str]:
     """The names of this machine and of its user, in lower case, unless they are anybody's."""
-    import getpass
-    import platform
-
     names = {platform.node(), platform.node().partition(".")[0], Path.home().name}
     with contextlib.suppress(OSError, KeyError):
         names.add(getpass.getuser())
@@ -327,8 +327,6 @@ def _pictures(path: Path, record: Record) -> dict[str, bytes]:
 
 
 def _records(folder: Path) -> Iterator[tuple[Path, Record]]:
-    from rbench.report.leaderboard.reader import record_files
-
     if folder.is_dir():
         for name in sorted(record_files(folder)):
             yield folder / name, read(folder / name)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from rbench.report.leaderboard.cost import made_on
 from rbench.report.leaderboard.entries import SELECTED, Entry, MetricColumn, Table
 from rbench.report.leaderboard.multiplicity import MOST_RANKED
-from rbench.report.leaderboard.stats import Difference, difference
+from rbench.report.leaderboard.stats import Difference, Summary, difference
 from rbench.report.leaderboard.text import (
     decimals,
     markdown,
@@ -128,8 +128,6 @@ def gap_text(gap: Difference, unit: str = "") -> str:
     spread = abs(gap.high - gap.low) / 4 if gap.low is not None and gap.high is not None else None
     places = 2 if unit == "%" else None
     if places is None and spread:
-        from rbench.report.leaderboard.stats import Summary
-
         places = decimals(Summary(2, gap.value, spread, spread, 0, 0), unit)
     sign = "+" if gap.value > 0 else ""
     text = sign + number(gap.value, places)

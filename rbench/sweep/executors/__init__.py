@@ -17,15 +17,15 @@ NAMES = ("local", "slurm", "ray")
 def executor(name: str, settings: Settings) -> Executor:
     """The executor of that name. UserError if its package is not installed."""
     if name == "local":
-        from rbench.sweep.executors.local import Local
+        from rbench.sweep.executors.local import Local  # only the one that is used
 
         return Local(settings)
     if name == "slurm":
-        from rbench.sweep.executors.slurm import Slurm
+        from rbench.sweep.executors.slurm import Slurm  # as above
 
         return Slurm(settings)
     if name == "ray":
-        from rbench.sweep.executors.ray import Ray
+        from rbench.sweep.executors.ray import Ray  # as above
 
         return Ray(settings)
     raise UnknownName("executor", name, NAMES)

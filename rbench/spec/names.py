@@ -42,12 +42,12 @@ def slug(run: Resolved) -> str:
             if value is not None
         ),
         dataset.name,
-        *_options(run.dataset),
-        *([f"{size[0]}x{size[1]}"] if size else []),
         *_options(run.task),
         *([run.recipe] if run.recipe and run.recipe != dataset.recipe else []),
         *(changes(run.recipe, identity["training"], PRECISION) if run.recipe else []),
+        *([f"{size[0]}x{size[1]}"] if size else []),
         *(f"{key}_{identity[key]}" for key in ("limit", "limit_test") if identity.get(key)),
+        *_options(run.dataset),
     ]
     text = "-".join(map(_safe, parts))[:LONGEST].strip(".-_")
     return f"{text}-s{run.spec.seed}-{run.digest[:10]}"

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from rbench.errors import UserError
 from rbench.records.record import to_json
+from rbench.report.leaderboard import from_records, make_tables
 from rbench.report.leaderboard.reader import Reader, canonical
 from tests.helpers.synthetic_records import many, record
 
@@ -130,3 +132,16 @@ def test_folders_known_by_names_and_sizes_are_told_apart_by_their_revision(
     assert (rows[0].cell != rows[1].cell) == apart
     assert (rows[0].protocol != rows[1].protocol) == apart
     assert len(rows[0].cell) == len(rows[1].cell) == 16
+
+
+def test_an_edited_copy_of_a_record_is_refused_and_a_repetition_is_not() -> None:
+    first = record("resnet18", values={"top1": 50.0})
+    edited, again = (record("resnet18", values={"top1": 99.9}) for _ in range(2))
+    again.started = "2031-01-01T00:00:00+00:00"
+    assert first.started == edited.started
+    with pytest.raises(UserError, match="are records of the same run with different numbers"):
+        make_tables(from_records([first, edited]))
+    (table,) = make_tables(from_records([first, again]))
+    assert table.entries[0].summaries["top1"].mean == 50.0
+    (same,) = make_tables(from_records([first, record("resnet18", values={"top1": 50.0})]))
+    assert same.entries[0].summaries["top1"].mean == 50.0

@@ -12,7 +12,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import rbench
-from rbench import UserError
 
 WIDTHS, CONVS = (4, 4, 5, 5), (2, 3, 3, 3)
 
@@ -76,17 +75,19 @@ def test_noise_has_the_moments_of_the_content_and_does_not_depend_on_the_batch()
 
 
 def test_what_the_text_says_is_fixed() -> None:
-    options = StylizationOptions(method="fvt_literal").effective()
+    options = StylizationOptions(method="fvt_literal")
     assert (options.widths, options.convs) == ((128, 256, 512, 512), (2, 3, 3, 3))
     assert (options.mapping, options.levels, options.components) == ("minmax", (0,), 0)
     assert not options.calibrate
     assert options.start == "content"
-    assert StylizationOptions(method="fvt_literal", start="noise").effective().start == "noise"
-    assert StylizationOptions(method="fvt", kernel=7).effective().kernel == 7
-    with pytest.raises(UserError, match="fixes kernel to 3"):
-        StylizationOptions(method="fvt_literal", kernel=7).effective()
-    with pytest.raises(UserError, match="starts from content or noise, not wct"):
-        StylizationOptions(method="fvt_literal", start="wct").effective()
+    assert StylizationOptions(method="fvt_literal", start="noise").start == "noise"
+    assert StylizationOptions(method="fvt", kernel=7).kernel == 7
+    again = StylizationOptions.model_validate_json(options.model_dump_json())
+    assert again == options
+    with pytest.raises(ValueError, match="fixes kernel to 3"):
+        StylizationOptions(method="fvt_literal", kernel=7)
+    with pytest.raises(ValueError, match="starts from content or noise, not wct"):
+        StylizationOptions(method="fvt_literal", start="wct")
 
 
 @pytest.mark.parametrize("start", ["content", pytest.param("noise", marks=pytest.mark.slow)])

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
-from rbench import Options, UserError
+from rbench import Options
 
 LITERAL: dict[str, Any] = {
     "centred": False,
@@ -82,19 +82,21 @@ class StylizationOptions(Options):
     )
     batch: int = Field(4, ge=1, le=256, description="pairs per batch, fewer if memory is short")
 
-    def effective(self) -> StylizationOptions:
-        """These options with what ``fvt_literal`` fixes. UserError where one was given."""
-        if self.method != "fvt_literal":
-            return self
+    @model_validator(mode="before")
+    @classmethod
+    def _literal(cls, given: Any) -> Any:
+        """What ``fvt_literal`` fixes, so that a run's identity says what ran."""
+        if not isinstance(given, dict) or given.get("method") != "fvt_literal":
+            return given
         for name, value in LITERAL.items():
-            if name in self.model_fields_set and getattr(self, name) != value:
-                raise UserError(
+            if name in given and _plain(given[name]) != _plain(value):
+                raise ValueError(
                     f"method=fvt_literal fixes {name} to {value}; method=fvt takes other values"
                 )
-        start = "noise" if self.start == "noise" else "content"
-        if "start" in self.model_fields_set and self.start not in ("noise", "content"):
-            raise UserError(f"method=fvt_literal starts from content or noise, not {self.start}")
-        return self.model_copy(update={**LITERAL, "start": start})
+        start = given.get("start", "content")
+        if start not in ("noise", "content"):
+            raise ValueError(f"method=fvt_literal starts from content or noise, not {start}")
+        return {**given, **LITERAL, "start": start}
 
     @field_validator("loss_weights")
     @classmethod
@@ -132,3 +134,7 @@ class StylizationOptions(Options):
         if min(value) < 1 or max(value) > 4096:
             raise ValueError("each is from 1 to 4096")
         return value
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value

@@ -32,7 +32,6 @@ SMALLEST = 16
 
 def run(context: TaskContext, options: StylizationOptions) -> StylizationOutcome:
     """Every content in every style; ``networks`` of them where asked, and a contact sheet."""
-    options = options.effective()
     data, device = context.data, context.device
     contents, content_names = images_of(data, "test")
     styles, style_names = images_of(data, "train")

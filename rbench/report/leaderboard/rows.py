@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from rbench.errors import UserError
 from rbench.records.record import over_networks, over_of
 
 
@@ -83,10 +84,19 @@ class Row(msgspec.Struct, frozen=True, gc=False, eq=False):
 
 
 def distinct(rows: Iterable[Row]) -> list[Row]:
-    """One row a digest: a finished one before a failed one, then the earliest."""
+    """One row a digest: a finished one before a failed one, then the earliest.
+
+    UserError where two records of one run, started at the same time, have different numbers: one
+    of them is an edited copy of the other.
+    """
     best: dict[str, Row] = {}
     for row in rows:
         kept = best.get(row.digest)
+        if kept is not None and kept.started == row.started and kept.metrics != row.metrics:
+            raise UserError(
+                f"{kept.path} and {row.path} are records of the same run with different numbers, "
+                "so one of them was edited; remove that one"
+            )
         if kept is None or _merit(row) < _merit(kept):
             best[row.digest] = row
     return sorted(best.values(), key=lambda row: (row.cell, row.seed, row.digest))

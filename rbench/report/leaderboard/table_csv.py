@@ -200,7 +200,8 @@ def _of_metric(
                 "smallest": gap.smallest,
             }
             for part, value in numbers.items():
-                line[f"{name}_{part}"] = None if value is None else float(f"{value:.10g}")
+                # Seven digits are the same with every version of scipy.
+                line[f"{name}_{part}"] = None if value is None else float(f"{value:.7g}")
             line[f"{name}_test"] = "paired" if gap.paired else "Welch"
             line[f"{name}_verdict"] = gap.word(metric.higher_is_better)
     return line

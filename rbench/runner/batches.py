@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rbench.plugin.contexts import TaskContext
 
 
-def training_batches(
+def training_batches(  # noqa: PLR0913  each is a fact of a run, by keyword; tasks pass a context
     data: ImageData,
     training: Training,
     *,

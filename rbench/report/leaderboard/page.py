@@ -81,7 +81,6 @@ def to_html(
     records: str = "",
     pictures: Sequence[Picture] = (),
     extra: str = "",
-    title: str = "rbench leaderboard",
     made: Sequence[Part] | None = None,
     docs: str = "",
 ) -> str:
@@ -99,7 +98,7 @@ def to_html(
     first = _first(pictures)
     page = render(
         "page.html",
-        title=title,
+        title="rbench leaderboard",
         docs=docs,
         policy=markup(
             "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "

@@ -40,7 +40,9 @@ def fill(
     if not drawn:
         return False
     for place, reference in enumerate(figure.reference):
-        _reference(figure, axes, reference, place, members, everything, reported)
+        found = _reference(figure, reference, members, everything, reported)
+        if found is not None:
+            _draw_reference(axes, reference.label, DASHES[(place + 1) % len(DASHES)], found)
     scale(figure, axes, members)
     return True
 
@@ -162,17 +164,16 @@ def _heatmap(figure: Figure, axes: Axes, members: Sequence[Item]) -> bool:
 
 def _reference(
     figure: Figure,
-    axes: Axes,
     reference: Reference,
-    place: int,
     members: Sequence[Item],
     everything: Sequence[Item],
     reported: Lookup | None,
-) -> None:
+) -> tuple[float, float] | None:
+    """The value of a reference line and its error, 0 without one; None: nobody has it."""
     value, error = reference.value, reference.error or 0.0
     if reference.reported is not None:
         if reported is None:
-            return
+            return None
         value, stated = reported(reference.reported)
         error = stated or 0.0
     if reference.where is not None:
@@ -187,10 +188,14 @@ def _reference(
         ]
         summary = summarize(values)
         if summary is None:
-            return
+            return None
         value, error = summary.mean, spread(figure.error, summary)
     assert value is not None
-    dash = DASHES[(place + 1) % len(DASHES)]
-    axes.axhline(value, color="#555555", linestyle=dash, linewidth=1, label=words(reference.label))
+    return value, error
+
+
+def _draw_reference(axes: Axes, label: str, dash: Any, found: tuple[float, float]) -> None:
+    value, error = found
+    axes.axhline(value, color="#555555", linestyle=dash, linewidth=1, label=words(label))
     if error:
         axes.axhspan(value - error, value + error, color="#555555", alpha=0.12, linewidth=0)

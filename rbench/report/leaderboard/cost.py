@@ -22,8 +22,7 @@ def made_on(table: Table) -> str:
     counts = [entry.seeds for entry in table.entries if entry.rows]
     fewest, most = min(counts), max(counts)
     parts = [f"n = {fewest}" if fewest == most else f"n = {fewest} to {most}"]
-    environments = {id(row.environment): row.environment for row in rows}.values()
-    parts.append(_together(environments))
+    parts.append(_together(row.environment for row in rows))
     typical = sorted(row.seconds for row in rows)[len(rows) // 2]
     parts.append(f"{duration(typical)} a run (median)")
     return "; ".join(filter(None, [*parts, *_hours(rows)]))

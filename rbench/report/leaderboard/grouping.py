@@ -47,18 +47,17 @@ def _editions(rows: list[Row]) -> list[list[Row]]:
     """
     if not any(row.code for row in rows):
         return [rows]
-    editions: list[tuple[dict[tuple[str, str], str], list[Row]]] = []
-    for row in sorted(rows, key=lambda row: row.started):
+    editions: list[tuple[dict[tuple[str, str], str], list[int]]] = []
+    for place, row in sorted(enumerate(rows), key=lambda pair: pair[1].started):
         code = {(name, release): source for name, (source, release) in row.code.items()}
         for known, members in reversed(editions):
             if all(known.get(key, source) == source for key, source in code.items()):
                 known.update(code)
-                members.append(row)
+                members.append(place)
                 break
         else:
-            editions.append((code, [row]))
-    place = {id(row): number for number, row in enumerate(rows)}
-    return [sorted(members, key=lambda row: place[id(row)]) for _, members in editions]
+            editions.append((code, [place]))
+    return [[rows[place] for place in sorted(members)] for _, members in editions]
 
 
 def _policy(members: Sequence[Row]) -> str:

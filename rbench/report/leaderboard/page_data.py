@@ -10,6 +10,8 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
+
 from rbench.errors import printable
 from rbench.records.titles import short
 from rbench.report.leaderboard.controls import CONTROLS
@@ -26,8 +28,8 @@ _PRIMITIVE = (str, int, float, bool)
 _SAFE = "/._-~"
 _PLAIN = re.compile(r"[A-Za-z0-9/._~-]*")
 Json = dict[str, Any]
-Pieces = dict[tuple[str, int], tuple[Any, list[tuple[str, str, str]]]]
-"""What the parts of identities look like, by their place and object, which is kept alive."""
+Pieces = dict[tuple[str, bytes], list[tuple[str, str, str]]]
+"""What the parts of identities look like, by their place and their JSON."""
 
 
 class Environments:
@@ -35,8 +37,7 @@ class Environments:
 
     def __init__(self, tables: Iterable[Table]) -> None:
         self.texts: dict[str, int] = {}
-        # By identity: rows of one reading share what is equal, and these hold on to it.
-        self._numbers: dict[int, tuple[int, Json]] = {}
+        self._numbers: dict[bytes, int] = {}
         for table in tables:
             for entry in table.entries:
                 self.number(entry)
@@ -44,10 +45,11 @@ class Environments:
     def number(self, entry: Entry) -> int:
         """The place of an entry's environment."""
         environment = entry.first.environment
-        if id(environment) not in self._numbers:
-            number = self.texts.setdefault(environment_text(environment), len(self.texts))
-            self._numbers[id(environment)] = number, environment
-        return self._numbers[id(environment)][0]
+        key = msgspec.json.encode(environment)
+        if key not in self._numbers:
+            shown = environment_text(environment)
+            self._numbers[key] = self.texts.setdefault(shown, len(self.texts))
+        return self._numbers[key]
 
 
 def table_data(table: Table, records: str, environments: Environments) -> Json:
@@ -231,11 +233,11 @@ def _mean(values: list[float]) -> list[Any]:
 def _options(identity: Json, known: Pieces) -> dict[str, str]:
     pieces: list[tuple[str, str, str]] = []
     for key, value in identity.items():
-        # Entries share the tables that they have in common: see rbench.report.leaderboard.reader.
         if isinstance(value, dict | list):
-            if (key, id(value)) not in known:
-                known[key, id(value)] = value, _pieces(key, value)
-            pieces += known[key, id(value)][1]
+            place = key, msgspec.json.encode(value)
+            if place not in known:
+                known[place] = _pieces(key, value)
+            pieces += known[place]
         else:
             pieces += _pieces(key, value)
     return {heading: shown for _, heading, shown in sorted(pieces)}

@@ -75,7 +75,9 @@ _TEXT = {name for name, what in COLUMNS.items() if what.startswith(("text", "JSO
 
 def to_csv(tables: list[Table]) -> str:
     """All lines of ``tables``, UTF-8 text with a heading line, rows ended by one newline."""
-    lines = [",".join(COLUMNS)]
+    written = io.StringIO()
+    writer = csv.writer(written, lineterminator="\n")
+    writer.writerow(COLUMNS)
     for table in tables:
         of_table = _filled([""] * len(COLUMNS), _of_table(table))
         of_metric = {metric.name: _fields(_of_column(metric)) for metric in table.metrics}
@@ -89,8 +91,8 @@ def to_csv(tables: list[Table]) -> str:
                     line = _filled(of_entry, values)
                     for place, text in of_metric[metric.name]:
                         line[place] = text
-                    lines.append(",".join(line))
-    return "\n".join([*lines, ""])
+                    writer.writerow(line)
+    return written.getvalue()
 
 
 def _filled(line: list[str], values: dict[str, Any]) -> list[str]:
@@ -103,21 +105,10 @@ def _filled(line: list[str], values: dict[str, Any]) -> list[str]:
 
 def _fields(values: dict[str, Any]) -> list[tuple[int, str]]:
     return [
-        (
-            _PLACES[name],
-            # Most are numbers, which need no quotes.
-            repr(value) if type(value) is float else _quoted(_text(name, value)),
-        )
+        (_PLACES[name], repr(value) if type(value) is float else _text(name, value))
         for name, value in values.items()
         if value is not None
     ]
-
-
-def _quoted(text: str) -> str:
-    """A field as the csv module writes it; there are no line breaks in texts."""
-    if '"' in text or "," in text:
-        return '"' + text.replace('"', '""') + '"'
-    return text
 
 
 def from_csv(text: str) -> list[dict[str, Any]]:

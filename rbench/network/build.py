@@ -143,7 +143,10 @@ def _draw(
 
 
 def load_weights(network: nn.Module, path: Path) -> None:
-    """Load a safetensors file into ``network``; every name and shape must fit."""
+    """Load a safetensors file into ``network``; every name and shape must fit.
+
+    Only ``num_batches_tracked``, a counter that older checkpoints of torch lack, may be missing.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -160,6 +163,8 @@ def load_weights(network: nn.Module, path: Path) -> None:
         state = network.adapt_checkpoint(state)
     own = network.state_dict()
     for name in sorted(own.keys() | state.keys()):
+        if name not in state and name.endswith("num_batches_tracked"):
+            state[name] = own[name]
         if name not in state:
             raise UserError(f"the checkpoint {path} lacks '{name}' of this model")
         if name not in own:

@@ -5,6 +5,7 @@ Where it does not because of their size, the error names the smallest size that 
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING
 
 import torch
@@ -37,6 +38,7 @@ def build_checked(resolved: Resolved, data: ImageData, note: Note) -> Built:
         raise
     if checks:
         check_network(built.network, resolved, data)
+        check_single_images(built.network, resolved, data)
     return built
 
 
@@ -66,6 +68,24 @@ def check_network(network: nn.Module, resolved: Resolved, data: ImageData) -> No
                 f"the shape (2, {classes}); it is not a classifier in this form"
             )
     _passed.add(key)
+
+
+def check_single_images(network: nn.Module, resolved: Resolved, data: ImageData) -> None:
+    """UserError where batches of one image leave a batch norm a single value per channel."""
+    training = resolved.training
+    if training is None or training.batch_size // training.grad_accum_steps > 1:
+        return
+    trained = copy.deepcopy(network).train()
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            trained(torch.full((1, data.in_chans, *data.img_size), 0.5))
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise UserError(
+            f"--batch-size {training.batch_size}: a batch norm of {resolved.spec.model} would see "
+            "one value per channel; take at least 2 images in a step, or larger images (--img-size)"
+        ) from error
 
 
 def raise_for_size(error: Exception, resolved: Resolved, data: ImageData) -> None:

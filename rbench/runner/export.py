@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -113,6 +114,8 @@ def _write(
     images = torch.rand(4, *size, generator=generator(0, "export"))
     with torch.no_grad():
         wanted: Tensor = network(images)
+        if module:
+            import_module(module)  # which makes the architecture known to timm
         try:
             opened = timm.create_model(f"local-dir:{output}", pretrained=True).eval()
             found: Tensor = opened(images)

@@ -168,3 +168,14 @@ def test_lazy_layers_get_their_shapes_before_they_are_drawn_and_frozen(tmp_path:
     assert one.draw.numbers == 6 * 9
     assert one.network[1].num_batches_tracked == 0  # type: ignore[index]
     assert (lazy(0).sha256, lazy(1).sha256 == one.sha256) == (one.sha256, False)
+
+
+def test_checkpoints_may_lack_the_counters_of_batch_norms(tmp_path: Path) -> None:
+    state = dict(built(seed=5).network.state_dict())
+    counters = [name for name in state if name.endswith("num_batches_tracked")]
+    assert counters
+    for name in counters:
+        del state[name]
+    path = tmp_path / "old.safetensors"
+    save_file({name: tensor.contiguous() for name, tensor in state.items()}, path)
+    assert built(initial_checkpoint=str(path)).sha256 == built(seed=5).sha256

@@ -11,6 +11,7 @@ from torch import nn
 
 import rbench as rb
 from rbench.api import to_spec
+from rbench.errors import UserError
 from rbench.network.check import check_network
 from rbench.plugin.catalog import Catalog
 from rbench.plugin.data import ImageData
@@ -85,3 +86,13 @@ def test_looking_changes_nothing() -> None:
     assert network.training
     assert torch.equal(state, torch.get_rng_state())
     assert all(torch.equal(v, before[k]) for k, v in network.state_dict().items())
+
+
+def test_one_image_in_a_step_and_batch_norm() -> None:
+    fields = {"epochs": 1, "limit": 20, "limit_test": 20, "metrics": ("top1",), "output": None}
+    with pytest.raises(UserError, match="--batch-size 1: a batch norm of resnet18 would see one"):
+        rb.run("resnet18", batch_size=1, progress=False, **fields)
+    with pytest.raises(UserError, match="--batch-size 2: a batch norm"):
+        rb.run("resnet18", batch_size=2, grad_accum_steps=2, progress=False, **fields)
+    (record,) = rb.run("resnet10t", batch_size=1, img_size=64, progress=False, **fields)
+    assert record.status == "done"

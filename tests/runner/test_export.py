@@ -90,6 +90,16 @@ def test_a_low_resolution_form_opens_under_a_name_of_its_own(
     assert "rbench_plugins.layers.timm_entry" in (tmp_path / "out" / "README.md").read_text()
 
 
+def test_the_command_makes_the_form_known_to_timm(tmp_path: Path, catalog: Catalog) -> None:
+    cell = run(tmp_path, catalog, model="test_resnet")
+    words = ("export", str(cell.path), "--output", str(tmp_path / "out"))
+    done = subprocess.run(
+        [sys.executable, "-m", "rbench", *words], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "rbench_low_resolution, logits within" in done.stdout
+
+
 def test_a_network_that_timm_does_not_build_is_refused(tmp_path: Path, catalog: Catalog) -> None:
     cell = run(tmp_path, catalog, model="vgg16_small", model_kwargs={"width": [4, 4, 4, 4, 4]})
     with pytest.raises(UserError, match="vgg16_small is no model of timm"):

@@ -175,3 +175,17 @@ def test_runs_tuned_over_the_same_range_share_a_table_whatever_was_chosen() -> N
     assert len(table.entries) == 2
     assert len(make_tables(from_records([one(0.02, 3.0), one(0.3, 1.0)]))) == 2
     assert len(make_tables(from_records([one(0.02, 3.0), one(0.3, None)]))) == 2
+
+
+def test_tables_of_two_folders_are_told_apart_by_their_contents() -> None:
+    def of(content: str) -> Any:
+        made = record("resnet18", values={"top1": 50.0})
+        made.resolved["dataset"]["content"] = content  # type: ignore[index,call-overload]
+        made.digest = digest(made.resolved)
+        return made
+
+    tables = make_tables(from_records([of("sha256:0123456789abcdef"), of("sha256:fedcba98765")]))
+    names = {table.name for table in tables}
+    assert len(names) == 2
+    assert all(" · dataset content " in name for name in names)
+    assert {name.rpartition(" ")[2] for name in names} == {"01234567", "fedcba98"}

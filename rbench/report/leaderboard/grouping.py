@@ -129,6 +129,16 @@ def _difference(usual: str, other: str) -> str:
     return printable(", ".join(parts), 60)
 
 
+DIGESTS = ("revision", "content", "source")
+"""Ends of the names of what tells versions of data and code apart."""
+
+
+def _in_few_words(key: str, value: Any) -> str:
+    if not key.endswith(("content", "source")):
+        return in_words(key, value)
+    return f"{key.replace('.', ' ')} {str(value).rpartition(':')[2][:8]}"
+
+
 def titles_apart(protocols: Mapping[str, Sequence[Row]]) -> dict[str, str]:
     """A title for each protocol; those that would share one name what differs between them."""
     titles = {name: min(row.protocol_name for row in rows) for name, rows in protocols.items()}
@@ -140,9 +150,10 @@ def titles_apart(protocols: Mapping[str, Sequence[Row]]) -> dict[str, str]:
             continue
         parts = {name: flatten(rules(protocols[name][0].identity)) for name in names}
         keys = sorted({key for one in parts.values() for key in one})
-        keys = [key for key in keys if not key.endswith(("revision", "content"))]
         differing = [k for k in keys if len({repr(one.get(k)) for one in parts.values()}) > 1]
+        # Digests say little: they are shown where nothing else tells two tables apart.
+        telling = [k for k in differing if not k.endswith(DIGESTS)] or differing
         for name in names:
-            said = [in_words(key, parts[name].get(key)) for key in differing[:4]]
+            said = [_in_few_words(key, parts[name].get(key)) for key in telling[:4]]
             titles[name] = printable(" · ".join([text, *([", ".join(said)] if said else [])]))
     return titles

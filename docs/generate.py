@@ -198,7 +198,10 @@ def _python() -> Iterator[str]:
         yield f"\n## {title}\n"
         for name in names:
             if name in where:
-                yield f"::: {where[name]}.{name}\n    options:\n      heading_level: 3\n"
+                # Types that have moved to a plugin are documented where they are.
+                moved = where[name] == "rbench.plugin.moved"
+                module = getattr(rbench, name).__module__ if moved else where[name]
+                yield f"::: {module}.{name}\n    options:\n      heading_level: 3\n"
     yield "\n## Testing\n\n::: rbench.testing.check_plugin\n    options:\n      heading_level: 3\n"
 
 

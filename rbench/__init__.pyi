@@ -47,12 +47,12 @@ from .plugin.data import ImageData as ImageData
 from .plugin.data import MemoryImages as MemoryImages
 from .plugin.hookspecs import hookimpl as hookimpl
 from .plugin.layer import Layer as Layer
+from .plugin.moved import StylizationOutcome as StylizationOutcome
 from .plugin.options import NoOptions as NoOptions
 from .plugin.options import Options as Options
 from .plugin.outcomes import ClassificationOutcome as ClassificationOutcome
 from .plugin.outcomes import ImagesOutcome as ImagesOutcome
 from .plugin.outcomes import Outcome as Outcome
-from .plugin.outcomes import StylizationOutcome as StylizationOutcome
 from .plugin.protocols import Redrawable as Redrawable
 from .plugin.protocols import RegisteredWithTimm as RegisteredWithTimm
 from .plugin.protocols import TimmExportable as TimmExportable

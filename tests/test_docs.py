@@ -42,7 +42,9 @@ def test_every_component_column_and_public_name_has_its_place(pages: dict[str, s
                 assert f"### `{component.name}`" in pages["reference/components.md"]
     assert all(f"| `{name}` |" in pages["reference/tables.md"] for name in COLUMNS)
     for name in face.__all__:
-        assert re.search(rf"^::: rbench\.[\w.]+\.{name}$", pages["reference/python.md"], re.M), name
+        assert re.search(
+            rf"^::: rbench(_plugins)?\.[\w.]+\.{name}$", pages["reference/python.md"], re.M
+        ), name
     assert json.loads(pages["reference/record.schema.json"])["title"] == "Record"
 
 

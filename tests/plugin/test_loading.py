@@ -284,3 +284,12 @@ def test_built_ins_come_through_the_same_door() -> None:
     assert builtin.version == rbench.__version__
     names = {entry.component.name for entry in plugins.registered}
     assert {"timm", "default", "digits", "classification", "fgsm"} <= names
+
+
+def test_a_type_that_moved_to_a_plugin_keeps_its_public_name() -> None:
+    from rbench.plugin import moved
+
+    assert rbench.StylizationOutcome is Catalog.from_environment().task("stylization").produces
+    assert issubclass(rbench.StylizationOutcome, rbench.Outcome)
+    with pytest.raises(AttributeError, match="no installed task returns a type named NoOutcome"):
+        _ = moved.NoOutcome

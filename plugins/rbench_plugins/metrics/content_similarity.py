@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from rbench import Metric, Options, StylizationOutcome
+from rbench import Metric, Options
+from rbench_plugins.stylization.outcome import StylizationOutcome
 
 
 class ContentSimilarityOptions(Options):

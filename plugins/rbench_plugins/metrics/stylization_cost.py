@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from rbench import Metric, MetricContext, MetricValue, StylizationOutcome
+from rbench import Metric, MetricContext, MetricValue
+from rbench_plugins.stylization.outcome import StylizationOutcome
 
 
 def measure(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from rbench import Metric, StylizationOutcome
+from rbench import Metric
+from rbench_plugins.stylization.outcome import StylizationOutcome
 
 COMPONENT = Metric(
     name="stylization_diversity",

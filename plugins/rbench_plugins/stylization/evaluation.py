@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rbench import StylizationOutcome, generator
+from rbench import generator
 from rbench_plugins.stylization.loss_network import Calibration, LossNetwork, standardizing
 from rbench_plugins.stylization.losses import bounded_distance, content_loss, statistics
+from rbench_plugins.stylization.outcome import StylizationOutcome
 
 STEM = 48
 WIDTHS, CONVS, KERNEL = (64, 96, 128, 128), (1, 1, 1, 1), 3

@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from rbench import MemoryImages, Redrawable, StylizationOutcome, TaskContext, UserError
+from rbench import MemoryImages, Redrawable, TaskContext, UserError
 from rbench_plugins.images.grid import to_pil
 from rbench_plugins.layers.cnn_dcn.make import published
 from rbench_plugins.stylization.decoding import encoder_decoder
@@ -19,6 +19,7 @@ from rbench_plugins.stylization.loss_network import LossNetwork
 from rbench_plugins.stylization.memory import Cost, batch_size, free_bytes
 from rbench_plugins.stylization.methods import Pictures, stylize
 from rbench_plugins.stylization.optimize import Trace
+from rbench_plugins.stylization.outcome import StylizationOutcome
 from rbench_plugins.stylization.sheets import contact_sheet, plain_sheet
 
 if TYPE_CHECKING:

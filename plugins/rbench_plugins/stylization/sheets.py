@@ -11,7 +11,7 @@ from rbench_plugins.images.grid import Tile, grid, to_pil
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from rbench import StylizationOutcome
+    from rbench_plugins.stylization.outcome import StylizationOutcome
 
 MOST_ROWS = 40
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from rbench import StylizationOutcome, Task
+from rbench import Task
 from rbench_plugins.stylization.options import StylizationOptions
+from rbench_plugins.stylization.outcome import StylizationOutcome
 
 COMPONENT = Task(
     name="stylization",

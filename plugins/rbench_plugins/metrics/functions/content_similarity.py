@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import torch
 
-from rbench import MetricContext, MetricValue, StylizationOutcome
+from rbench import MetricContext, MetricValue
 from rbench_plugins.images.ssim import Ssim, grey
 from rbench_plugins.metrics.content_similarity import ContentSimilarityOptions
 from rbench_plugins.stylization.evaluation import (
@@ -15,6 +15,7 @@ from rbench_plugins.stylization.evaluation import (
     content_distances,
     standard_error,
 )
+from rbench_plugins.stylization.outcome import StylizationOutcome
 
 
 def measure(

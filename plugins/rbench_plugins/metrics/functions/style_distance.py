@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from pydantic import JsonValue
 
-from rbench import MetricContext, MetricValue, StylizationOutcome
+from rbench import MetricContext, MetricValue
 from rbench_plugins.metrics.style_distance import StyleDistanceOptions
 from rbench_plugins.stylization.evaluation import (
     ReferenceNetwork,
@@ -15,6 +15,7 @@ from rbench_plugins.stylization.evaluation import (
     standard_error,
     style_distances,
 )
+from rbench_plugins.stylization.outcome import StylizationOutcome
 
 
 def measure(

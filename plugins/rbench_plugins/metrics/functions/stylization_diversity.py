@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from itertools import combinations
 from typing import Any
 
-from rbench import MetricContext, MetricValue, StylizationOutcome
+from rbench import MetricContext, MetricValue
 from rbench_plugins.images.ssim import Ssim, grey
 from rbench_plugins.stylization.evaluation import standard_error
+from rbench_plugins.stylization.outcome import StylizationOutcome
 
 
 def measure(

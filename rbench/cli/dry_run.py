@@ -23,7 +23,7 @@ def dry_run(resolved: Resolved, note: Note, *, as_json: bool = False) -> None:
     Nothing is trained and no record is written. UserError where the run itself would have one.
     """
     from rbench.network.check import build_checked
-    from rbench.runner.blame import blamed_on, failure_of
+    from rbench.plugin.blame import blamed_on, failure_of
     from rbench.runner.load_data import open_data
 
     said: list[str] = []

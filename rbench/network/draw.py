@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from rbench.errors import UserError
 from rbench.network.residual import residual_layers
 from rbench.network.weights import Weight, weights
+from rbench.plugin.blame import blamed_on
 from rbench.plugin.layer import Layer, sees_layer
 from rbench.records.record import DrawReport
 from rbench.seeds import generator
@@ -52,7 +53,7 @@ class Law:
                 )
             arguments.append(layer)
         try:
-            with torch.no_grad():
+            with torch.no_grad(), blamed_on(self.initializer):
                 self.initializer.draw(*arguments)
         except ValueError as error:
             where = f"{stream} {tuple(weight.shape)}"
@@ -146,7 +147,7 @@ def fit(
         )
     training = network.training
     network.eval()
-    with torch.no_grad():
+    with torch.no_grad(), blamed_on(init.component):
         function(network, list(_batches(data, seed)), init.options, layers)
     network.train(training)
 

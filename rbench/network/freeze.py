@@ -18,6 +18,7 @@ from rbench.network.modules import (
     parents,
     spatial_parameters,
 )
+from rbench.plugin.blame import blamed_on
 from rbench.records.record import FreezeReport, Tensors
 from rbench.seeds import generator
 from rbench.spec.freezing import Freezing, Term
@@ -73,8 +74,18 @@ def select(
     shapes = {n: t.shape for n, t in (*network.named_parameters(), *network.named_buffers())}
     if term.rule is None:
         return dict.fromkeys(_matches(term.name, list(shapes), rules, flag))
-    selected = term.rule.select(network, generator(seed, "freeze", term.name), term.options)
     where = f"{flag} {term.name}"
+    try:
+        with blamed_on(term.rule):
+            draws = generator(seed, "freeze", term.name)
+            selected = term.rule.select(network, draws, term.options)
+    except ValueError as error:
+        raise UserError(f"{where}: {printable(error)}") from error
+    if isinstance(selected, str) or not isinstance(selected, Iterable):
+        raise UserError(
+            f"{where}: the rule returned {printable(repr(selected))}; a rule returns names of "
+            "tensors, or a mapping of names to masks"
+        )
     fixed: Fixed = {}
     entries: Mapping[str, Tensor | bool]
     entries = selected if isinstance(selected, Mapping) else dict.fromkeys(selected, True)

@@ -121,8 +121,10 @@ def norm_parameters(network: nn.Module, *, buffers: bool = False) -> set[str]:
     }
 
 
-def classifier_parameters(network: nn.Module) -> set[str]:
+def classifier_parameters(network: nn.Module, *, buffers: bool = False) -> set[str]:
     """The names of the classifier's parameters, empty where the network has none.
+
+    With ``buffers`` also of its buffers, which a norm inside of it has.
 
     timm's networks say which layers those are, by ``get_classifier`` (one module, or several, such
     as the two of a distilled DeiT, with the norm that some have inside of it: LeViT, RepViT) and
@@ -144,8 +146,12 @@ def classifier_parameters(network: nn.Module) -> set[str]:
     for name in [named] if isinstance(named, str) else named:
         if name in modules:
             heads.append(modules[name])
-    inside = {id(parameter) for head in heads for parameter in head.parameters()}
-    return {name for name, parameter in network.named_parameters() if id(parameter) in inside}
+
+    def tensors(module: nn.Module) -> list[tuple[str, Tensor]]:
+        return [*module.named_parameters(), *(module.named_buffers() if buffers else ())]
+
+    inside = {id(tensor) for head in heads for _, tensor in tensors(head)}
+    return {name for name, tensor in tensors(network) if id(tensor) in inside}
 
 
 def parents(name: str) -> list[str]:

@@ -24,6 +24,7 @@ from accelerate.state import AcceleratorState
 from rbench.errors import UserError
 from rbench.network.build import build, state_sha256
 from rbench.network.check import build_checked
+from rbench.plugin.blame import blamed_on, failure_of
 from rbench.plugin.contexts import (
     Artifacts,
     Clock,
@@ -36,7 +37,6 @@ from rbench.records.record import Failure, Phase, Record, Tuning
 from rbench.records.store import Store
 from rbench.runner import environment, memory
 from rbench.runner.batches import make_batches
-from rbench.runner.blame import blamed_on, failure_of
 from rbench.runner.finite import finite_json, finite_value
 from rbench.runner.load_data import described, open_data, sampled
 from rbench.runner.parent import Parent

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from rbench.errors import UserError
+from rbench.network.freeze import select
 from rbench.network.frozen import fingerprint
 from rbench.network.modules import SpatialModule, spatial_filters, spatial_parameters
+from rbench.plugin.blame import COMPONENT
+from rbench.plugin.components import FreezingRule
+from rbench.plugin.options import NoOptions
+from rbench.spec.freezing import Term
 from tests.helpers.freezing import freeze
 
 
@@ -155,3 +161,34 @@ def test_fingerprint_sees_bytes_names_shapes_and_dtypes() -> None:
 def test_fingerprint_of_any_dtype(dtype: torch.dtype) -> None:
     assert fingerprint({"a": torch.ones(3, dtype=dtype)}) is not None
     assert fingerprint({"n": torch.tensor(3)}) is not None  # BatchNorm's counter has no dimension
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (None, "the rule returned None; a rule returns names of tensors"),
+        ("stem.weight", "the rule returned 'stem.weight'; a rule returns"),
+        (["steem.weight"], "no tensor 'steem.weight'; did you mean stem.weight?"),
+        ({"stem.weight": torch.ones(8, 3, dtype=torch.bool)}, r"it has to be torch.bool \(8, 3,"),
+        (ValueError("p does not fit"), "^--freeze mine: p does not fit$"),
+    ],
+)
+def test_what_a_rule_returns_is_checked(answer: object, message: str) -> None:
+    def rule(network: nn.Module, generator: object, options: object) -> Any:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    mine = FreezingRule(name="mine", summary="Mine.", select=rule)
+    with pytest.raises(UserError, match=message):
+        select(Net(), Term("mine", rule=mine, options=NoOptions()), 0)
+
+
+def test_an_error_inside_a_rule_names_the_rule() -> None:
+    def rule(network: nn.Module, generator: object, options: object) -> set[str]:
+        raise RuntimeError("broken")
+
+    mine = FreezingRule(name="mine", summary="Mine.", select=rule)
+    with pytest.raises(RuntimeError, match="broken") as caught:
+        select(Net(), Term("mine", rule=mine, options=NoOptions()), 0)
+    assert getattr(caught.value, COMPONENT) == "freezing rule mine"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,31 @@ def test_a_file_s_components_run_from_the_command_line_and_in_a_sweep(
     changed = rbench("verify", str(path), "--plugin", str(file))
     assert changed.returncode == 2
     assert "has changed since" in changed.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("executor", ["slurm --cluster local", "ray"])
+def test_jobs_of_a_cluster_are_given_the_file(
+    tmp_path: Path, rbench: Rbench, executor: str
+) -> None:
+    package = {"slurm": "submitit", "ray": "ray"}[executor.split()[0]]
+    pytest.importorskip(package, reason=f"the extra rbench[{executor.split()[0]}] is missing")
+    file = tmp_path / "my_init.py"
+    file.write_text(MINE.format(std=0.1))
+    (tmp_path / "suite.toml").write_text(
+        'summary = "Mine."\nbase = {model = "resnet_cifar_8_4", dataset = "digits", '
+        'init = "mine", limit = 64, metrics = ["top1"], "training.epochs" = 1}\n'
+    )
+    out = tmp_path / "results"
+    words = ["sweep", str(tmp_path / "suite.toml"), "--plugin", str(file), "--output", str(out)]
+    limits = ["--jobs", "1", "--job-cpus", "1", "--slots", "1", "--threads", "1"]
+    done = rbench(*words, "--executor", *executor.split(), *limits)
+    assert done.returncode == 0, done
+    (path,) = out.glob("*.json")
+    record = json.loads(path.read_text())
+    assert record["status"] == "done"
+    sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+    assert record["resolved"]["loose"] == {"my_init.py": sha256}
 
 
 def test_the_digest_of_the_file_is_part_of_the_identity(tmp_path: Path) -> None:

@@ -93,6 +93,23 @@ def test_a_job_that_slurm_takes_away_goes_on_where_it_was(slurm: Path) -> None:
     assert not list(slurm.glob("results/.locks/*"))
 
 
+def test_jobs_are_given_a_plugin_file(slurm: Path) -> None:
+    (slurm / "my_init.py").write_text(
+        "import rbench\n"
+        "def draw(weight, generator, options):\n"
+        "    weight.zero_()\n"
+        "@rbench.hookimpl\n"
+        "def rbench_register_initializers():\n"
+        "    yield rbench.Initializer(name='mine', summary='Zeros.', draw=draw)\n"
+    )
+    suite = SUITE.replace('epochs" = 15', 'epochs" = 1') + 'init = "mine"\n'
+    (slurm / "suite.toml").write_text(suite)
+    _, said = (running := sweep("--plugin", "./my_init.py")).communicate(timeout=240)
+    assert running.returncode == 0, said
+    (path,) = slurm.glob("results/*.json")
+    assert list(read(path).resolved["loose"]) == ["my_init.py"]
+
+
 def test_options_of_sbatch_reach_slurm(slurm: Path) -> None:
     """From the user's file, the suite and the command line, each overriding the one before."""
     (slurm / "config").mkdir()

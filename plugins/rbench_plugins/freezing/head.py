@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 def select(network: nn.Module, generator: Generator, options: NoOptions) -> set[str]:
-    """The classifier's weights and biases; of a network that does not say, the last linear layer's.
+    """The classifier's tensors; of a network that does not say, the last linear layer's.
 
     Both of a distilled DeiT's, the auxiliary one of VOLO, and the norm that is part of the
     classifier in LeViT, RepViT and iFormer: see :func:`rbench.classifier_parameters`.
     """
-    return classifier_parameters(network)
+    return classifier_parameters(network, buffers=True)
 
 
 COMPONENT = FreezingRule(

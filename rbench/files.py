@@ -24,7 +24,7 @@ def cache_folder() -> Path:
 
 
 def user_path(text: str) -> Path:
-    """A path that the user typed, ``~`` expanded; UserError where that names nobody."""
+    """A path that the user typed, ``~`` expanded; UserError where there is no such user."""
     try:
         return Path(text).expanduser()
     except RuntimeError as error:

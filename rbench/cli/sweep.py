@@ -41,7 +41,7 @@ def command(
     max_runs: Annotated[
         int | None,
         typer.Option(
-            "--max-runs", min=0, help="execute at most so many runs", rich_help_panel="Runs"
+            "--max-runs", min=0, help="execute at most this many runs", rich_help_panel="Runs"
         ),
     ] = None,
     executor: Annotated[str, EXECUTOR] = "local",

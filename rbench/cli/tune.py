@@ -51,7 +51,7 @@ def command(
     chosen = {name: flags[name] for name in flags if name in SuiteSettings.model_fields}
     which = parse(SuiteSettings, chosen, "tune")
     code = execute_suite(suite, {**flags, "trials": True}, None, executor, dry_run)
-    # A trial that diverged has no score, which is no reason to stop.
+    # A trial that diverged has no score; the others go on.
     if not dry_run and code in (0, 1) and not which.only:
         arms = tune(
             read_suite(suite), which.overrides(), Store(which.output), Catalog.from_environment()

@@ -43,7 +43,7 @@ def _right_spelling(flag: str, context: Any) -> str:
 
 
 def _options_called(name: str) -> Iterator[str]:
-    """Where an option of that name is: options of components are no flags of their own."""
+    """Where an option of that name is: options of components have no flags."""
     from rbench.plugin.catalog import Catalog
     from rbench.plugin.components import FAMILIES, KINDS
 

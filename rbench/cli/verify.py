@@ -35,9 +35,7 @@ def command(
     flags: dict[str, Any],
     max_records: Annotated[
         int | None,
-        typer.Option(
-            "--max-records", min=1, help="only the first so many", rich_help_panel="Records"
-        ),
+        typer.Option("--max-records", min=1, help="at most this many", rich_help_panel="Records"),
     ] = None,
 ) -> None:
     """Repeat the runs of records and compare the numbers; exit code 1 if one does not hold.

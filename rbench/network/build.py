@@ -152,7 +152,7 @@ def load_weights(network: nn.Module, path: Path) -> None:
 
     if path.suffix != ".safetensors":
         raise UserError(
-            f"the checkpoint {path} is no .safetensors file; pickles are not opened, since they "
+            f"the checkpoint {path} is not a .safetensors file; pickles are not opened, since they "
             "can run code (safetensors.torch.save_file converts one)"
         )
     try:

@@ -1,4 +1,4 @@
-"""Find a component by kind and name; where there is none, say who may have failed to bring it."""
+"""Find a component by kind and name; if there is none, name the plugins that failed."""
 
 from __future__ import annotations
 

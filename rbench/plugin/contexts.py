@@ -34,7 +34,7 @@ class Progress(Protocol):
 
 
 def silent(phase: str, done: int, total: int, text: str = "") -> None:
-    """The progress of a run that nobody watches."""
+    """Progress that is shown nowhere."""
 
 
 class Clock:
@@ -117,9 +117,9 @@ class BuildContext:
     """The recipe by which it will be trained, if the task trains."""
     draw: Callable[[Tensor, str], None] | None = None
     """Where the run names an initializer: ``draw(weight, stream)`` fills a spatial filter
-    (c_out, c_in/groups, k, k) in place, by that law, from the stream of that name. The engine
-    draws plain convolutions itself; a layer that keeps or combines filters of its own calls
-    this in place of its own law."""
+    (c_out, c_in/groups, k, k) in place, from the initializer's distribution and from the stream of
+    that name. The engine draws plain convolutions itself; a layer that keeps or combines filters
+    of its own calls this in place of its own distribution."""
     note: Note = field(default=lambda text: None)
 
 

@@ -2,7 +2,7 @@
 
 pluggy's own loader stops at the first plugin that fails to import, passes over a second one of
 the same name and over misspelt hooks without a word; here each of these is a named failure that
-harms nobody else.
+does not affect the others.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ def _checked(component: object, hook: str, types: tuple[type[object], ...]) -> C
         raise ValueError(f"{hook} returned a component with the name {component.name!r}")
     options = getattr(component, "options", Options)
     if not (isinstance(options, type) and issubclass(options, Options)):
-        raise TypeError(f"the options of '{component.name}' are no subclass of rbench.Options")
+        raise TypeError(f"the options of '{component.name}' are not a subclass of rbench.Options")
     for name, given in functions(component):
         if isinstance(given, str):
             check_form(given, f"{component.kind} {component.name}: {name}")

@@ -27,13 +27,13 @@ def new_plugin(name: str, output: Path | None = None, source: Path | None = None
 
     Its module is a copy of ``source``, or an example with a component of every kind and a file of
     their functions.
-    UserError if ``source`` cannot be read, the name is no name for a distribution, or the folder
+    UserError if ``source`` cannot be read, the name is not valid for a distribution, or the folder
     exists and is not empty.
     """
     short = name.removeprefix("rbench-").removeprefix("rbench_").replace("_", "-")
     if not _NAME.fullmatch(short) or len(short) > 60 or short == "builtin":
         raise UserError(
-            f"'{printable(name, 60)}' is no name for a plugin: "
+            f"'{printable(name, 60)}' is not a valid plugin name: "
             "small letters, digits and single hyphens, such as my-filters"
         )
     prefix = short.replace("-", "_")

@@ -85,7 +85,7 @@ def source_digest(component: object) -> str | None:
 def unreleased_source(component: object) -> str | None:
     """The digest of a component whose code is not of an installed package; None for others.
 
-    The components that rbench brings itself count as released: their ``revision`` is raised
+    rbench's own components count as released: their ``revision`` is raised
     whenever their numbers change.
     """
     if all(_released(source) for source in sources(component)):

@@ -317,9 +317,9 @@ def parse(text: str, where: str) -> Record:
     try:
         content: Any = json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        raise RecordError(f"{where} is no record: broken JSON ({printable(error)})") from error
+        raise RecordError(f"{where} is not a record: broken JSON ({printable(error)})") from error
     if not isinstance(content, dict) or "schema_version" not in content:
-        raise RecordError(f"{where} is no record: it has no schema_version")
+        raise RecordError(f"{where} is not a record: it has no schema_version")
     version = content["schema_version"]
     if not isinstance(version, int) or version > SCHEMA:
         raise RecordError(
@@ -337,7 +337,7 @@ def parse(text: str, where: str) -> Record:
     try:
         return Record.model_validate(content)
     except ValidationError as error:
-        raise RecordError(f"{where} is no record: {first_complaint(error)}") from error
+        raise RecordError(f"{where} is not a record: {first_complaint(error)}") from error
 
 
 def first_complaint(error: ValidationError) -> str:
@@ -351,7 +351,7 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise RecordError(f"{path} is no record: not UTF-8 text") from error
+        raise RecordError(f"{path} is not a record: not UTF-8 text") from error
     except OSError as error:
         raise RecordError(f"cannot read {path}: {error.strerror}") from error
 

@@ -85,7 +85,7 @@ def timm_form(network: nn.Module, name: str) -> nn.Module:
     """The folded network as timm built it; UserError where timm has no such network."""
     form = network.timm_form() if isinstance(network, TimmExportable) else network
     if not isinstance(getattr(form, "pretrained_cfg", None), dict):
-        raise UserError(f"{name} is no model of timm, nor does it say which of timm's it is")
+        raise UserError(f"{name} is not a timm model, and does not name one")
     return form.eval()
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 DEFAULT_SECONDS = 60.0
 """Without ``checkpoint_every``: seconds between two checkpoints, which are saved between epochs."""
 COMMON_STEPS = 20
-"""Several processes agree every so many steps whether one of them was asked to end."""
+"""Steps between two times that processes agree on whether one of them was asked to end."""
 
 
 @dataclass

@@ -43,7 +43,7 @@ class Term:
 
 @dataclass(frozen=True)
 class Stage:
-    """From ``epoch`` on (counted from 0, so after so many epochs), ``term`` learns."""
+    """From ``epoch`` on (counted from 0), ``term`` learns."""
 
     epoch: int
     term: Term

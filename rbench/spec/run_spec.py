@@ -69,7 +69,7 @@ class RunSpec(Options):
         True, description="frozen normalization layers keep their running statistics"
     )
     unfreeze: Annotated[tuple[str, ...], _FREEZING] = Field(
-        (), description="EPOCH:RULE, such as 5:layer4: what learns after so many epochs"
+        (), description="EPOCH:RULE, such as 5:layer4: what learns from that epoch on"
     )
     dataset: Annotated[str | None, Flag("Data", names="datasets")] = Field(
         None, description="dataset; default: the task's"

@@ -142,6 +142,6 @@ def assign(fields: dict[str, Any], key: str, value: Any) -> None:
     for parent in parents:
         inner = fields.get(parent, {})
         if not isinstance(inner, dict):
-            raise UserError(f"'{printable(key)}' reaches into '{parent}', which is no table")
+            raise UserError(f"'{printable(key)}' reaches into '{parent}', which is not a table")
         fields[parent] = fields = dict(inner)
     fields[last] = {**value} if isinstance(value, dict) else value

@@ -23,9 +23,9 @@ from rbench.sweep.job import RunJob
 from rbench.sweep.survey import Survey
 
 SAMPLES = 3
-"""At most so many earlier records are opened for one configuration."""
+"""Most earlier records that are opened for one configuration."""
 OPENED = 3000
-"""At most so many earlier records are opened for a whole plan."""
+"""Most earlier records that are opened for a whole plan."""
 
 Source = Literal["records", "pilot", "unknown"]
 Pilot = Callable[[RunJob], "Cost | None"]

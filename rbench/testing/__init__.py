@@ -144,7 +144,7 @@ def _options(model: type[Options], options: Options) -> Iterator[str]:
 
 def _dataset_family(family: DatasetFamily) -> Iterator[str]:
     if family.member("no such dataset") is not None:
-        yield "member() answers to a name that nobody has"
+        yield "member() returns a member for an unknown name"
     for name in family.names():
         member = family.member(name)
         if member is None or member.name != name:
@@ -156,7 +156,7 @@ def _family(family: ArchitectureFamily) -> Iterator[str]:
     if len(set(names)) < len(names):
         yield "names() has a name twice"
     if family.member("no such model") is not None:
-        yield "member() answers to a name that nobody has"
+        yield "member() returns a member for an unknown name"
     for name in names:
         member = family.member(name)
         if member is None or member.name != name:

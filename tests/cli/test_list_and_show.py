@@ -77,7 +77,7 @@ def test_what_cannot_be_shown(rbench: Rbench, tmp_path: Path) -> None:
     (tmp_path / "broken.json").write_text("{")
     for words, expected in [
         (("missing.json",), "cannot read missing.json"),
-        (("broken.json",), "broken.json is no record"),
+        (("broken.json",), "broken.json is not a record"),
         ((".",), "is a folder"),
         (("metric",), "rbench list metrics prints the names"),
     ]:

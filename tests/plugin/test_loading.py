@@ -1,4 +1,4 @@
-"""Plugins load one by one, and a bad one harms nobody else. Every hook is implemented here."""
+"""Plugins load one by one, and a bad one leaves the others alone. Every hook is here."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ BAD = {
     "newline": (LAW.format(name="a\\nb"), "returned a component with the name 'a\\nb'"),
     "options": (
         LAW.format(name="x").replace("draw=print", "draw=print, options=dict"),
-        "the options of 'x' are no subclass of rbench.Options",
+        "the options of 'x' are not a subclass of rbench.Options",
     ),
     "twice": (
         LAW.format(name="x") + LAW.format(name="y").replace("[", "2 * [").replace("A", "A"),

@@ -39,7 +39,7 @@ def test_the_generated_package_passes_its_test_and_runs(rbench: Rbench, tmp_path
 def test_names_that_are_none(name: str, rbench: Rbench) -> None:
     done = rbench("new-plugin", name)
     assert done.returncode == 2
-    assert "is no name for a plugin" in done.stderr
+    assert "is not a valid plugin name" in done.stderr
 
 
 def test_nothing_is_overwritten(rbench: Rbench, tmp_path: Path) -> None:

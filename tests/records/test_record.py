@@ -57,17 +57,17 @@ def test_not_a_number_is_never_written(record: Record) -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("", "x is no record: broken JSON"),
-        ('{"digest": ', "x is no record: broken JSON"),
-        ("[" * 100_000, "x is no record: broken JSON"),
+        ("", "x is not a record: broken JSON"),
+        ('{"digest": ', "x is not a record: broken JSON"),
+        ("[" * 100_000, "x is not a record: broken JSON"),
         ('{"schema_version": 1, "seconds": NaN}', "broken JSON (NaN is not JSON)"),
         ('{"schema_version": 1, "seconds": -Infinity}', "broken JSON (-Infinity is not JSON)"),
-        ("[]", "x is no record: it has no schema_version"),
-        ("3", "x is no record: it has no schema_version"),
-        ("{}", "x is no record: it has no schema_version"),
+        ("[]", "x is not a record: it has no schema_version"),
+        ("3", "x is not a record: it has no schema_version"),
+        ("{}", "x is not a record: it has no schema_version"),
         ('{"schema_version": 99}', f"x has record schema 99; this rbench reads up to {SCHEMA}"),
         ('{"schema_version": "one"}', "x has record schema one; this rbench"),
-        ('{"schema_version": 1}', "x is no record: digest: Field required"),
+        ('{"schema_version": 1}', "x is not a record: digest: Field required"),
     ],
 )
 def test_broken_texts_are_one_clear_line(text: str, complaint: str) -> None:
@@ -102,7 +102,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="Is a directory"):
         read(tmp_path)
     (tmp_path / "binary.json").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(RecordError, match=r"binary.json is no record: not UTF-8 text"):
+    with pytest.raises(RecordError, match=r"binary.json is not a record: not UTF-8 text"):
         read(tmp_path / "binary.json")
 
 

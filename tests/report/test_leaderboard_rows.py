@@ -106,7 +106,7 @@ def test_several_processes_make_the_same_files(tmp_path: Path) -> None:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "many" / name).read_bytes()
     (records / "broken.json").write_text("{")
     refused = make(0, "many")
-    assert "broken.json is no record" in refused.stderr.splitlines()[-1]
+    assert "broken.json is not a record" in refused.stderr.splitlines()[-1]
     assert make(0, "many", "skip").returncode == 0
 
 

@@ -242,11 +242,11 @@ def test_a_folder_is_read_whole_and_broken_records_are_named(tmp_path: Path) -> 
     assert {"model", "metric.top1", "model.width", "training.lr", "seed"} <= set(frame.columns)
     assert math.isclose(frame["metric.top1"].mean(), sum(frame["metric.top1"]) / 8)
     for text, complaint in (
-        ("{", "is no record"),
-        ("[]", "is no record"),
+        ("{", "is not a record"),
+        ("[]", "is not a record"),
         ('{"schema_version": 99, "digest": "", "spec": {}, "seed": 0, "started": ""}', "schema 99"),
-        ("[" * 100_000, "is no record"),
-        (to_json(one).replace("93.0", "NaN"), "is no record"),
+        ("[" * 100_000, "is not a record"),
+        (to_json(one).replace("93.0", "NaN"), "is not a record"),
     ):
         (tmp_path / "bad.json").write_text(text)
         with pytest.raises(RecordError, match=complaint) as error:

@@ -102,8 +102,8 @@ def _moved(made: Record) -> None:
         (lambda made: made.resolved.update(limit=5), "comparable does not fit its limit"),
         (_set("environment", {**ENVIRONMENT}), "does not say which version of rbench ran"),
         (_set("plugins", {}), "it names no plugin"),
-        (_set("git_commit", "main"), "git_commit is no commit"),
-        (_set("started", "yesterday"), "started is no date"),
+        (_set("git_commit", "main"), "git_commit is not a commit"),
+        (_set("started", "yesterday"), "started is not a date"),
         (_set("started", "2999-01-01T00:00:00Z"), "lies in the future"),
         (_set("freeze", None), "it does not say what was frozen"),
         (_moved, "its frozen tensors moved"),
@@ -169,7 +169,7 @@ def test_all_complaints_come_at_once(rbench: Rbench, tmp_path: Path) -> None:
         assert len(lines) == 2
         assert "python:draw is of a Python session, not of a package" in lines[0]
         assert "its seconds are not above 0" in lines[0]
-        assert "git_commit is no commit" in lines[1]
+        assert "git_commit is not a commit" in lines[1]
         assert "it names no plugin" in lines[1]
     assert not (tmp_path / "leaderboards").exists()
 
@@ -211,7 +211,7 @@ def test_a_picture_must_be_one(tmp_path: Path) -> None:
     path = lay(tmp_path, sound(artifacts=[Artifact(file="one/x.png")]))
     (tmp_path / "one").mkdir()
     (tmp_path / "one" / "x.png").write_text("<svg onload=alert(1)>")
-    with pytest.raises(ValueError, match=r"one/x\.png is no PNG or JPEG picture"):
+    with pytest.raises(ValueError, match=r"one/x\.png is not a PNG or JPEG picture"):
         submit([path], tmp_path / "to")
 
 

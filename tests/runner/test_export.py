@@ -102,7 +102,7 @@ def test_the_command_makes_the_form_known_to_timm(tmp_path: Path, catalog: Catal
 
 def test_a_network_that_timm_does_not_build_is_refused(tmp_path: Path, catalog: Catalog) -> None:
     cell = run(tmp_path, catalog, model="vgg16_small", model_kwargs={"width": [4, 4, 4, 4, 4]})
-    with pytest.raises(UserError, match="vgg16_small is no model of timm"):
+    with pytest.raises(UserError, match="vgg16_small is not a timm model"):
         export(cell.path, tmp_path / "out", catalog)
     assert not (tmp_path / "out").exists()
 

@@ -10,7 +10,7 @@ from rbench import Initializer, Options
 class LaplaceOptions(Options):
     """Options of ``laplace``."""
 
-    loc: float = Field(0.0, description="mean of the law")
+    loc: float = Field(0.0, description="mean of the distribution")
     scale: float = Field(0.015, gt=0, description="scale lambda; the variance is 2 lambda^2")
 
 

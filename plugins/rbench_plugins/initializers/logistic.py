@@ -10,7 +10,7 @@ from rbench import Initializer, Options
 class LogisticOptions(Options):
     """Options of ``logistic``."""
 
-    loc: float = Field(0.0, description="mean of the law")
+    loc: float = Field(0.0, description="mean of the distribution")
     scale: float = Field(0.015, gt=0, description="scale s; the variance is (pi s)^2 / 3")
 
 

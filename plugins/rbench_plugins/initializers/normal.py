@@ -10,7 +10,7 @@ from rbench import Initializer, Options
 class NormalOptions(Options):
     """Options of ``normal``."""
 
-    mean: float = Field(0.0, description="mean of the law")
+    mean: float = Field(0.0, description="mean of the distribution")
     std: float = Field(0.015, gt=0, description="standard deviation (P1's rr networks: 0.1)")
 
 

@@ -26,7 +26,7 @@ class StructuredOptions(Options):
     variance: float = Field(0.5, gt=0, description="spot: of the Gaussian, in squared pixels")
     rank: int = Field(3, ge=1, description="low_rank: kernels that are combined")
     heads: int | None = Field(
-        None, ge=1, description="only so many different kernels, shared in turn; none: all differ"
+        None, ge=1, description="number of different kernels, shared in turn; none: all differ"
     )
 
 

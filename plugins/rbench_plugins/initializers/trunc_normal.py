@@ -14,7 +14,7 @@ class TruncNormalOptions(Options):
         0.02, gt=0, description="standard deviation before the cut; none: 1/sqrt(fan_in)"
     )
     cutoff: float = Field(
-        2.0, gt=0, description="values end at plus and minus so many standard deviations"
+        2.0, gt=0, description="values are cut at plus and minus this many standard deviations"
     )
 
 

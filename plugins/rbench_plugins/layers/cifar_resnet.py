@@ -16,7 +16,7 @@ MakeConv = Callable[[ConvShape, str], nn.Module]
 
 
 def plain_conv(shape: ConvShape, name: str) -> nn.Module:
-    """A convolution under PyTorch's default law."""
+    """A convolution under PyTorch's default initialization."""
     return shape.conv()
 
 

@@ -50,7 +50,7 @@ class RandomCNN(nn.Module):
     """``layers`` in order, a convolution's filters drawn from ``law`` with ``std``.
 
     Maps images (B, C, H, W) in [0, 1] to f, (B, 1, H', W'). ``draws`` says how many networks a
-    statement on the law of f should be measured on; this is the first of them.
+    statement about the distribution of f should be measured on; this is the first of them.
     """
 
     def __init__(

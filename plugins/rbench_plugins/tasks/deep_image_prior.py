@@ -28,7 +28,7 @@ class DeepImagePriorOptions(Options):
     output: Literal["average", "last", "oracle"] = Field(
         "average",
         description="what other metrics see: the outputs' running average, the last one, or (by "
-        "the truth, which nobody has) the best one",
+        "the original, which is not at hand in practice) the best one",
     )
     backtrack: bool = Field(
         True, description="restore the last weights when the fit drops by 5 dB between checks"

@@ -1,4 +1,4 @@
-"""Which assumptions of which theorem a network breaks. The values are given all the same."""
+"""Which assumptions of which theorem a network breaks. The values are computed anyway."""
 
 from __future__ import annotations
 

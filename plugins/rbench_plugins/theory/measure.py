@@ -62,7 +62,7 @@ def uses_recursion(stack: Stack, kind: LimitKind) -> bool:
 def image_theory(
     stack: Stack, image: Tensor, name: str, kind: LimitKind, note: Callable[[str], None]
 ) -> ImageTheory:
-    """The theory of one ``image`` (C, H, W) under ``stack``; ``note`` hears what is missing."""
+    """The theory of one ``image`` (C, H, W) under ``stack``; ``note`` gets what is missing."""
     if uses_recursion(stack, kind):
         limit = covariance_limit.covariance_limit(stack, image)
     else:

@@ -1,4 +1,4 @@
-"""What the metric ``theory`` reports, from what :mod:`measuring` found."""
+"""What the metric ``theory`` reports, from what :mod:`measure` found."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ def _pools(found: Found) -> list[MetricValue]:
 
 
 def _ssim(found: Found, images: Tensor, note: Callable[[str], None]) -> list[MetricValue]:
-    """SSIM of the image that f* is under two mappings: what infinite width would reach.
+    """SSIM of f* as an image under two mappings: what infinite width would reach.
 
     As in P1: grey, and where it is negative the luminosity is inverted first.
     """

@@ -80,7 +80,7 @@ class Pool:
         return [self._members[place] for place in sorted(places)]
 
     def _matching(self, where: Where) -> Iterable[int]:
-        # The named columns first: often nobody is left for the others.
+        # The named columns first: often no run is left for the others.
         left: set[int] | None = None
         for column in NAMED:
             if column in where:

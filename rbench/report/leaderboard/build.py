@@ -117,7 +117,7 @@ def read_pictures(folder: Path) -> list[Picture]:
             front = front if isinstance(front, int) else None
             found.append(Picture(name, title, media, path.read_bytes(), suite, front, said))
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise UserError(f"{index} is no index of figures; run rbench plot again") from error
+        raise UserError(f"{index} is not an index of figures; run rbench plot again") from error
     return found
 
 

@@ -1,4 +1,4 @@
-"""All tables and figures as one self-contained page that asks nobody for anything."""
+"""All tables and figures as one self-contained page that loads nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -226,7 +226,7 @@ def _bundle() -> str:
     package = find_spec("itables")
     text = ""
     for folder in (package and package.submodule_search_locations) or ():
-        # Not by importing it, which brings pandas along.
+        # Not by importing it, since that would import pandas.
         path = Path(folder, "html", "dt_bundle.js")
         text = path.read_text(encoding="utf-8") if path.is_file() else text
     if not text:

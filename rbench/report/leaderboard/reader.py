@@ -27,7 +27,7 @@ MANY = 5000
 PARTS = 8
 _NOTHING = msgspec.Raw(b"{}")
 _SEED = re.compile(rb',\s*"seed":\s*\d+\s*\}\Z')
-"""A table's last member. What ends in one brace after a number is no member of an inner table."""
+"""A table's last member: followed by a single brace, it is not part of an inner table."""
 
 
 class _Count(msgspec.Struct):
@@ -147,9 +147,9 @@ class Reader:
                 )
             return self._row(head, path)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise RecordError(f"{printable(path)} is no record: {printable(error)}") from error
+            raise RecordError(f"{printable(path)} is not a record: {printable(error)}") from error
         except RecursionError as error:
-            raise RecordError(f"{printable(path)} is no record: nested too deeply") from error
+            raise RecordError(f"{printable(path)} is not a record: nested too deeply") from error
 
     def _row(self, head: _Head, path: str) -> Row:
         resolved = bytes(head.resolved)

@@ -1,4 +1,4 @@
-"""Means, spreads and differences over seeds. Sums are exactly rounded, so order is no matter."""
+"""Means, spreads and differences over seeds. Sums are exactly rounded, in any order."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class Difference:
     freedom: float | None = None
 
     def interval(self, confidence: float) -> tuple[float, float] | None:
-        """The confidence interval of another level; None where there is no spread to tell."""
+        """The confidence interval of another level; None where there is no spread."""
         if self.sem is None or self.freedom is None:
             return None
         if self.sem == 0:

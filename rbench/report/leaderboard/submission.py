@@ -34,7 +34,7 @@ _PATH = re.compile(
 )
 _MAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.]+\w")
 _ANYBODY = {"root", "user", "users", "home", "localhost", "runner", "ubuntu", "admin", "docker"}
-"""Names of accounts and machines that tell of nobody."""
+"""Names of accounts and machines that identify nobody."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ def _complaints(record: Record, private: Iterable[str]) -> Iterator[str]:
 
 
 def _loose(record: Record) -> Iterator[str]:
-    """Components that nobody else could install."""
+    """Components that others cannot install."""
     loose = record.resolved.get("loose")
     for name in loose if isinstance(loose, dict) else ():
         file = name if name.endswith(".py") else "FILE.py"
@@ -228,11 +228,11 @@ def _provenance(record: Record) -> Iterator[str]:
     if not record.plugins:
         yield "it names no plugin"
     if record.git_commit is not None and not re.fullmatch(r"[0-9a-f]{40}\+?", record.git_commit):
-        yield "git_commit is no commit"
+        yield "git_commit is not a commit"
     try:
         started = datetime.fromisoformat(record.started)
     except ValueError:
-        yield "started is no date"
+        yield "started is not a date"
         return
     if started.tzinfo is None or started > datetime.now(UTC) + timedelta(days=1):
         yield "started has no time zone or lies in the future"
@@ -292,7 +292,7 @@ def _secrets(record: Record, private: Iterable[str]) -> Iterator[str]:
 
 
 def _leaves(content: Any, where: str = "") -> Iterator[tuple[str, Any]]:
-    """Every key, and every value that is no table or list, with the dotted name of its place."""
+    """Every key, and every value that is not a table or list, with the dotted name of its place."""
     if isinstance(content, dict):
         for key, value in content.items():
             yield where, key
@@ -321,7 +321,7 @@ def _pictures(path: Path, record: Record) -> dict[str, bytes]:
         content = file.read_bytes()
         magic = _PICTURES.get(name.suffix)
         if magic is None or not content.startswith(magic):
-            raise RecordError(f"{path}: {shown} is no PNG or JPEG picture")
+            raise RecordError(f"{path}: {shown} is not a PNG or JPEG picture")
         found[str(name)] = content
     return found
 

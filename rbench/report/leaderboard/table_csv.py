@@ -116,7 +116,7 @@ def from_csv(text: str) -> list[dict[str, Any]]:
     lines = csv.DictReader(io.StringIO(text))
     missing = [name for name in COLUMNS if name not in (lines.fieldnames or [])]
     if missing:
-        raise UserError(f"this is no leaderboard CSV: the column {missing[0]} is missing")
+        raise UserError(f"this is not a leaderboard CSV: the column {missing[0]} is missing")
     return [{name: _parsed(name, line[name]) for name in COLUMNS} for line in lines]
 
 

@@ -73,8 +73,8 @@ def decimals(summary: Summary | None, unit: str) -> int | None:
 def mean_and_spread(summary: Summary | None, unit: str = "") -> str:
     """``98.91 ± 0.12``: mean and standard deviation over seeds; the mean alone for one seed.
 
-    The mean alone, too, where all seeds agree in what is no percentage, such as parameters. A
-    share that is 0 or 100 % in every seed has Wilson's interval in brackets.
+    The mean alone, too, where all seeds agree in a number that is not a percentage, such as
+    parameters. A share that is 0 or 100 % in every seed has Wilson's interval in brackets.
     """
     if summary is None:
         return "–"

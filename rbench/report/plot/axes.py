@@ -169,7 +169,7 @@ def _reference(
     everything: Sequence[Item],
     reported: Lookup | None,
 ) -> tuple[float, float] | None:
-    """The value of a reference line and its error, 0 without one; None: nobody has it."""
+    """The value of a reference line and its error, 0 without one; None if there is none."""
     value, error = reference.value, reference.error or 0.0
     if reference.reported is not None:
         if reported is None:

@@ -75,7 +75,7 @@ def update_index(folder: Path, suite: str, drawn: Iterable[Drawn]) -> None:
         entries = json.loads(index.read_text(encoding="utf-8")) if index.is_file() else []
         kept = [entry for entry in entries if entry["suite"] != suite]
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise UserError(f"{index} is no index of figures; remove it") from error
+        raise UserError(f"{index} is not an index of figures; remove it") from error
     new: list[dict[str, Any]] = [
         {
             "file": one.file,

@@ -1,7 +1,7 @@
 """Where the runs of a sweep are executed: on this machine, a Slurm cluster or a Ray cluster.
 
-An executor has one method, ``run(jobs, on_event)``: it brings every job to a record in the
-results folder, or reports why not, and returns when nothing is left to wait for. Slurm and Ray
+An executor has one method, ``run(jobs, on_event)``: it makes sure that every job has a record in
+the results folder, or reports why not, and returns when nothing is left to wait for. Slurm and Ray
 give each machine a share of the jobs, where the local executor runs them; so limits, isolation,
 locks and retries are the same everywhere.
 """

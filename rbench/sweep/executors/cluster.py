@@ -1,7 +1,7 @@
 """What Slurm and Ray have in common: tasks that share a sweep, and a watcher of the folder.
 
 Every task is given all jobs, each starting at another one; locks ensure that each run is executed
-once. So a slow task delays nobody, and the runs of a lost one are taken by the others.
+once. So a slow task delays no other, and the others take the runs of one that is lost.
 """
 
 from __future__ import annotations

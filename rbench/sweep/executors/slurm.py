@@ -23,7 +23,7 @@ from rbench.sweep.job import RunJob
 KILL_SECONDS = 600.0
 """Slurm kills a job that it asked to end after its KillWait or the partition's GraceTime."""
 QUEUE_POLLS = 10
-"""The folder is polled so many times for each look at Slurm's queue."""
+"""The folder is polled this many times between two queries of Slurm's queue."""
 GONE_SECONDS = 40.0
 """Jobs that were not in the queue for so long have ended; shared folders lag behind."""
 TIMEOUTS = 10_000

@@ -22,7 +22,7 @@ from rbench.sweep.job import RunJob
 from rbench.sweep.text import tail
 
 FORKSERVER_ATTEMPTS = 3
-"""A forkserver that cannot be started so many times is not used any more."""
+"""After this many failures to start it, the forkserver is not used any more."""
 LOST = 255
 """The exit code that multiprocessing reports for a worker that died with its forkserver."""
 

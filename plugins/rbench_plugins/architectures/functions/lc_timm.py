@@ -15,9 +15,9 @@ from rbench_plugins.layers.lc.make import LCMaker, put_lc_blocks
 
 
 def build(context: BuildContext, options: LCModelOptions) -> nn.Module:
-    """timm's model under timm's own initialization; LC-blocks draw PyTorch's default law."""
+    """timm's model under timm's own initialization; LC-blocks draw PyTorch's default."""
     if context.pretrained:
-        raise UserError("--pretrained: published filters are no LC-blocks; leave it out")
+        raise UserError("--pretrained: published filters are not LC-blocks; leave it out")
     if timm_models.member(options.base) is None:
         raise UserError(f"base={options.base}: timm has no such model")
     maker = LCMaker(options, context)

@@ -12,7 +12,7 @@ from rbench_plugins.architectures.resnet14 import ResNet14Options
 def build(context: BuildContext, options: ResNet14Options) -> nn.Module:
     """timm's ResNet without its fourth stage, with a 3x3 stem of stride 1.
 
-    Convolutions are drawn by PyTorch's default law (P2 eq. 3), not by timm's.
+    Convolutions are drawn by PyTorch's default distribution (P2 eq. 3), not by timm's.
     """
     network: nn.Module = ResNet(
         BasicBlock,

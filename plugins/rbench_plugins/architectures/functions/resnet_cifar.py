@@ -15,7 +15,7 @@ from rbench_plugins.layers.lc.shape import ConvShape
 
 
 def build(context: BuildContext, options: ResNetCifarOptions) -> nn.Module:
-    """Draws from the global generator, PyTorch's default law (P2 eq. 3)."""
+    """Draws from the global generator, PyTorch's default distribution (P2 eq. 3)."""
     make = plain_conv
     if options.grad_scale_as_lc is not None:
         scaled = partial(as_lc, options.grad_scale_as_lc)

@@ -23,7 +23,7 @@ def identity(context: DataContext, options: PlainFolderOptions) -> str:
 
 
 def root_folder(context: DataContext) -> Path:
-    """``--data-dir``; UserError where it is no folder."""
+    """``--data-dir``; UserError where it is not a folder."""
     if context.data_dir is None:
         raise UserError("the dataset plain_folder needs --data-dir, or RBENCH_DATA")
     if not context.data_dir.is_dir():

@@ -23,7 +23,7 @@ def draw(weight: Tensor, generator: Generator, options: StructuredOptions) -> No
 def kernels(
     count: int, size: tuple[int, ...], generator: Generator, options: StructuredOptions
 ) -> Tensor:
-    """(count, taps) kernels of mean energy 1/3: impulse, box and random exactly or by their law."""
+    """(count, taps) kernels of mean energy 1/3: impulse, box, random; exactly or on average."""
     total = math.prod(size)
     if options.kernel == "random":
         return torch.empty(count, total).uniform_(-1, 1, generator=generator) / math.sqrt(total)

@@ -70,7 +70,7 @@ def plan(options: CnnDcnOptions, backbone: str, channels: int) -> list[Step]:
 
 
 class Laws:
-    """Fills a weight: the run's --init where it names one, else each half's own law."""
+    """Fills a weight: the run's --init where it names one, else each half's own distribution."""
 
     def __init__(self, context: BuildContext, options: CnnDcnOptions) -> None:
         self.seed, self.run = context.seed, context.draw

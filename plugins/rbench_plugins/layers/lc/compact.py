@@ -30,7 +30,7 @@ from rbench_plugins.layers.lc.draw import Filters, Slices, Source, slices
 from rbench_plugins.layers.lc.shape import ConvShape
 
 _WELL_CONDITIONED = 4
-"""From so many rows a column on, i.i.d. numbers are multiplied in float32 before they are added."""
+"""From this many rows per column on, i.i.d. numbers are multiplied in float32 before the sum."""
 
 
 @dataclass(frozen=True)

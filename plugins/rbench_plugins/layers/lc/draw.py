@@ -6,7 +6,7 @@ one for filters and one for 1x1 weights, so that every execution draws the same 
 it keeps them (unfolded, folded) or adds them up and forgets them (gram). It follows that the
 filters at expansion 8 are the first eight slices of those at expansion 128.
 
-Both laws are PyTorch's default, U(+-1/sqrt(fan_in)) (P2 eq. 3 and appendix B): fan_in is
+Both distributions are PyTorch's default, U(+-1/sqrt(fan_in)) (P2 eq. 3 and appendix B): fan_in is
 d = c_in/groups k^2 for the filters, and E c_out/groups for the 1x1 weights. Where the run names
 an initializer, each slice of filters is drawn by it as one convolution's weight would be.
 """
@@ -31,7 +31,7 @@ Draw = Callable[[Tensor, str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Where a block's numbers come from; ``draw`` None: PyTorch's default law."""
+    """Where a block's numbers come from; ``draw`` None: PyTorch's default distribution."""
 
     seed: int
     name: str

@@ -12,8 +12,8 @@ It holds for optimisers whose step is linear in gradients and weights (SGD), up 
 does not for Adam and its kin, nor where gradients are clipped by a norm: the norm of D G is not
 that of D R^T. Under mixed precision both forms round differently and agree as far as bf16 does.
 
-For filters drawn i.i.d. with PyTorch's default law, G tends to E c_out / (3 d) times the identity
-(per group: its filters, its d taps): growing E acts as a step size. ``expected`` puts this
+For i.i.d. filters of PyTorch's default distribution, G tends to E c_out / (3 d) times the
+identity (per group: its filters, its d taps): growing E acts as a step size. ``expected`` puts this
 expectation in place of G; it is a control, not the LC-block.
 """
 

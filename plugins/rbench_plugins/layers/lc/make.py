@@ -58,7 +58,7 @@ class LCMaker:
 
         A step costs folded two products (c_out/g x E c_out/g x d) a group, and gram one of
         (c_out/g x d x d), so gram is the faster one from E c_out/g = d/2 on. Compact is folded
-        with c_out/g + d in place of E c_out/g, and where that is no gain, folded itself.
+        with c_out/g + d in place of E c_out/g, and where that saves nothing, folded itself.
         """
         if self.options.execution == "compact" and not pays(shape, self.options.expansion):
             return "folded"

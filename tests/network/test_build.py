@@ -102,7 +102,7 @@ def test_a_checkpoint_is_loaded_bit_by_bit(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "complaint"),
     [
-        ("pickle", "no .safetensors file; pickles are not opened"),
+        ("pickle", "not a .safetensors file; pickles are not opened"),
         ("truncated", "is broken"),
         ("shape", r"has conv1.*fc.bias as \(3,\)|has fc.bias as \(3,\), this model as \(10,\)"),
         ("missing", "lacks 'fc.bias'"),

@@ -110,7 +110,7 @@ function columnsOf(table, compare) {
   });
   const found = [
     {
-      title: "…", class: "first", fixed: true, text: () => "",
+      title: "…", class: "first", width: narrow ? 24 : 52, fixed: true, text: () => "",
       show: (row) => make("span", { class: "tick" },
         make("button", {
           type: "button", class: "open", "aria-expanded": "false",
@@ -129,7 +129,7 @@ function columnsOf(table, compare) {
           ? make("span", { class: "note", title: "Ranks that the seeds leave possible" }, `${row.ranks[0]}–${row.ranks[1]}`) : null),
     },
     {
-      title: "network", class: "net", header: true, text: (row) => `${row.model} ${row.note}`,
+      title: "network", class: "net", width: narrow ? 120 : undefined, header: true, text: (row) => `${row.model} ${row.note}`,
       show: (row) => {
         const name = make("bdi", { class: row.model.length > 30 ? "long" : "whole" }, row.model);
         const frozen = narrow && row.freeze !== "none" ? `frozen: ${row.freeze}` : "";
@@ -149,7 +149,7 @@ function columnsOf(table, compare) {
   });
   if (metric) {
     found.push({
-      title: `seeds of ${inWords(metric.name)}`, class: "", rank: 4, hide: table.rows.every((row) => row.n < 2), sort: (row) => row.values[table.primary]?.[0] ?? missing,
+      title: `seeds of ${inWords(metric.name)}`, class: "", width: narrow ? 84 : 120, rank: 4, hide: table.rows.every((row) => row.n < 2), sort: (row) => row.values[table.primary]?.[0] ?? missing,
       text: (row) => seedsOf(row).map((pair) => pair[1]).join(" "),
       show: (row) => (seedsOf(row).length ? strip(seedsOf(row), low, high, metric.unit) : "–"),
     });
@@ -157,7 +157,7 @@ function columnsOf(table, compare) {
   for (const control of table.controls) {
     const place = CONTROLS.indexOf(control);
     found.push({
-      title: `against ${control}`, class: "num versus", rank: narrow ? 2 : undefined,
+      title: `against ${control}`, class: "num versus", width: 170, rank: narrow ? 2 : undefined,
       sort: (row) => row.versus[place]?.[0] ?? missing,
       text: (row) => (row.versus[place] ? `${row.versus[place][1]} ${row.versus[place][2]}` : "–"),
       show: (row) => {
@@ -172,7 +172,7 @@ function columnsOf(table, compare) {
   }
   found.push(
     numeric("n", (row) => [row.n, String(row.n) + (row.failed ? ` (+${row.failed} failed)` : "")], narrow ? 3 : undefined),
-    numeric("learns", (row) => row.learns, 2, alike((row) => row.learns[1])),
+    { ...numeric("learns", (row) => row.learns, 2, alike((row) => row.learns[1])), class: "num learns", width: 90 },
     numeric("fixed", (row) => row.fixed, 200, true),
     numeric("time a run", (row) => row.seconds, 100),
     numeric("images/s", (row) => row.rate, 201, true),
@@ -180,18 +180,46 @@ function columnsOf(table, compare) {
   return found;
 }
 
-// Hides the columns that do not fit into the width of the table's place.
-function fit(board, columns, wrapper) {
-  const widths = columns.map((_, place) => (board.column(place).visible() ? board.column(place).header().offsetWidth : 0));
-  let over = wrapper.scrollWidth - wrapper.clientWidth;
+// The places of columns to hide, so that a table becomes narrower by `over` pixels.
+function surplus(columns, widths, over) {
   const order = columns.map((column, place) => ({ rank: column.rank, place }));
   order.sort((one, other) => (other.rank ?? 0) - (one.rank ?? 0));
+  const found = [];
   for (const { rank, place } of order) {
     if (over <= 0 || rank === undefined) break;
     if (!widths[place]) continue;
+    found.push(place);
+    over -= widths[place];
+  }
+  return found;
+}
+
+// Hides what will not fit before the table is drawn, by the widths of the texts: what is drawn
+// and hidden again takes longer than all the rest.
+const ink = document.createElement("canvas").getContext("2d");
+function foresee(table, columns, room) {
+  const { fontFamily, fontSize } = getComputedStyle(document.body);
+  ink.font = `${0.92 * parseFloat(fontSize)}px ${fontFamily}`;
+  const wide = (text) => ink.measureText(text).width;
+  const rows = table.rows.slice(0, 50);
+  const widths = columns.map((column) => {
+    if (column.hide) return 0;
+    const words = column.title.split(" ").map(wide);
+    const texts = column.width ?? Math.max(0, ...rows.map((row) => wide(column.text(row))));
+    return Math.max(...words, Math.min(texts, 270)) + (narrow ? 16 : 24);
+  });
+  const sum = widths.reduce((total, width) => total + width, 0);
+  for (const place of surplus(columns, widths, sum - room)) columns[place].hide = true;
+}
+
+// Hides what does not fit though it was foreseen to.
+function fit(board, columns, wrapper) {
+  const over = wrapper.scrollWidth - wrapper.clientWidth;
+  if (over <= 0) return;
+  const widths = columns.map((_, place) => (board.column(place).visible() ? board.column(place).header().offsetWidth : 0));
+  for (const place of surplus(columns, widths, over)) {
     board.column(place).visible(false, false);
     columns[place].hide = true;
-    over -= widths[place];
   }
   board.columns.adjust();
 }
@@ -232,9 +260,10 @@ function chooser(board, columns) {
   return [choice, count.element];
 }
 
-function build(table, holder) {
+function build(table, holder, room) {
   const compared = make("div", { class: "compared" });
   const columns = columnsOf(table, comparer(table, compared));
+  foresee(table, columns, room);
   const element = make("table", {}, make("caption", { class: "skip" }, table.name),
     make("thead", {}, make("tr", {}, ...columns.map((column) => make("th", { scope: "col" }, column.title)))));
   holder.append(element);
@@ -272,8 +301,7 @@ function build(table, holder) {
   wrapper.tabIndex = 0;
   wrapper.setAttribute("role", "region");
   wrapper.setAttribute("aria-label", `Table: ${table.name}`);
-  fit(board, columns, wrapper);
-  const tools = make("div", { class: "tools" }, ...chooser(board, columns));
+  const tools = make("div", { class: "tools" });
   holder.prepend(tools, compared);
   const same = table.metrics.filter((one) => one.same).map((one) => `${inWords(one.name)} ${one.same}`);
   for (const column of columns.filter((one) => ["frozen", "learns"].includes(one.title)))
@@ -291,14 +319,21 @@ function build(table, holder) {
     button.setAttribute("aria-expanded", String(!shown));
     button.textContent = shown ? "+" : "−";
   });
-  return board;
+  return () => {
+    fit(board, columns, wrapper);
+    tools.append(...chooser(board, columns));
+  };
 }
 
 const started = performance.now();
-for (const holder of document.querySelectorAll(".board")) {
+// The page is laid out twice in all: before the tables, and with all of them.
+const holders = [...document.querySelectorAll(".board")];
+const rooms = holders.map((holder) => holder.clientWidth);
+const finish = holders.map((holder, place) => {
   const table = tables.find((one) => one.slug === holder.dataset.table);
-  if (table) build(table, holder);
-}
+  return table && build(table, holder, rooms[place]);
+});
+finish.filter(Boolean).forEach((done) => done());
 document.documentElement.dataset.ready = (performance.now() - started).toFixed(0);
 
 const theme = document.getElementById("theme");

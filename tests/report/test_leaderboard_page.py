@@ -87,7 +87,8 @@ def test_files_are_written_checked_and_cleared(tmp_path: Path) -> None:
     assert stale(tmp_path, files) == []
     (tmp_path / "tables" / "mine.txt").write_text("kept")
     (tmp_path / "tables" / "gone-123.csv").write_text("old")
-    (table,) = [name for name in files if name.endswith(".md")]
+    assert files["first.md"].startswith("**3 networks on digits, 6 epochs.** resnet50")
+    (table,) = [name for name in files if name.startswith("tables/") and name.endswith(".md")]
     (tmp_path / table).write_text("edited")
     assert stale(tmp_path, files) == sorted([table, "tables/gone-123.csv"])
     write(tmp_path, files)

@@ -10,7 +10,7 @@ from typing import Any
 from rbench.report.compare.arms import Arm, Line, Pair, lines, pairs
 from rbench.report.compare.declaration import Claim, Requirement
 from rbench.report.compare.select import Measured
-from rbench.report.leaderboard.stats import NOISE, Difference, Sample, difference
+from rbench.report.leaderboard.stats import NOISE, SHOWS, Difference, Sample, difference
 from rbench.report.leaderboard.table_markdown import gap_text
 from rbench.report.leaderboard.text import number
 
@@ -99,7 +99,7 @@ class Judge:
                 parts.append(f"[{number(low, 3)}, {number(high, 3)}]")
             text, shown = " ".join(parts), gap.smallest and math.exp(gap.smallest)
         if verdict == NOISE and shown is not None:
-            text += f" (n = {gap.n} shows differences from {number(shown)} on)"
+            text += f" ({SHOWS.format(n=gap.n, smallest=number(shown))})"
         return text
 
     def _trend(self, line: Line) -> ClaimResult:
@@ -125,7 +125,7 @@ class Judge:
             f"{name}: {gap_text(gap)}, rank correlation {sign * rho:+.2f} over {len(arms)} points"
         )
         if verdict == NOISE:
-            text += f" (n = {gap.n} shows differences from {number(gap.smallest)} on)"
+            text += f" ({SHOWS.format(n=gap.n, smallest=number(gap.smallest))})"
         return ClaimResult(where, text, verdict)
 
     def _slopes(self, members: Sequence[Measured]) -> list[ClaimResult]:
@@ -156,6 +156,8 @@ class Judge:
             if gap.low is not None and gap.high is not None:
                 low, high = number(math.exp(gap.low), 3), number(math.exp(gap.high), 3)
                 shown += f" [{low}, {high}]"
+            if verdict == NOISE and gap.smallest is not None:
+                shown += f" ({SHOWS.format(n=gap.n, smallest=number(math.exp(gap.smallest), 3))})"
             text = f"{names}, by step of {column}: {shown}"
             found.append(ClaimResult(where, text, verdict))
         return found

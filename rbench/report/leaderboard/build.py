@@ -16,9 +16,11 @@ from rbench.report.leaderboard.page_data import Environments
 from rbench.report.leaderboard.parallel import side_by_side
 from rbench.report.leaderboard.stats import t_quantile
 from rbench.report.leaderboard.table_csv import to_csv
-from rbench.report.leaderboard.table_markdown import to_markdown
+from rbench.report.leaderboard.table_markdown import in_short, to_markdown
 
 PAGE = "index.html"
+FIRST = "first.md"
+"""The table of the best protocol in short."""
 TABLES = "tables"
 FIGURES = "figures"
 INDEX = "index.json"
@@ -52,6 +54,8 @@ def build(
     made = side_by_side(make, tables, sizes) if sum(sizes) > MANY else [make(t) for t in tables]
     parts = [page for page, _, _ in made]
     files = {PAGE: to_html(tables, records, pictures, extra, made=parts, docs=docs)}
+    if tables:
+        files[FIRST] = in_short(tables[0])
     for table, (_, csv, markdown) in zip(tables, made, strict=True):
         files[f"{TABLES}/{table.slug}.csv"] = csv
         files[f"{TABLES}/{table.slug}.md"] = markdown

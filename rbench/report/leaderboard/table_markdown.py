@@ -9,7 +9,9 @@ from rbench.report.leaderboard.entries import SELECTED, Entry, MetricColumn, Tab
 from rbench.report.leaderboard.multiplicity import MOST_RANKED
 from rbench.report.leaderboard.stats import Difference, Summary, difference
 from rbench.report.leaderboard.text import (
+    count,
     decimals,
+    duration,
     markdown,
     mean_and_spread,
     number,
@@ -58,6 +60,24 @@ def ranking(table: Table, at_most: int | None = None) -> str:
     if len(entries) < len(table.entries):
         lines.append(f"\n{len(table.entries) - len(entries)} more rows are in the CSV.")
     return "\n".join(lines) + "\n"
+
+
+def in_short(table: Table, at_most: int = 12) -> str:
+    """The first rows by their first metric, fit for a README, and what the runs took."""
+    metric = table.primary
+    heads = ["network", "frozen", "learns", *([_heading(metric)] if metric else [])]
+    heads += ["n", "time a run"]
+    lines = [_line(heads), _line(["---", "---", *["--:"] * (len(heads) - 2)])]
+    for entry in [one for one in table.entries if one.rows][:at_most]:
+        name = entry.model + (f" ({entry.notes})" if entry.notes else "")
+        cells = [markdown(name), markdown(entry.frozen), count(entry.learned)]
+        if metric:
+            cells.append(mean_and_spread(entry.summaries.get(metric.name), metric.unit))
+        seconds = sorted(row.seconds for row in entry.rows)
+        lines.append(_line([*cells, str(entry.seeds), duration(seconds[len(seconds) // 2])]))
+    title, said = markdown(table.title or table.name, 300), markdown(leader(table), 600)
+    table_text = "\n".join(lines)
+    return f"**{title}.** {said}\n\n{table_text}\n\n{markdown(made_on(table), 400)}.\n"
 
 
 def side_by_side(table: Table) -> str:

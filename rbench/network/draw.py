@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from rbench.errors import UserError
-from rbench.network.residual import residual_layers
+from rbench.network.residual import last_layers, residual_layers
 from rbench.network.weights import Weight, weights
 from rbench.plugin.blame import blamed_on
-from rbench.plugin.layer import Layer, sees_layer
+from rbench.plugin.layer import Layer, needs_layer, sees_layer
 from rbench.records.record import DrawReport
 from rbench.seeds import generator
 
@@ -46,7 +46,7 @@ class Law:
         name = self.initializer.name
         arguments: list[Any] = [weight, generator(self.seed, "init", stream), self.options]
         if sees_layer(self.initializer.draw):
-            if layer is None:
+            if layer is None and needs_layer(self.initializer.draw):
                 raise UserError(
                     f"the initializer {name} looks at the layer that it draws; filters that a "
                     "layer combines (LC-blocks) have none"
@@ -97,17 +97,28 @@ class Drawing:
             else 1,
             groups=int(getattr(weight.module, "groups", 1)) if weight.kind == "conv" else 1,
             residual=lambda: weight.name in self._residual,
+            last_of_branch=lambda: weight.name in self._last_of_branches,
         )
 
     @cached_property
     def _residual(self) -> set[str]:
-        owners = {}
-        for weight in (*self.chosen, *self.norms):
-            if weight.kind == "other" or weight.name.endswith("]"):
-                owners[id(weight.tensor)] = weight.name
-            else:
-                owners |= {id(p): weight.name for p in weight.module.parameters()}
-        return residual_layers(self.network, owners, self.shape)
+        return residual_layers(self.network, _owners([*self.chosen, *self.norms]), self.shape)
+
+    @cached_property
+    def _last_of_branches(self) -> set[str]:
+        layers = [w for w in weights(self.network) if w.kind in ("conv", "linear")]
+        return last_layers(self.network, _owners(layers), self.shape)
+
+
+def _owners(layers: Sequence[Weight]) -> dict[int, str]:
+    """The layer that each parameter belongs to, by the parameter's ``id``."""
+    owners = {}
+    for weight in layers:
+        if weight.kind == "other" or weight.name.endswith("]"):
+            owners[id(weight.tensor)] = weight.name
+        else:
+            owners |= {id(p): weight.name for p in weight.module.parameters()}
+    return owners
 
 
 def report(network: nn.Module, names: dict[str, int]) -> DrawReport:

@@ -1,9 +1,9 @@
-"""Which layers lie on residual branches: read from the graph of one backward pass."""
+"""Which layers lie on residual branches, and which end them: read from a backward pass's graph."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -21,24 +21,82 @@ def residual_layers(
     lead to one of them only are on a branch, and the branch with more of them is the residual one.
     UserError where the network does not take an image.
     """
-    output = _forward(network, shape)
-    found: set[str] = set()
-    reach: dict[Any, frozenset[Any]] = {}
-    for node in _nodes(output):
-        if not node.name().startswith("AddBackward"):
-            continue
-        sides = [side for side, _ in node.next_functions if side is not None]
-        if len(sides) != 2:
-            continue
-        one, other = (_reachable(side, reach) for side in sides)
-        if not any(_is_image(n) for n in one & other):
-            continue
-        branches = [_layers(one - other, owners), _layers(other - one, owners)]
-        most = max(len(branch) for branch in branches)
-        for branch in branches:
-            if len(branch) == most:
-                found |= branch
-    return found
+    graph = _Graph(_forward(network, shape), owners)
+    return {name for branch in graph.branches() for name in branch.layers}
+
+
+def last_layers(network: nn.Module, owners: Mapping[int, str], shape: tuple[int, ...]) -> set[str]:
+    """Names of the layers that end a residual branch: no other one follows before the sum.
+
+    ``owners`` names the layers that count, as in :func:`residual_layers`. Where a gate multiplies
+    the branch (squeeze and excitation), the layer is the one that the gate looks at. A branch
+    that several parallel layers end has them all.
+    """
+    graph = _Graph(_forward(network, shape), owners)
+    return {name for branch in graph.branches() for name in graph.last_of(branch)}
+
+
+class _Branch(NamedTuple):
+    """One side of a sum: its last node, what it does not share with the other side, its layers."""
+
+    end: Any
+    nodes: frozenset[Any]
+    layers: set[str]
+
+
+class _Graph:
+    """The nodes that an output was computed by."""
+
+    def __init__(self, output: Tensor, owners: Mapping[int, str]) -> None:
+        self.output, self.owners = output, owners
+        self.reach: dict[Any, frozenset[Any]] = {}
+
+    def branches(self) -> Iterator[_Branch]:
+        """Of each sum of two tensors that come from the image, the side with more layers."""
+        for node in _nodes(self.output):
+            if not node.name().startswith("AddBackward"):
+                continue
+            sides = [side for side, _ in node.next_functions if side is not None]
+            if len(sides) != 2:
+                continue
+            one, other = (_reachable(side, self.reach) for side in sides)
+            if not any(_is_image(n) for n in one & other):
+                continue
+            found = [
+                _Branch(end, nodes, _layers(nodes, self.owners))
+                for end, nodes in zip(sides, (one - other, other - one), strict=True)
+            ]
+            most = max(len(branch.layers) for branch in found)
+            yield from (branch for branch in found if len(branch.layers) == most)
+
+    def last_of(self, branch: _Branch) -> set[str]:
+        """The layers of ``branch`` that no other one of it follows."""
+        ends: dict[Any, set[str]] = {}
+        seen, waiting = set(), [branch.end]
+        while waiting:
+            node = waiting.pop()
+            if node in seen or node not in branch.nodes:
+                continue
+            seen.add(node)
+            own = self._weights_of(node)
+            if own:
+                ends[node] = own
+            else:
+                waiting += [following for following, _ in node.next_functions]
+        return {
+            name
+            for node, names in ends.items()
+            if not any(other in _reachable(node, self.reach) for other in ends if other is not node)
+            for name in names
+        }
+
+    def _weights_of(self, node: Any) -> set[str]:
+        """The layers whose weights ``node`` applies to something that comes from the image."""
+        inputs = [_reachable(child, self.reach) for child, _ in node.next_functions if child]
+        own = [nodes for nodes in inputs if not any(map(_is_image, nodes))]
+        if len(own) == len(inputs):
+            return set()
+        return {name for nodes in own for name in _layers(nodes, self.owners)}
 
 
 def _forward(network: nn.Module, shape: tuple[int, ...]) -> Tensor:

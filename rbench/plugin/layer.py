@@ -34,6 +34,7 @@ class Layer:
     stride: int = 1
     groups: int = 1
     residual: Callable[[], bool] = field(default=lambda: False, repr=False, compare=False)
+    last_of_branch: Callable[[], bool] = field(default=lambda: False, repr=False, compare=False)
 
     @property
     def depth(self) -> float:
@@ -55,6 +56,14 @@ class Layer:
         """
         return self.residual()
 
+    @property
+    def ends_residual(self) -> bool:
+        """Whether it is the last convolution or linear layer of a residual branch.
+
+        Of all that the network has, drawn or not. Found as :attr:`in_residual` is.
+        """
+        return self.last_of_branch()
+
 
 def sees_layer(draw: Callable[..., Any]) -> bool:
     """Whether ``draw`` takes a fourth argument, the layer."""
@@ -66,6 +75,15 @@ def sees_layer(draw: Callable[..., Any]) -> bool:
         p for p in parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
     ]
     return len(positional) > 3 or "layer" in parameters
+
+
+def needs_layer(draw: Callable[..., Any]) -> bool:
+    """Whether ``draw`` takes the layer and has no default for it."""
+    if not sees_layer(draw):
+        return False
+    parameters = inspect.signature(draw).parameters
+    layer = parameters.get("layer") or list(parameters.values())[3]
+    return layer.default is layer.empty
 
 
 def scope_identity(scope: str) -> str:

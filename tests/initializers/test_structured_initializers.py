@@ -226,6 +226,42 @@ def test_zero_makes_a_depthwise_convolution_the_identity() -> None:
     assert layer_aware("zero", (10, 8), head).count_nonzero() == 80
 
 
+def test_zero_lets_residual_blocks_begin_as_their_shortcuts() -> None:
+    def block(kind: str, ends: bool, **options: Any) -> Tensor:
+        layer = Layer(name="conv2", kind=kind, last_of_branch=lambda: ends)
+        shape = (8, 8, 3, 3) if kind == "conv" else (8, 8)
+        return layer_aware("zero", shape, layer, **options)
+
+    assert block("conv", True).count_nonzero() == 0
+    for weight in (
+        block("conv", False),
+        block("conv", True, zero_residual=False),
+        block("linear", True),
+    ):
+        assert weight.count_nonzero() == 8
+
+
+def test_a_residual_network_by_zero_is_its_shortcuts() -> None:
+    """The paper's network: every block of a ResNet hands on what it is given."""
+    import timm
+
+    from rbench.network.draw import Drawing, Law
+    from rbench.spec.chosen import Chosen
+    from rbench.spec.run_spec import RunSpec
+
+    network: Any = timm.create_model("resnet18", num_classes=3).eval()
+    component = BY_NAME["zero"]
+    law = Law(Chosen(component, component.options()), 0)
+    drawing = Drawing(network, RunSpec(model="m", init="zero"), (3, 64, 64))
+    drawing.draw(law, drawing.chosen)
+    maps = torch.rand(2, 64, 8, 8, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        assert torch.equal(network.layer1(maps), maps)
+        block = network.layer2[0]
+        assert torch.equal(block(maps), block.downsample(maps).relu())
+    assert network.layer1[0].conv1.weight.count_nonzero() == 64
+
+
 def test_a_layer_of_few_kernels_is_the_same_in_any_process() -> None:
     for name in ("covariance", "structured", "sparse", "conv_aware"):
         assert torch.equal(draw(name, (4, 2, 3, 3)), draw(name, (4, 2, 3, 3)))

@@ -118,6 +118,15 @@ def test_three_and_four_arguments() -> None:
     with pytest.raises(UserError, match=r"looks at the layer that it draws; .*LC-blocks"):
         law(four)(torch.zeros(3), "lc/x/0")
 
+    def optional(
+        weight: Tensor, generator: torch.Generator, options: Any, layer: Layer | None = None
+    ) -> None:
+        weight.fill_(7.0 if layer is None else 1.0)
+
+    combined = torch.zeros(3)
+    law(optional)(combined, "lc/x/0")
+    assert (combined == 7).all()
+
 
 def residual(network: nn.Module, shape: tuple[int, int, int] = (3, 32, 32)) -> set[str]:
     spec = RunSpec(model="m", init="mine", init_scope="conv,linear")
@@ -133,6 +142,24 @@ def test_residual_branches_of_a_resnet_are_the_blocks_convolutions() -> None:
     assert len(blocks) == 16
     assert found == blocks  # neither stem, shortcuts nor classifier
     assert all(p.requires_grad for p in network.parameters())
+
+
+def ends(name: str) -> list[str]:
+    network = timm.create_model(name, num_classes=3)
+    spec = RunSpec(model="m", init="mine", init_scope="spatial")
+    drawing = Drawing(network, spec, (3, 64, 64))
+    drawing.draw(law(), drawing.chosen)
+    return sorted(drawing._last_of_branches)
+
+
+def test_what_ends_a_residual_branch() -> None:
+    """Whether it is drawn or not; not the gate that looks at it, nor a shortcut's convolution."""
+    blocks = [f"layer{stage}.{block}" for stage in (1, 2, 3, 4) for block in (0, 1)]
+    assert ends("resnet18") == [f"{block}.conv2" for block in blocks]
+    assert ends("legacy_seresnet18") == [f"{block}.conv2" for block in blocks]
+    assert all(name.endswith(".conv3") for name in ends("resnet50"))
+    assert len(ends("resnet50")) == 3 + 4 + 6 + 3
+    assert ends("densenet121") == ends("vgg11") == []
 
 
 def test_residual_branches_of_a_transformer_and_of_a_plain_network() -> None:

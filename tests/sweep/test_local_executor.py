@@ -80,6 +80,32 @@ def test_one_bad_run_stops_no_other(plugin: Path, tmp_path: Path) -> None:
         assert record.digest == cells[name].digest
 
 
+def test_a_plugin_file_that_changed_since_submission_is_not_run(tmp_path: Path) -> None:
+    file = tmp_path / "my_init.py"
+    text = (
+        "import rbench\n"
+        "def draw(weight, generator, options):\n"
+        "    weight.fill_(VALUE)\n"
+        "@rbench.hookimpl\n"
+        "def rbench_register_initializers():\n"
+        "    yield rbench.Initializer(name='mine', summary='Mine.', draw=draw)\n"
+    )
+    file.write_text(text.replace("VALUE", "0.1"))
+    fields = {"model": "test_resnet", "init": "mine", "plugin": (str(file),), "limit_test": 10}
+    same = faulty_plugin.job(**fields)
+    file.write_text(text.replace("VALUE", "0.2"))
+    changed = faulty_plugin.job(**fields)
+    file.write_text(text.replace("VALUE", "0.1"))
+    Local(Settings(output=tmp_path, slots=1, threads=1)).run([same, changed], lambda event: None)
+    kept = records(tmp_path)
+    assert kept[same.slug].status == "done", kept[same.slug].error
+    error = kept[changed.slug].error
+    assert error is not None
+    assert (error.kind, kept[changed.slug].status) == ("Changed", "failed")
+    assert "a plugin, the data or the machine's precision differs" in error.message
+    assert "Traceback" not in error.message
+
+
 @pytest.mark.slow
 def test_a_shared_process_changes_no_number(plugin: Path, tmp_path: Path) -> None:
     training = {"epochs": 1, "batch_size": 8}

@@ -16,6 +16,11 @@ class ZeroOptions(Options):
         "them by a Hadamard matrix; false: a partial identity",
     )
     scale: float = Field(1.0, gt=0, description="factor on the orthonormal Hadamard matrix")
+    zero_residual: bool = Field(
+        True,
+        description="the last convolution of each residual branch starts at zero, so that blocks "
+        "begin as their shortcuts; false where it is to stay as drawn and still do something",
+    )
     zero_last: bool = Field(False, description="the classifier starts at zero, if it is drawn")
 
 
@@ -24,5 +29,6 @@ COMPONENT = Initializer(
     summary="ZerO: identities and Hadamard matrices at the center tap; nothing is drawn.",
     draw="rbench_plugins.initializers.functions.zero:draw",
     options=ZeroOptions,
-    revision=2,  # 1 did not see the layer's groups
+    # 1 did not see the layer's groups, 2 did not zero the last convolution of residual branches
+    revision=3,
 )

@@ -16,7 +16,7 @@ def draw(
     """Fill ``weight``: :func:`matrix` at the center tap, zero elsewhere; the same for all seeds.
 
     Of a grouped convolution each group has a matrix of its own, so that a depthwise one is the
-    identity.
+    identity. With ``zero_residual`` the last convolution of a residual branch is zero.
     """
     c_out, c_in = weight.shape[:2]
     with torch.no_grad():
@@ -27,7 +27,14 @@ def draw(
         groups = 1 if layer is None else layer.groups
         if layer is not None and layer.kind == "linear" and layer.is_last and options.zero_last:
             return
+        if options.zero_residual and layer is not None and ends_branch(layer):
+            return
         center.copy_(matrix(c_out // groups, c_in, options).repeat(groups, 1))
+
+
+def ends_branch(layer: Layer) -> bool:
+    """Whether ``layer`` is the last convolution of a residual branch."""
+    return layer.kind == "conv" and layer.ends_residual
 
 
 def matrix(c_out: int, c_in: int, options: ZeroOptions) -> Tensor:

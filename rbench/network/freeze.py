@@ -50,6 +50,12 @@ def freeze(network: nn.Module, freezing: Freezing, seed: int = 0) -> Frozen:
     for term, selection in chosen:
         if term.learns:
             fixed = without(fixed, selection)
+    if not fixed and any(selection for term, selection in chosen if not term.learns):
+        text = printable(",".join(term.text for term in freezing.terms))
+        raise UserError(
+            f"--freeze '{text}' fixes nothing: all that it selects learns by an exception; "
+            "--freeze none lets everything learn"
+        )
     stages: dict[int, Fixed] = {}
     left = fixed
     for stage in freezing.stages:

@@ -154,6 +154,11 @@ class Frozen:
             self._apply()
         return bool(due)
 
+    def fixed_entries(self) -> dict[str, Tensor]:
+        """Masks of what is fixed now in tensors that learn in part."""
+        learns = {name for name, p in self.network.named_parameters() if p.requires_grad}
+        return {n: mask for n, mask in self.fixed.items() if mask is not None and n in learns}
+
     def entries(self, more: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Masks of what is fixed to the end in tensors that learn in part; and of ``more``."""
         names = {name for name, _ in self.network.named_parameters()} - self.by_itself

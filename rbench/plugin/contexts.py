@@ -84,6 +84,9 @@ class StaysFrozen(Protocol):
     def ever_learning(self) -> list[nn.Parameter]:
         """Parameters that do not learn now and will: the optimizer has to know them."""
 
+    def fixed_entries(self) -> Mapping[str, Tensor]:
+        """Boolean masks of the entries that stay now, of parameters that learn in part."""
+
     def before_step(self) -> None:
         """Between the backward pass and the optimizer's step."""
 

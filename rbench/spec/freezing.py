@@ -134,7 +134,9 @@ def read_terms(
 ) -> tuple[Term, ...]:
     """The terms of a ``--freeze``; UserError where they make no sense."""
     terms = [_term(text.strip(), kwargs, catalog, "--freeze") for text in texts if text.strip()]
-    if terms and all(term.learns for term in terms):
+    if not terms:
+        raise UserError("--freeze names nothing; --freeze none lets everything learn")
+    if all(term.learns for term in terms):
         raise UserError(
             f"--freeze '{printable(','.join(term.text for term in terms))}' says what learns and "
             f"not what is frozen; write all,{terms[0].text} to freeze all else"

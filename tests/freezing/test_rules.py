@@ -164,6 +164,10 @@ def test_what_a_rule_selects_is_checked(selected: object, complaint: str) -> Non
     ("fields", "complaint"),
     [
         ({"freeze": ("!",)}, "--freeze '!' names nothing"),
+        ({"freeze": ("head", "!head")}, "--freeze 'head,!head' fixes nothing: all that it selects"),
+        ({"freeze": ("bn", "head", "!*")}, "--freeze none lets everything learn"),
+        ({"freeze": ()}, "--freeze names nothing; --freeze none lets everything learn"),
+        ({"freeze": ("", " ")}, "--freeze names nothing; --freeze none lets everything learn"),
         ({"freeze": ("!head",)}, "says what learns and not what is frozen; write all,!head"),
         ({"freeze": ("spatial", "!nohead")}, "'nohead' is not a freezing rule"),
         ({"freeze_kwargs": {"fraction": {"p": 0.5}}}, "--freeze-kwargs name 'fraction', which"),

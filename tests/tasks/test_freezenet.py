@@ -35,6 +35,14 @@ def test_the_largest_scores_over_the_whole_network_learn() -> None:
     assert scores["0.weight"][learns].min() > scores["0.weight"][~learns].max()
 
 
+def test_entries_that_the_engine_fixes_are_neither_scored_nor_counted() -> None:
+    scores = {"a": torch.tensor([[9.0, 8.0], [7.0, 1.0]]), "b": torch.tensor([[6.0, 2.0]])}
+    free = {"a": torch.tensor([[False, True], [False, True]]), "b": torch.ones(1, 2).bool()}
+    masks = choose(scores, 0.5, free)
+    assert masks["a"].tolist() == [[False, False], [False, True]]
+    assert masks["b"].tolist() == [[False, True]]
+
+
 @pytest.mark.parametrize("optimizer_name", ["SGD", "Adam", "AdamW"])
 def test_entries_stay_under_any_optimizer(optimizer_name: str) -> None:
     net = network()
@@ -43,7 +51,7 @@ def test_entries_stay_under_any_optimizer(optimizer_name: str) -> None:
     masks = choose(scores, 0.25)
     before = {n: parameters[n].detach().clone() for n in masks}
     fixed = [FixedEntries(parameters[n], mask, before[n]) for n, mask in masks.items()]
-    keep = KeepEntries(None, fixed)
+    keep = KeepEntries(net, None, fixed)
     options = {"momentum": 0.9} if optimizer_name == "SGD" else {}
     optimizer = getattr(torch.optim, optimizer_name)(
         net.parameters(), 0.1, weight_decay=0.1, **options
@@ -58,6 +66,8 @@ def test_entries_stay_under_any_optimizer(optimizer_name: str) -> None:
         assert torch.equal(parameters[name][mask], before[name][mask])
         assert not torch.equal(parameters[name], before[name])
     assert keep.ever_learning() == []
+    assert keep.fixed_entries().keys() == masks.keys()
+    assert all(torch.equal(keep.fixed_entries()[n], mask) for n, mask in masks.items())
     assert not keep.begin_epoch(0)
 
 
@@ -107,6 +117,14 @@ def test_what_the_engine_freezes_is_not_counted(rbench: Rbench) -> None:
     freeze = record["freeze"]
     assert isinstance(freeze, dict)
     assert freeze["frozen"]["sha256"] == freeze["sha256_after"]
+
+
+def test_single_entries_that_the_engine_freezes_stay_and_are_not_counted(rbench: Rbench) -> None:
+    words = ["pruned=true", "--freeze-kwargs", "fraction.p=0.5", "fraction.unit=weight"]
+    details = cast(Any, run(rbench, "entries", *words, freeze="fraction")["details"])
+    whole = cast(Any, run(rbench, "whole")["details"])
+    assert details["weights"] == pytest.approx(whole["weights"] / 2, rel=0.2)
+    assert details["weights_that_learn"] == round(0.05 * details["weights"])
 
 
 def test_scores_are_the_sensitivity_to_a_factor_on_each_weight() -> None:

@@ -24,8 +24,10 @@ from rbench_plugins.tasks.functions import classification
 class KeepEntries:
     """Keeps entries of parameters, beside what the engine has frozen (``rbench.StaysFrozen``)."""
 
-    def __init__(self, engine: StaysFrozen | None, fixed: list[FixedEntries]) -> None:
-        self.engine, self.fixed = engine, fixed
+    def __init__(
+        self, network: nn.Module, engine: StaysFrozen | None, fixed: list[FixedEntries]
+    ) -> None:
+        self.network, self.engine, self.fixed = network, engine, fixed
 
     def begin_epoch(self, epoch: int) -> bool:
         """As the engine says."""
@@ -34,6 +36,15 @@ class KeepEntries:
     def ever_learning(self) -> list[nn.Parameter]:
         """As the engine says."""
         return [] if self.engine is None else self.engine.ever_learning()
+
+    def fixed_entries(self) -> dict[str, Tensor]:
+        """The engine's and these."""
+        names = {id(p): n for n, p in self.network.named_parameters()}
+        masks = {} if self.engine is None else dict(self.engine.fixed_entries())
+        for one in self.fixed:
+            name, mask = names[id(one.parameter)], one.mask.cpu()
+            masks[name] = masks[name] | mask if name in masks else mask
+        return masks
 
     def before_step(self) -> None:
         """Zero the gradients of what stays."""
@@ -60,7 +71,12 @@ def run(context: TaskContext, options: FreezeNetOptions) -> ClassificationOutcom
     if options.random:
         stream = generator(context.seed, "freezenet")
         scores = {name: torch.rand(s.shape, generator=stream) for name, s in scores.items()}
-    masks = choose(scores, options.learn)
+    frozen = {} if context.frozen is None else context.frozen.fixed_entries()
+    free = {
+        n: ~frozen[n] if n in frozen else torch.ones_like(s, dtype=torch.bool)
+        for n, s in scores.items()
+    }
+    masks = choose(scores, options.learn, free)
     parameters = dict(context.network.named_parameters())
     fixed = []
     for name, mask in masks.items():
@@ -68,11 +84,11 @@ def run(context: TaskContext, options: FreezeNetOptions) -> ClassificationOutcom
         if options.pruned:
             weight.masked_fill_(mask.to(weight.device), 0)
         fixed.append(FixedEntries(parameters[name], mask, weight))
-    total = sum(mask.numel() for mask in masks.values())
+    total = sum(int(mask.sum()) for mask in free.values())
     kept = total - sum(int(mask.sum()) for mask in masks.values())
     context.note(f"{kept:,} of {total:,} weights learn, chosen on one batch")
     outcome = classification.run(
-        replace(context, frozen=KeepEntries(context.frozen, fixed)),
+        replace(context, frozen=KeepEntries(context.network, context.frozen, fixed)),
         ClassificationOptions(train=True),
     )
     for one in fixed:
@@ -108,12 +124,20 @@ def saliencies(context: TaskContext) -> dict[str, Tensor]:
     }
 
 
-def choose(scores: dict[str, Tensor], learn: float) -> dict[str, Tensor]:
-    """Masks of what stays: all but the ``learn`` largest of all scores, over the network."""
-    flat = torch.cat([score.flatten() for score in scores.values()])
-    learns = largest(flat, max(1, round(learn * len(flat))))
-    parts = learns.split([score.numel() for score in scores.values()])
-    return {
-        name: (~part).view(score.shape)
-        for (name, score), part in zip(scores.items(), parts, strict=True)
-    }
+def choose(
+    scores: dict[str, Tensor], learn: float, free: dict[str, Tensor] | None = None
+) -> dict[str, Tensor]:
+    """Masks of what stays: all but the ``learn`` largest of all scores, over the network.
+
+    ``free`` (boolean, of the scores' shapes) says which entries there are to choose from; the
+    others are in no mask.
+    """
+    if free is None:
+        free = {name: torch.ones_like(score, dtype=torch.bool) for name, score in scores.items()}
+    flat = torch.cat([score[free[name]] for name, score in scores.items()])
+    stays = ~largest(flat, max(1, round(learn * len(flat))))
+    parts = stays.split([int(free[name].sum()) for name in scores])
+    masks = {name: torch.zeros_like(mask) for name, mask in free.items()}
+    for name, part in zip(scores, parts, strict=True):
+        masks[name][free[name]] = part
+    return masks

@@ -27,7 +27,6 @@ EPOCHS = 2
 def once(name: str, steps: int, *, curves: bool, tracker: bool) -> float:
     """Seconds of processor time for one training."""
     from accelerate import Accelerator
-    from rbench_plugins.layers.normalize import Normalized
 
     import rbench as rb
     from rbench.plugin.catalog import Catalog
@@ -46,7 +45,7 @@ def once(name: str, steps: int, *, curves: bool, tracker: bool) -> float:
         class_names=[str(i) for i in range(10)],
     )
     training = rb.Training(epochs=EPOCHS, batch_size=BATCH, lr=0.01, amp=False)
-    classifier = Normalized(network(name), (0.5,) * 3, (0.5,) * 3)
+    classifier = rb.Normalized(network(name), (0.5,) * 3, (0.5,) * 3)
     criterion = nn.CrossEntropyLoss()
 
     def loss(module: nn.Module, batch: rb.Batch) -> torch.Tensor:

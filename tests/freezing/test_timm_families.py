@@ -7,21 +7,26 @@ other families, which takes about twenty minutes, and for some of them more than
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import timm
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 
+from rbench import classifier_parameters, generator, spatial_parameters
 from rbench.network.draw import Drawing, Law
 from rbench.network.frozen import Frozen
+from rbench.network.kernels import mark_kernels
 from rbench.plugin.components import Initializer
 from rbench.plugin.layer import Layer
 from rbench.plugin.options import NoOptions
 from rbench.spec.resolve import Chosen
 from rbench.spec.run_spec import RunSpec
-from tests.helpers.freezing import freeze, frozen_by
+from tests.helpers.freezing import CATALOG, freeze, frozen_by
 from tests.helpers.timm_families import FAMILIES, NORMS_OF_HEADS, SHRUNK
 
 SAMPLE = {"test_byobnet", "test_convnext", "test_nfnet", "test_resnet", "test_vit_relpos"}
@@ -131,3 +136,66 @@ def test_depth_is_0_at_the_first_and_1_at_the_last_drawn_layer(name: str) -> Non
     assert (seen[0].depth, seen[-1].depth) == (0, 1)
     assert [layer.is_last for layer in seen] == [False] * (len(seen) - 1) + [True]
     assert all(a.depth < b.depth for a, b in itertools.pairwise(seen))
+
+
+class Convolved(TorchFunctionMode):
+    """Collects the leaves that the weights and biases of all ``F.conv*`` were computed from."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.leaves: set[int] = set()
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        if getattr(function, "__name__", "").startswith("conv") and function in CONVOLUTIONS:
+            given = [*args[1:3], *((kwargs or {}).get(name) for name in ("weight", "bias"))]
+            self.leaves |= {leaf for t in given if isinstance(t, Tensor) for leaf in leaves(t)}
+        return function(*args, **(kwargs or {}))
+
+
+CONVOLUTIONS = {
+    *(F.conv1d, F.conv2d, F.conv3d),
+    *(F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d),
+}
+
+
+def leaves(tensor: Tensor) -> Iterator[int]:
+    if tensor.grad_fn is None:
+        yield id(tensor)
+        return
+    seen, waiting = set(), [tensor.grad_fn]
+    while waiting:
+        node: Any = waiting.pop()
+        seen.add(node)
+        if hasattr(node, "variable"):
+            yield id(node.variable)
+        waiting += [n for n, _ in node.next_functions if n is not None and n not in seen]
+
+
+def convolutions_differ(name: str) -> tuple[set[str], set[str]]:
+    """Parameters that convolve and that no rule takes for it; that a rule takes and that do not."""
+    network = build(name).eval()
+    shape = smallest_size(network)
+    mark_kernels(network, shape, lambda text: None)
+    rules = [CATALOG.freezing_rule(rule) for rule in ("pointwise", "depthwise")]
+    taken = spatial_parameters(network) | {
+        tensor
+        for rule in rules
+        for tensor in rule.select(network, generator(0, "rule"), rule.options())
+    }
+    called: set[str] = set()
+    for prefix, module in network.named_modules():
+        module.register_forward_pre_hook(lambda *_, prefix=prefix: called.add(prefix))
+    with Convolved() as watch:
+        network(torch.rand(1, *shape, generator=torch.Generator().manual_seed(0)))
+    used = {n for n, p in network.named_parameters() if id(p) in watch.leaves}
+    # What the forward pass leaves out (an auxiliary classifier) is a convolution all the same.
+    idle = {n for n in taken - used if n.rpartition(".")[0] not in called}
+    return used - taken - classifier_parameters(network), taken - used - idle
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_what_convolves_is_what_the_rules_take_for_convolutions(name: str) -> None:
+    """Against all calls of ``torch.nn.functional.conv*`` in one forward pass."""
+    assert convolutions_differ(name) == (set(), set())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from rbench_plugins.initializers.functions import covariance as cov
 from rbench_plugins.initializers.functions import zero as zero_init
 from rbench_plugins.initializers.functions.conv_aware import spectra
+from safetensors.torch import save_file
 from scipy import stats
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -215,6 +217,72 @@ def test_covariance_grows_with_the_depth_of_the_layer() -> None:
         s = 0.16 + 0.32 * depth + 2.88 * depth**2 / 2
         energy = float(found.square().sum((1, 2, 3)).mean())
         assert energy == pytest.approx(float(cov.covariance((3, 3), s).trace()), rel=0.03)
+
+
+def test_covariance_is_taken_from_a_trained_network(tmp_path: Path) -> None:
+    """The kernels' second moments in the file, by numpy, by the layer's name or else its depth."""
+    draws = torch.Generator().manual_seed(0)
+    mixing = torch.randn(9, 9, generator=draws)
+    state = {
+        "blocks.2.weight": (torch.randn(400, 9, generator=draws) @ mixing).view(400, 1, 3, 3) + 1,
+        "blocks.10.weight": torch.randn(40, 3, 5, 5, generator=draws),
+        "head.weight": torch.randn(4, 40, 1, 1, generator=draws),
+    }
+    path = tmp_path / "weights.safetensors"
+    save_file(state, path)
+    first = np.cov(state["blocks.2.weight"].view(400, 9).double().numpy(), rowvar=False, ddof=0)
+    shape = (60_000, 1, 3, 3)
+    named = Layer(name="blocks.2", index=4, count=5)
+    for layer in (named, Layer(name="other", index=0, count=5)):
+        kernels = layer_aware("covariance", shape, layer, weights=path).view(-1, 9).double()
+        found = (kernels.T @ kernels / len(kernels)).numpy()
+        np.testing.assert_allclose(found, first, atol=0.03 * first.max())
+        assert abs(kernels.mean(0)).max() < 0.03 * first.max()
+    deepest = Layer(name="x", index=1, count=2)
+    # The last by number, not by letter; three inputs per filter have that filter's energy.
+    last = layer_aware("covariance", (20_000, 3, 5, 5), deepest, weights=path)
+    second = np.cov(state["blocks.10.weight"].view(120, 25).double().numpy(), rowvar=False, ddof=0)
+    energy = float(last.double().square().sum((1, 2, 3)).mean())
+    assert energy == pytest.approx(3 * np.trace(second), rel=0.03)
+    larger = layer_aware("covariance", (4000, 1, 7, 7), named, weights=path).double()
+    # The mean kernel is not part of the covariance, so that the energy is at most that of the file.
+    whole = float(state["blocks.2.weight"].square().sum((1, 2, 3)).mean())
+    assert 0.5 * whole < float(larger.square().sum((1, 2, 3)).mean()) < 1.05 * whole
+
+
+def test_a_covariance_file_counts_by_its_contents(tmp_path: Path) -> None:
+    from rbench.errors import UserError
+    from rbench.plugin.catalog import Catalog
+    from rbench.spec.resolve import resolve
+    from rbench.spec.run_spec import RunSpec
+
+    catalog = Catalog.from_environment()
+
+    def identity(**kwargs: Any) -> Any:
+        spec = RunSpec(model="resnet18", init="covariance", init_kwargs=kwargs, dataset="digits")
+        return resolve(spec, catalog).identity["init"]["options"]
+
+    assert "weights" not in identity()
+    one, copy = tmp_path / "one.safetensors", tmp_path / "copy.safetensors"
+    save_file({"conv.weight": torch.ones(4, 1, 3, 3)}, one)
+    copy.write_bytes(one.read_bytes())
+    assert identity(weights=str(one)) == identity(weights=str(copy))
+    before = identity(weights=str(one))
+    save_file({"conv.weight": torch.zeros(4, 1, 3, 3)}, one)
+    assert identity(weights=str(one)) != before
+    with pytest.raises(UserError, match=r"gone.safetensors cannot be read"):
+        identity(weights=str(tmp_path / "gone.safetensors"))
+    (tmp_path / "text.safetensors").write_text("no weights")
+    for name, complaint in (("text", "cannot be read"), ("flat", "has no kernels")):
+        if name == "flat":
+            save_file({"fc.weight": torch.ones(4, 3)}, tmp_path / "flat.safetensors")
+        with pytest.raises(ValueError, match=complaint):
+            layer_aware(
+                "covariance",
+                (4, 1, 3, 3),
+                Layer(name="x"),
+                weights=tmp_path / f"{name}.safetensors",
+            )
 
 
 def test_zero_makes_a_depthwise_convolution_the_identity() -> None:

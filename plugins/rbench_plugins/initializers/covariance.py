@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field
 
 from rbench import Initializer, Options
@@ -16,6 +18,12 @@ class CovarianceOptions(Options):
     s0: float = Field(0.16, gt=0, description="the Gaussians' variance s at the first layer")
     v: float = Field(0.32, ge=0, description="how s grows with the depth")
     a: float = Field(2.88, ge=0, description="how its growth grows")
+    weights: Path | None = Field(
+        None,
+        description="a trained network's .safetensors (--save-weights): each layer's covariance is "
+        "that of the filters there, instead of the formula's",
+        exclude_if=lambda path: path is None,  # so that runs by the formula keep their digests
+    )
 
 
 COMPONENT = Initializer(

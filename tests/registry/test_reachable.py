@@ -40,13 +40,21 @@ def options(kind: str, name: str) -> dict[str, Any]:
     return dict(filled.model_dump(mode="json"))
 
 
+def chosen(kind: str, name: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Options as a run resolves them: some values of ``task_kwargs`` decide others."""
+    if kind != "task":
+        return {**options(kind, name), **given}
+    component = Catalog.from_environment().task(name)
+    return dict(component.options.model_validate(given).model_dump(mode="json"))
+
+
 def identity(spec: RunSpec) -> dict[str, Any]:
     """The parts of a run's identity that conditions name, without looking at any data."""
     given = {"model": spec.model_kwargs, "task": spec.task_kwargs, "dataset": spec.dataset_kwargs}
     dataset = spec.dataset or Catalog.from_environment().task(spec.task).dataset
     names = {"model": spec.model, "task": spec.task, "dataset": dataset}
     parts: dict[str, Any] = {
-        kind: {"name": names[kind], "options": {**options(kind, str(names[kind])), **given[kind]}}
+        kind: {"name": names[kind], "options": chosen(kind, str(names[kind]), given[kind])}
         for kind in ("model", "task", "dataset")
     }
     parts["dataset"]["img_size"] = list(spec.img_size) if spec.img_size else None

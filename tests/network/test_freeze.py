@@ -79,7 +79,6 @@ def test_spatial_freezes_every_convolution_of_more_than_one_tap() -> None:
     ("policies", "learns"),
     [
         (["none"], [n for n, _ in Net().named_parameters()]),
-        ([], [n for n, _ in Net().named_parameters()]),
         (["all"], []),
         (
             ["all_but_norms_and_head"],

@@ -187,7 +187,7 @@ def test_cancelled_jobs_end_the_sweep(slurm: Path) -> None:
     say("scancel", "--user", getpass.getuser())
     _, said = running.communicate(timeout=120)
     assert running.returncode == 1
-    assert "not executed: resnet18-none-digits-s0" in said
+    assert "1 not executed" in said
     assert "1 not executed" in said
     assert "Traceback" not in said
     assert not list(slurm.glob("results/.locks/*"))

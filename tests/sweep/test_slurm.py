@@ -187,7 +187,7 @@ def test_cancelled_jobs_end_the_sweep(slurm: Path) -> None:
     say("scancel", "--user", getpass.getuser())
     _, said = running.communicate(timeout=120)
     assert running.returncode == 1
-    assert "1 not executed" in said
+    assert "not executed: resnet18-none-digits-batch_size_160-epochs_15-limit_320-s0" in said
     assert "1 not executed" in said
     assert "Traceback" not in said
     assert not list(slurm.glob("results/.locks/*"))

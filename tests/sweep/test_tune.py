@@ -180,11 +180,10 @@ def test_without_a_declaration_each_axis_has_a_figure_that_warns_of_edges(store:
     # A folder that holds the tuned runs alone draws the same points, from what their records tell.
     told = found[0].record.model_copy(update={"tuning": arms[0].tuning})
     again = tried_items([replace(found[0], record=told)], plain.tune or pytest.fail("no [tune]"))
-    trials = [i for i in found if i.get("arm") == arms[0].name]
+    # The folder may hold the tuned run of another test as well.
+    trials = [i for i in found if i.get("arm") == arms[0].name and i.get("measure_on") == "val"]
     seen = [sorted((i.get("training.lr"), i.get("loss")) for i in part) for part in (again, trials)]
-    assert [lr for lr, _ in seen[0]] == [lr for lr, _ in seen[1]]
-    losses = [[loss for _, loss in part] for part in seen]
-    assert losses[0] == pytest.approx(losses[1], rel=0.02)
+    assert seen[0] == seen[1]
     assert len({i.record.digest for i in again}) == len(again) == 3
     assert drawn.content is not None
 

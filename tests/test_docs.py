@@ -108,6 +108,14 @@ def test_examples_of_hooks_pass_the_conformance_kit(
     testing.check_plugin("docs-example")
 
 
+def test_figures_of_pages_are_those_of_the_leaderboards() -> None:
+    figures = ROOT / "leaderboards/figures"
+    copies = [path for path in (DOCS / "assets").glob("*.svg") if (figures / path.name).exists()]
+    assert len(copies) >= 3
+    for path in copies:
+        assert path.read_bytes() == (figures / path.name).read_bytes(), path.name
+
+
 def test_files_that_pages_name_exist() -> None:
     for page in [*DOCS.rglob("*.md"), *ROOT.glob("*.md")]:
         if "reference" in page.parts or page.name == "CHANGELOG.md":

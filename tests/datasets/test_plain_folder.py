@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from rbench_plugins.datasets import photographs, plain_folder
+from rbench_plugins.datasets import memory, photographs, plain_folder
 
 from rbench import DataContext, ImageData, MemoryImages, UserError
 
@@ -53,6 +53,18 @@ def test_bad_files_are_an_error_or_are_named(tmp_path: Path) -> None:
     data = _open(tmp_path, skip_bad=True, note=notes.append)
     assert [Path(line.split()[0]).name for line in data.skipped] == ["broken.jpg", "notes.txt"]
     assert "left out 2" in notes[0]
+
+
+def test_more_pixels_than_memory_is_meant_to_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        _save(tmp_path / f"{number}.png", (number, 0, 0))
+    monkeypatch.setattr(memory, "MOST_BYTES", 2 * 16 * 12 * 3)
+    with pytest.raises(UserError, match=r"GiB at 12x16 pixels; choose a smaller --img-size$"):
+        _open(tmp_path)
+    monkeypatch.setattr(memory, "MOST_BYTES", 3 * 16 * 12 * 3)
+    assert len(_open(tmp_path).test) == 3
 
 
 def test_nothing_to_read(tmp_path: Path) -> None:

@@ -88,6 +88,14 @@ def test_they_reach_the_page_by_the_index(tmp_path: Path) -> None:
     assert picture.findings[0] == "Frozen 87.00 ± 1.00 %."
 
 
+def test_a_file_that_another_suite_writes_over_is_listed_once(tmp_path: Path) -> None:
+    made = drawn(["Frozen {frozen random}."])
+    (tmp_path / made.file).write_bytes(made.content)
+    for suite in ("reduced", "suite", "suite"):
+        update_index(tmp_path, suite, [made])
+    assert [picture.suite for picture in read_pictures(tmp_path)] == ["suite"]
+
+
 def test_figures_of_the_registry_that_may_come_first_differ_in_rank() -> None:
     ranks = [
         figure["front"]

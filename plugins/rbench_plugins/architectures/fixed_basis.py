@@ -48,29 +48,24 @@ class BasisOptions(Options):
         return self
 
 
-SUMMARY = "Filters are learned combinations of a fixed basis (DCT, Fourier-Bessel, random ...)."
-COMPONENT = Architecture(
-    name="basis",
-    summary=SUMMARY,
-    build="rbench_plugins.architectures.functions.fixed_basis:build",
-    options=BasisOptions,
-    title="{base}",
-)
+def _architecture(name: str, **defaults: str) -> Architecture:
+    return Architecture(
+        name=name,
+        summary="Filters are learned combinations of a fixed basis (DCT, Fourier-Bessel, ...).",
+        build="rbench_plugins.architectures.functions.fixed_basis:build",
+        options=BasisOptions,
+        defaults=defaults,
+        title="{base}",
+    )
+
+
+COMPONENT = _architecture("basis")
 
 
 def member(name: str) -> Architecture | None:
     """``basis_NAME`` for every NAME that has a plain network."""
     base = bases.prefixed("basis_", name)
-    if base is None:
-        return None
-    return Architecture(
-        name=name,
-        summary=SUMMARY,
-        build="rbench_plugins.architectures.functions.fixed_basis:build",
-        options=BasisOptions,
-        defaults={"base": base},
-        title="{base}",
-    )
+    return None if base is None else _architecture(name, base=base)
 
 
 FAMILY = ArchitectureFamily(

@@ -18,32 +18,26 @@ class LCModelOptions(LCOptions):
     )
 
 
-SUMMARY = "a timm model whose spatial convolutions are LC-blocks (P2 Table 2)"
-REVISION = 2
-COMPONENT = Architecture(
-    name="lc",
-    summary=SUMMARY,
-    build="rbench_plugins.architectures.functions.lc_timm:build",
-    options=LCModelOptions,
-    revision=REVISION,
-    title="{base}",
-)
+def _architecture(name: str, **defaults: str) -> Architecture:
+    return Architecture(
+        name=name,
+        summary="a timm model whose spatial convolutions are LC-blocks (P2 Table 2)",
+        build="rbench_plugins.architectures.functions.lc_timm:build",
+        options=LCModelOptions,
+        defaults=defaults,
+        title="{base}",
+        revision=2,
+    )
+
+
+COMPONENT = _architecture("lc")
 
 
 def member(name: str) -> Architecture | None:
     """``lc_NAME`` for every NAME of a timm model."""
     base = name.removeprefix("lc_")
-    if base == name or timm_models.member(base) is None:
-        return None
-    return Architecture(
-        name=name,
-        summary=SUMMARY,
-        build="rbench_plugins.architectures.functions.lc_timm:build",
-        options=LCModelOptions,
-        title="{base}",
-        defaults={"base": base},
-        revision=REVISION,
-    )
+    known = base != name and timm_models.member(base) is not None
+    return _architecture(name, base=base) if known else None
 
 
 FAMILY = ArchitectureFamily(

@@ -47,29 +47,24 @@ class SupermaskOptions(Options):
     base_kwargs: BaseKwargs = Field({}, description="options of the base")
 
 
-SUMMARY = "Random weights that stay; a mask over them is learned (edge-popup, Bernoulli)."
-COMPONENT = Architecture(
-    name="supermask",
-    summary=SUMMARY,
-    build="rbench_plugins.architectures.functions.supermask:build",
-    options=SupermaskOptions,
-    title="{base}",
-)
+def _architecture(name: str, **defaults: str) -> Architecture:
+    return Architecture(
+        name=name,
+        summary="Random weights that stay; a mask over them is learned (edge-popup, Bernoulli).",
+        build="rbench_plugins.architectures.functions.supermask:build",
+        options=SupermaskOptions,
+        defaults=defaults,
+        title="{base}",
+    )
+
+
+COMPONENT = _architecture("supermask")
 
 
 def member(name: str) -> Architecture | None:
     """``supermask_NAME`` for every NAME that has a plain network."""
     base = bases.prefixed("supermask_", name)
-    if base is None:
-        return None
-    return Architecture(
-        name=name,
-        summary=SUMMARY,
-        build="rbench_plugins.architectures.functions.supermask:build",
-        options=SupermaskOptions,
-        title="{base}",
-        defaults={"base": base},
-    )
+    return None if base is None else _architecture(name, base=base)
 
 
 FAMILY = ArchitectureFamily(

@@ -16,6 +16,16 @@ Labeled = tuple[Any, Any]
 """Pixels (N, C, H, W) uint8 and labels (N,), numpy arrays."""
 Moments = tuple[tuple[float, ...], tuple[float, ...]]
 """Mean and standard deviation by channel, of values in [0, 1]."""
+MOST_BYTES = 4 * 1024**3
+"""Decoded pixels of a set that is kept in memory."""
+
+
+def check_bytes(total: int, name: str, size: tuple[int, int], advice: str) -> None:
+    """UserError where ``total`` bytes of pixels, of images of ``size``, are too many."""
+    if total > MOST_BYTES:
+        raise UserError(
+            f"{name} needs over {MOST_BYTES // 1024**3} GiB at {size[1]}x{size[0]} pixels; {advice}"
+        )
 
 
 def in_memory(

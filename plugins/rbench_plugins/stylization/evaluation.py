@@ -7,10 +7,11 @@ import statistics as stats
 from collections.abc import Iterator, Sequence
 
 import torch
+from pydantic import JsonValue
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rbench import generator
+from rbench import MetricValue, generator
 from rbench_plugins.stylization.loss_network import Calibration, LossNetwork, standardizing
 from rbench_plugins.stylization.losses import bounded_distance, content_loss, statistics
 from rbench_plugins.stylization.outcome import StylizationOutcome
@@ -87,6 +88,20 @@ def by_pair(
         yield p, outcome.outputs[:, p].to(device), content, style
 
 
-def standard_error(values: Sequence[float]) -> float | None:
-    """Of the mean over pairs; None for one pair."""
-    return stats.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else None
+def over_pairs(
+    name: str,
+    values: Sequence[float],
+    details: dict[str, JsonValue],
+    higher_is_better: bool | None = None,
+) -> MetricValue:
+    """The mean over pairs of images, with its standard error where there are several."""
+    several = len(values) > 1
+    return MetricValue(
+        name=name,
+        value=sum(values) / len(values),
+        higher_is_better=higher_is_better,
+        n=len(values),
+        uncertainty=stats.stdev(values) / math.sqrt(len(values)) if several else None,
+        uncertainty_kind="standard error over pairs" if several else None,
+        details=details,
+    )

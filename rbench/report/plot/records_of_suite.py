@@ -69,11 +69,16 @@ def suite_items(
 
 
 def update_index(folder: Path, suite: str, drawn: Iterable[Drawn]) -> None:
-    """Note in the folder's index what each drawn file shows; other suites' entries stay."""
+    """Note in the folder's index what each drawn file shows.
+
+    Other suites' entries stay, but for files that this suite has written over.
+    """
+    drawn = list(drawn)
+    written = {one.file for one in drawn if one.content is not None}
     index = folder / INDEX
     try:
         entries = json.loads(index.read_text(encoding="utf-8")) if index.is_file() else []
-        kept = [entry for entry in entries if entry["suite"] != suite]
+        kept = [e for e in entries if e["suite"] != suite and e["file"] not in written]
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise UserError(f"{index} is not an index of figures; remove it") from error
     new: list[dict[str, Any]] = [

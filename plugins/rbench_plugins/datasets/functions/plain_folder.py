@@ -11,11 +11,9 @@ import torch
 
 from rbench import DataContext, ImageData, MemoryImages, UserError, fit_image
 from rbench_plugins.datasets.identity.plain_folder import candidates, root_folder, split_folders
-from rbench_plugins.datasets.memory import channelled, moments_of
+from rbench_plugins.datasets.memory import channelled, check_bytes, moments_of
 from rbench_plugins.datasets.plain_folder import PlainFolderOptions
 from rbench_plugins.datasets.reading import find_images, mode_for, readable, shown
-
-MOST_IN_MEMORY = 4 * 1024**3
 
 
 def open_plain_folder(context: DataContext, options: PlainFolderOptions) -> ImageData:
@@ -71,11 +69,7 @@ def _load(
     for path, image in readable(paths, context.skip_bad, skipped, mode):
         array = np.asarray(fit_image(image, size))
         total += array.nbytes
-        if total > MOST_IN_MEMORY:
-            raise UserError(
-                f"{folder} needs over {MOST_IN_MEMORY // 1024**3} GiB at {size[1]}x{size[0]} "
-                "pixels; choose a smaller --img-size"
-            )
+        check_bytes(total, str(folder), size, "choose a smaller --img-size")
         found.append((path, array))
         if len(found) == limit:
             break

@@ -21,12 +21,10 @@ from rbench_plugins.datasets.identity.timm_readers import (
     require_package,
     snapshot,
 )
-from rbench_plugins.datasets.memory import in_memory
+from rbench_plugins.datasets.memory import check_bytes, in_memory
 from rbench_plugins.datasets.published import data_dir
 from rbench_plugins.datasets.reading import mode_for
 from rbench_plugins.datasets.timm_readers import TORCHVISION, ReaderOptions
-
-MOST_BYTES = 4 * 1024**3
 
 
 def open_both(context: DataContext, options: ReaderOptions) -> ImageData:
@@ -162,11 +160,8 @@ def _stack(
         size = size or (image.height, image.width)
         array = np.asarray(fit_image(image, size))
         total += array.nbytes
-        if total > MOST_BYTES:
-            raise UserError(
-                f"{name} needs over {MOST_BYTES // 1024**3} GiB at {size[1]}x{size[0]} pixels; "
-                "choose a smaller --img-size, or unpack it for image_folder, which streams"
-            )
+        advice = "choose a smaller --img-size, or unpack it for image_folder, which streams"
+        check_bytes(total, name, size, advice)
         arrays.append(array[None] if array.ndim == 2 else array.transpose(2, 0, 1))
         labels.append(int(row[1]))
     if not arrays:

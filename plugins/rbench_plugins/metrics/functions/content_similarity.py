@@ -13,7 +13,7 @@ from rbench_plugins.stylization.evaluation import (
     ReferenceNetwork,
     by_pair,
     content_distances,
-    standard_error,
+    over_pairs,
 )
 from rbench_plugins.stylization.outcome import StylizationOutcome
 
@@ -29,16 +29,8 @@ def measure(
         ssim.append(float(Ssim(grey(contents))(grey(pictures))[0].mean()))
         values = [content_distances(pictures, contents, reference) for reference in references]
         distance.append(float(torch.stack(values).mean()))
-    for name, values_of, better in (
+    for name, found, better in (
         ("content_ssim", ssim, True),
         ("content_distance", distance, False),
     ):
-        yield MetricValue(
-            name=name,
-            value=sum(values_of) / len(values_of),
-            higher_is_better=better,
-            n=len(values_of),
-            uncertainty=standard_error(values_of),
-            uncertainty_kind="standard error over pairs" if len(values_of) > 1 else None,
-            details={"by_pair": [round(v, 5) for v in values_of]},
-        )
+        yield over_pairs(name, found, {"by_pair": [round(v, 5) for v in found]}, better)

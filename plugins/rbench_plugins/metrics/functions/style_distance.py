@@ -12,7 +12,7 @@ from rbench_plugins.metrics.style_distance import StyleDistanceOptions
 from rbench_plugins.stylization.evaluation import (
     ReferenceNetwork,
     by_pair,
-    standard_error,
+    over_pairs,
     style_distances,
 )
 from rbench_plugins.stylization.outcome import StylizationOutcome
@@ -53,12 +53,4 @@ def measure(
         details: dict[str, JsonValue] = {"by_pair": [round(v, 5) for v in values]}
         if key == "gram" and spread:
             details["std_over_judges"] = [round(v, 5) for v in spread]
-        yield MetricValue(
-            name=name,
-            value=sum(values) / len(values),
-            higher_is_better=None if key == "content" else False,
-            n=len(values),
-            uncertainty=standard_error(values),
-            uncertainty_kind="standard error over pairs" if len(values) > 1 else None,
-            details=details,
-        )
+        yield over_pairs(name, values, details, None if key == "content" else False)

@@ -8,7 +8,7 @@ from typing import Any
 
 from rbench import MetricContext, MetricValue
 from rbench_plugins.images.ssim import Ssim, grey
-from rbench_plugins.stylization.evaluation import standard_error
+from rbench_plugins.stylization.evaluation import over_pairs
 from rbench_plugins.stylization.outcome import StylizationOutcome
 
 
@@ -31,11 +31,4 @@ def measure(
         rms.append(float((first - second).square().mean((1, 2, 3)).sqrt().mean()))
         unlike.append(1 - float(Ssim(grey(first))(grey(second))[0].mean()))
     for name, values in (("diversity_rms", rms), ("diversity_ssim", unlike)):
-        yield MetricValue(
-            name=name,
-            value=sum(values) / len(values),
-            n=len(values),
-            uncertainty=standard_error(values),
-            uncertainty_kind="standard error over pairs" if len(values) > 1 else None,
-            details={"networks": networks},
-        )
+        yield over_pairs(name, values, {"networks": networks})

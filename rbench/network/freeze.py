@@ -53,7 +53,7 @@ def freeze(network: nn.Module, freezing: Freezing, seed: int = 0) -> Frozen:
     if not fixed and any(selection for term, selection in chosen if not term.learns):
         text = printable(",".join(term.text for term in freezing.terms))
         raise UserError(
-            f"--freeze '{text}' fixes nothing: all that it selects learns by an exception; "
+            f"--freeze '{text}' fixes nothing: a term with ! takes back all that it selects; "
             "--freeze none lets everything learn"
         )
     stages: dict[int, Fixed] = {}

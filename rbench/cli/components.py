@@ -7,8 +7,9 @@ import json
 import re
 import textwrap
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -64,7 +65,7 @@ def _entries(kind: str) -> dict[str, str]:
     if kind in FOLDERS:
         folder = f"{kind}s"
         return {
-            name: str(registry.read(folder, name).get("summary", ""))
+            name: str(_declaration(folder, name).get("summary", ""))
             for name in registry.names(folder)
         }
     found: dict[str, str] = {}
@@ -74,6 +75,14 @@ def _entries(kind: str) -> dict[str, str]:
         else:
             found[component.name] = component.summary
     return found
+
+
+@cache
+def _declaration(folder: str, name: str) -> dict[str, Any]:
+    """A registered file, parsed once; only read here."""
+    from rbench.spec import registry
+
+    return registry.read(folder, name)
 
 
 def _overview(found: dict[str, dict[str, str]]) -> list[str]:
@@ -112,11 +121,9 @@ def _some(names: list[str]) -> str:
 
 def _by_paper(suites: Iterable[str]) -> dict[str, list[str]]:
     """Names of suites by the paper that they are of, in the order of the papers."""
-    from rbench.spec import registry
-
     groups: dict[str, list[str]] = {}
     for name in suites:
-        paper = str(registry.read("suites", name).get("paper") or "no paper")
+        paper = str(_declaration("suites", name).get("paper") or "no paper")
         short = re.match(r"P\d+(?= )", paper)
         groups.setdefault(short.group() if short else paper, []).append(name)
     return dict(sorted(groups.items(), key=lambda item: (item[0] == "no paper", item[0])))

@@ -9,7 +9,7 @@ a table, ``{name = value}``, whose value is
 - ``"none"``: the column is absent or empty;
 - a text that begins with ``<``, ``<=``, ``>``, ``>=`` or ``!=``: a comparison, such as ``">=8"``;
 - a list: one of the alternatives (on the command line joined by ``|``); the empty list is
-  ``"none"``.
+  ``"none"``. Of several ``!=`` all must hold: ``seed!=1|2`` is every seed but 1 and 2.
 
 Columns are those of :mod:`rbench.spec.columns`. ``model.width`` may also be written as in a run's
 file, ``model_kwargs.width``. A list, such as a freeze policy of several parts, meets a condition
@@ -81,7 +81,10 @@ def predicate(wanted: Condition) -> Test:
 
 def describe(wanted: Condition) -> str:
     """A condition in words, for a sentence about what does not hold."""
-    return " or ".join(map(str, wanted)) if isinstance(wanted, list) else str(wanted)
+    parts = [str(part) for part in (wanted if isinstance(wanted, list) else [wanted])]
+    excluded = [part for part in parts if _is_exclusion(part)]
+    allowed = " or ".join(part for part in parts if not _is_exclusion(part))
+    return " and ".join([*([allowed] if allowed else []), *excluded])
 
 
 def is_comparison(wanted: Condition) -> bool:
@@ -92,12 +95,20 @@ def is_comparison(wanted: Condition) -> bool:
 
 @lru_cache(maxsize=4096)
 def _predicate(parts: tuple[tuple[type, Scalar], ...]) -> Test:
-    tests = [_one(part) for _, part in parts] or [_one("none")]
+    tests = [_one(part) for _, part in parts if not _is_exclusion(part)]
+    excluded = [_one(part) for _, part in parts if _is_exclusion(part)]
+    allowed = tests or ([] if excluded else [_one("none")])
 
     def test(value: Any) -> bool:
-        return any(one(value) for one in tests)
+        if not all(one(value) for one in excluded):
+            return False
+        return not allowed or any(one(value) for one in allowed)
 
     return test
+
+
+def _is_exclusion(wanted: Scalar) -> bool:
+    return isinstance(wanted, str) and wanted.startswith("!=")
 
 
 def _one(wanted: Scalar) -> Test:

@@ -27,6 +27,12 @@ from rbench.spec.conditions import Condition, fits, holds, parse_conditions
         ("resnet18", "!=resnet*", False),
         (3, [1, 3], True),
         (3, ["<2", ">4"], False),
+        (3, ["!=1", "!=2"], True),
+        (2, ["!=1", "!=2"], False),
+        (None, ["!=1", "!=2"], True),
+        (3, ["!=3", "3"], False),
+        ("resnet18", ["resnet*", "!=resnet50"], True),
+        ("resnet50", ["resnet*", "!=resnet50"], False),
         (None, 3, False),
         (None, "none", True),
         (None, [], True),
@@ -50,6 +56,7 @@ def test_conditions_on_the_command_line_are_those_of_a_table() -> None:
     where = parse_conditions(["model=resnet*|vit*,seed<2", "training.lr!=0.1"])
     assert where == {"model": ["resnet*", "vit*"], "seed": "<2", "training.lr": "!=0.1"}
     assert parse_conditions(["model_kwargs.width=16"]) == {"model.width": "16"}
+    assert parse_conditions(["seed!=1|2"]) == {"seed": ["!=1", "!=2"]}
     run = {"model": "vit_tiny", "seed": 1, "training.lr": 0.2}
     assert holds(where, run.get)
     assert not holds(where, {**run, "seed": 2}.get)

@@ -323,6 +323,16 @@ def test_runs_that_differ_in_an_option_that_no_side_names_are_not_compared() -> 
     assert row.verdict == "holds"
 
 
+def test_arms_of_one_name_are_told_apart_by_what_the_claim_names() -> None:
+    records = [*runs("a", 90.0), *runs("a", 91.0)]
+    for one, method in zip(records, ["gatys"] * 4 + ["fvt"] * 4, strict=True):
+        one.resolved["task"] = {"name": "t", "revision": 1, "options": {"method": method}}
+        one.digest = f"{one.digest}{method}"
+    sides = {"above": {"task.method": "fvt"}, "below": {"task.method": "gatys"}}
+    (row,) = made(records, paper(claim=[{**ORDER, **sides}])).claims
+    assert row.results[0].text.startswith("a, method fvt − a, method gatys: +1 [")
+
+
 def test_one_run_of_many_networks_is_judged_over_those() -> None:
     """P1's protocol: thirty networks in a record, so that one seed has a spread of its own."""
 

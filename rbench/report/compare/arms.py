@@ -41,6 +41,24 @@ class Pair:
     above: Arm
     below: Arm
     differ: tuple[str, ...] = ()
+    named: tuple[str, ...] = ()
+    """Columns by which the claim tells its arms apart."""
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """The arms' names; where they are equal, each with its values of what differs."""
+        above, below = self.above, self.below
+        if above.name != below.name:
+            return above.name, below.name
+        a, b = above.measured.columns, below.measured.columns
+        columns = [column for column in self.named if a.get(column) != b.get(column)]
+        if not columns:
+            return above.name, below.name
+        first, second = (
+            ", ".join(f"{c.rpartition('.')[2]} {arm.measured.get(c)}" for c in columns)
+            for arm in (above, below)
+        )
+        return f"{above.name}, {first}", f"{below.name}, {second}"
 
 
 @dataclass
@@ -86,6 +104,7 @@ def pairs(claim: Claim, members: Sequence[Measured], free: Sequence[str]) -> Ite
                     a,
                     _arm(claim, claim.below or claim.above, b, group, other, own),
                     named_values(differ, [a.measured, b]),
+                    tuple(sorted(map(canonical_name, {*claim.above, *claim.below}))),
                 )
                 for a, b, differ in made
             ]

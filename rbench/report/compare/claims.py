@@ -58,11 +58,12 @@ class Judge:
 
     def _pair(self, pair: Pair) -> ClaimResult:
         where = _where(pair.above.measured, pair.key)
-        names = f"{pair.above.name} − {pair.below.name}"
+        above, below = pair.names
+        names = f"{above} − {below}"
         if self.claim.below_metric:
             names = f"{pair.above.name}, {self.claim.metric} − {self.claim.below_metric}"
         if self.claim.minus:
-            names = f"gap of {pair.above.name} − gap of {pair.below.name}"
+            names = f"gap of {above} − gap of {below}"
         if pair.differ:
             return _mixed(where, names, pair.differ)
         a, b = pair.above.values, pair.below.values

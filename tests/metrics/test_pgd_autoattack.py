@@ -71,6 +71,7 @@ def test_stronger_attacks_leave_fewer_images(result: ClassificationOutcome) -> N
     assert ensemble.details["pgd"] == pytest.approx(iterated.value, abs=1.7)  # another start
 
 
+@pytest.mark.slow
 def test_autoattack_is_at_least_as_strong_as_each_of_its_parts(
     result: ClassificationOutcome,
 ) -> None:

@@ -31,10 +31,12 @@ WITHOUT_CLAIMS = {
 }
 
 
+CATALOG = Catalog.from_environment()
+
+
 @cache
 def options(kind: str, name: str) -> dict[str, Any]:
-    catalog = Catalog.from_environment()
-    find = {"model": catalog.architecture, "task": catalog.task, "dataset": catalog.dataset}
+    find = {"model": CATALOG.architecture, "task": CATALOG.task, "dataset": CATALOG.dataset}
     component: Any = find[kind](name)
     filled = component.options.model_construct(**getattr(component, "defaults", {}))
     return dict(filled.model_dump(mode="json"))
@@ -44,14 +46,14 @@ def chosen(kind: str, name: str, given: dict[str, Any]) -> dict[str, Any]:
     """Options as a run resolves them: some values of ``task_kwargs`` decide others."""
     if kind != "task":
         return {**options(kind, name), **given}
-    component = Catalog.from_environment().task(name)
+    component = CATALOG.task(name)
     return dict(component.options.model_validate(given).model_dump(mode="json"))
 
 
 def identity(spec: RunSpec) -> dict[str, Any]:
     """The parts of a run's identity that conditions name, without looking at any data."""
     given = {"model": spec.model_kwargs, "task": spec.task_kwargs, "dataset": spec.dataset_kwargs}
-    dataset = spec.dataset or Catalog.from_environment().task(spec.task).dataset
+    dataset = spec.dataset or CATALOG.task(spec.task).dataset
     names = {"model": spec.model, "task": spec.task, "dataset": dataset}
     parts: dict[str, Any] = {
         kind: {"name": names[kind], "options": chosen(kind, str(names[kind]), given[kind])}

@@ -74,6 +74,7 @@ def test_a_branch_reaches_the_remote_and_the_checkout_stays_as_it_was(
     assert "--branch rows exists" in again.stderr
 
 
+@pytest.mark.slow
 def test_a_refused_push_is_one_line_and_leaves_no_worktree(
     rbench: Rbench, checkout: Path, results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -222,6 +222,7 @@ def test_names_that_are_anybodys_are_no_secret(monkeypatch: pytest.MonkeyPatch) 
     assert private_words() == {"heron"}
 
 
+@pytest.mark.slow
 def test_the_leaderboards_of_the_repository_are_true(rbench: Rbench) -> None:
     records = ROOT / "leaderboards" / "records"
     if not records.is_dir() or not any(records.rglob("*.json")):

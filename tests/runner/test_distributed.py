@@ -118,6 +118,7 @@ def test_untrained_numbers_are_the_same(one: dict[str, Record], two: dict[str, R
     assert two["untrained"].metric("top1").n == 360
 
 
+@pytest.mark.slow
 def test_trained_numbers_agree(one: dict[str, Record], two: dict[str, Record]) -> None:
     expected, found = one["trained"], two["trained"]
     assert found.history["train_loss"] == pytest.approx(

@@ -90,6 +90,7 @@ def test_a_low_resolution_form_opens_under_a_name_of_its_own(
     assert "rbench_plugins.layers.timm_entry" in (tmp_path / "out" / "README.md").read_text()
 
 
+@pytest.mark.slow
 def test_the_command_makes_the_form_known_to_timm(tmp_path: Path, catalog: Catalog) -> None:
     cell = run(tmp_path, catalog, model="test_resnet")
     words = ("export", str(cell.path), "--output", str(tmp_path / "out"))

@@ -20,9 +20,10 @@ NAMES = [
     in {
         *("family_cifar10_jpeg", "supermask_cifar10", "supermask_imagenet", "only_norms_cifar10"),
         *("fraction_of_filters_cifar10", "random_filters", "fixed_bases_cifar10", "probes_digits"),
-        *("deep_image_prior", "freezenet_cifar10", "criticality"),
+        *("deep_image_prior", "freezenet_cifar10", "criticality", "inversion", "harmonic_imagenet"),
     }
 ]
+WITHOUT_FIGURE = ("probes_digits", "supermask_imagenet", "harmonic_imagenet")
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_all_are_there() -> None:
-    assert len(NAMES) == 20
+    assert len(NAMES) == 23
     for name in NAMES:
         if read_suite(name).protocol == "paper":
             assert name == "supermask_imagenet"
@@ -53,7 +54,7 @@ def test_all_are_there() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_run_resolves(name: str, catalog: Catalog, images: Path) -> None:
     suite = read_suite(name)
-    assert figures(suite.figure, name) or name in ("probes_digits", "supermask_imagenet")
+    assert figures(suite.figure, name) or name in WITHOUT_FIGURE
     overrides: dict[str, object] = {"device": "cpu"}
     base = suite.base.get("dataset")
     if base in ("cifar10", "imagenet", "image_folder"):

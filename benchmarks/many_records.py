@@ -50,7 +50,7 @@ def fill(suite: Path, output: Path) -> int:
     from rbench.sweep.job import RunJob
     from rbench.sweep.survey import resolve_each
 
-    runs, _ = resolve_each(read_suite(str(suite)).cells(), Catalog.from_environment())
+    runs, _ = resolve_each(read_suite(str(suite)).runs(), Catalog.from_environment())
     output.mkdir()
     tensors = {"count": 370_000, "names": [f"layer.{i}.weight" for i in range(60)]}
     templates: dict[str, tuple[str, str]] = {}

@@ -168,15 +168,15 @@ def _run(
         execution = Execution(
             folder=None if output is None else settings.output,
             progress=reporter,
-            say=reporter.say,
+            on_message=reporter.say,
             plugins=catalog.plugins,
             save_weights=settings.save_weights,
             checkpoint_every=settings.checkpoint_every,
         )
         if output is None:
             return Records(execute(resolved, execution) for resolved in runs)
-        cells = run_seeds(runs, settings, execution, reporter)
-    return Records((cell.record for cell in cells), [cell.path for cell in cells])
+        results = run_seeds(runs, settings, execution, reporter)
+    return Records((result.record for result in results), [result.path for result in results])
 
 
 def load(folder: str | Path) -> pd.DataFrame:

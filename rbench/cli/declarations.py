@@ -31,10 +31,10 @@ def suite_text(suite: dict[str, Any]) -> str:
     lines += [f"protocol: {PROTOCOLS[spec.protocol]}"]
     lines += ["", *_prose(spec.discussion)] if spec.discussion else []
     configurations, seeds = len(spec.names()), spec.seeds
-    cells = len(spec.cells())
+    runs = len(spec.runs())
     lines += [
         "",
-        f"{_count(cells, 'run')}: {_count(configurations, 'configuration')}, "
+        f"{_count(runs, 'run')}: {_count(configurations, 'configuration')}, "
         f"{_count(seeds, 'seed')} each",
     ]
     lines += ["", "all runs:", *_fields(spec.base)] if spec.base else []

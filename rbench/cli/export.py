@@ -14,7 +14,7 @@ def command(
         "exported"
     ),
     data_dir: Annotated[
-        str | None, typer.Option("--data-dir", help="where the data set's files are")
+        str | None, typer.Option("--data-dir", help="where the dataset's files are")
     ] = None,
     push: Annotated[
         str | None,

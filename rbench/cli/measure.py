@@ -69,7 +69,7 @@ def command(
             execution = Execution(
                 folder=folder,
                 progress=reporter,
-                say=reporter.say,
+                on_message=reporter.say,
                 plugins=catalog.plugins,
                 command=shareable(sys.argv[1:]),
                 parent=parent,

@@ -117,7 +117,7 @@ def command(
         execution = Execution(
             folder=settings.output,
             progress=reporter,
-            say=reporter.say,
+            on_message=reporter.say,
             plugins=catalog.plugins,
             command=shareable(sys.argv[1:]),
             save_weights=settings.save_weights,
@@ -127,10 +127,12 @@ def command(
         with redirect_stdout(sys.stderr) if as_json else nullcontext():
             done = run_seeds(runs, settings, execution, reporter)
     if main_process and as_json:
-        print(json.dumps([cell.record.model_dump(mode="json") for cell in done], allow_nan=False))
+        print(
+            json.dumps([result.record.model_dump(mode="json") for result in done], allow_nan=False)
+        )
     elif main_process:
         show(done, settings.output, verbose=verbose)
-    statuses = {cell.record.status for cell in done}
+    statuses = {result.record.status for result in done}
     raise typer.Exit(130 if "interrupted" in statuses else 1 if "failed" in statuses else 0)
 
 

@@ -18,26 +18,26 @@ BRIEF = 0.5
 """Phases shorter than this, in seconds, are in the record only."""
 
 
-def show(cells: list[RunResult], output: Path, *, verbose: bool = False) -> None:
+def show(results: list[RunResult], output: Path, *, verbose: bool = False) -> None:
     """Print what learned, what was frozen, the numbers and the seconds; and what to type next."""
     console = Console(highlight=False, markup=False, soft_wrap=True)
-    for cell in cells:
-        if cell.record.status != "done":
-            error = cell.record.error
+    for result in results:
+        if result.record.status != "done":
+            error = result.record.error
             said = f": {error.describe()}" if error else ""
-            console.print(f"{cell.record.status}{said}")
+            console.print(f"{result.record.status}{said}")
             if error and verbose:
                 console.print(error.traceback)
-            console.print(f"record: {cell.path}")
-    done = [cell for cell in cells if cell.record.status == "done"]
+            console.print(f"record: {result.path}")
+    done = [result for result in results if result.record.status == "done"]
     if not done:
         return
     console.print(f"{title(done[0].record)} ({done[0].record.protocol_name})")
-    console.print(_table([cell.record for cell in done]))
-    for cell in done:
-        console.print(f"record: {cell.path}")
-        for artifact in cell.record.artifacts:
-            console.print(f"picture: {cell.path.parent / artifact.file}")
+    console.print(_table([result.record for result in done]))
+    for result in done:
+        console.print(f"record: {result.path}")
+        for artifact in result.record.artifacts:
+            console.print(f"picture: {result.path.parent / artifact.file}")
     leaderboard = shlex.join(["rbench", "leaderboard", str(output)])
     verify = shlex.join(["rbench", "verify", str(done[0].path)])
     console.print(f"next: {leaderboard}   or: {verify}")

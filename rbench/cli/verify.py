@@ -130,7 +130,7 @@ def _verify(
         # Another number of threads adds in another order, which rounds differently.
         torch.set_num_threads(threads)
     reporter.start("")
-    new = execute(resolved, Execution(progress=reporter, say=reporter.say))
+    new = execute(resolved, Execution(progress=reporter, on_message=reporter.say))
     if new.status != "done":
         typer.echo(f"{new.status}: {new.error.message if new.error else ''}", err=True)
         if new.status == "interrupted":

@@ -16,7 +16,7 @@ from torch.nn.parameter import is_lazy
 
 from rbench.errors import UserError, printable
 from rbench.files import user_path
-from rbench.network.draw import Drawing, Law, describe, fit
+from rbench.network.draw import Drawing, WeightSampler, describe, fit
 from rbench.network.draw import report as report_draws
 from rbench.network.freeze import freeze, report
 from rbench.network.frozen import Frozen, fingerprint
@@ -52,7 +52,7 @@ def build(resolved: Resolved, data: ImageData, note: Note) -> Built:
                 f"of {data.name}"
             )
         classes = spec.num_classes
-    law = None if resolved.init is None else Law(resolved.init, spec.seed)
+    sampler = None if resolved.init is None else WeightSampler(resolved.init, spec.seed)
     context = BuildContext(
         name=resolved.model.component.name,
         in_chans=data.in_chans,
@@ -63,7 +63,7 @@ def build(resolved: Resolved, data: ImageData, note: Note) -> Built:
         freeze=tuple(term.text for term in resolved.freezing.terms),
         unfreeze=tuple(stage.text for stage in resolved.freezing.stages),
         training=resolved.training,
-        draw=law,
+        draw=sampler,
         note=note,
     )
     shape = (data.in_chans, *data.img_size)
@@ -79,7 +79,7 @@ def build(resolved: Resolved, data: ImageData, note: Note) -> Built:
         or any(term.name != "none" for term in resolved.freezing.terms)
     ):
         mark_kernels(network, shape, note)
-    drawn = _draw(resolved, network, data, law, note)
+    drawn = _draw(resolved, network, data, sampler, note)
     if spec.initial_checkpoint is not None:
         load_weights(network, user_path(spec.initial_checkpoint))
     for term in resolved.freezing.renamed:
@@ -115,21 +115,25 @@ class AdaptsCheckpoints(Protocol):
 
 
 def _draw(
-    resolved: Resolved, network: nn.Module, data: ImageData, law: Law | None, note: Note
+    resolved: Resolved,
+    network: nn.Module,
+    data: ImageData,
+    sampler: WeightSampler | None,
+    note: Note,
 ) -> DrawReport | None:
     """Draw what the run's initializers draw; UserError where that is nothing."""
     spec, chosen = resolved.spec, Drawing(network, resolved.spec, (data.in_chans, *data.img_size))
     names: dict[str, int] = {}
-    if law is not None and resolved.init is not None:
-        layers = chosen.draw(law, chosen.chosen)
-        if not law.names:
+    if sampler is not None and resolved.init is not None:
+        layers = chosen.draw(sampler, chosen.chosen)
+        if not sampler.names:
             raise UserError(
                 f"--init {spec.init}: {spec.model} has no weight of the scope {spec.init_scope}"
             )
         fit(resolved.init, network, data, layers, spec.seed)
-        names |= law.names
+        names |= sampler.names
     if resolved.init_norm is not None:
-        of_norms = Law(resolved.init_norm, spec.seed)
+        of_norms = WeightSampler(resolved.init_norm, spec.seed)
         layers = chosen.draw(of_norms, chosen.norms)
         if not layers:
             raise UserError(f"--init-norm {spec.init_norm}: {spec.model} has no norms with scales")

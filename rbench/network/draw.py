@@ -30,7 +30,7 @@ FIT_BATCHES, FIT_BATCH = 2, 64
 """Batches of training images that an initializer's ``fit`` is offered, and images in each."""
 
 
-class Law:
+class WeightSampler:
     """An initializer of the run: fills a weight in place from the stream of a name."""
 
     def __init__(self, init: Chosen[Initializer], seed: int) -> None:
@@ -73,12 +73,12 @@ class Drawing:
             self.chosen = [w for w in self.chosen if w.kind != "norm"]
         self.norms = [w for w in every if w.kind == "norm" and spec.init_norm is not None]
 
-    def draw(self, law: Law, chosen: Sequence[Weight]) -> list[Layer]:
+    def draw(self, sampler: WeightSampler, chosen: Sequence[Weight]) -> list[Layer]:
         """Draw ``chosen`` in their order; the layers as the initializer saw them."""
         layers = []
         for index, weight in enumerate(chosen):
             layer = self._layer(weight, index, len(chosen))
-            weight.fill(lambda tensor, stream, layer=layer: law(tensor, stream, layer))  # type: ignore[misc]
+            weight.fill(lambda tensor, stream, layer=layer: sampler(tensor, stream, layer))  # type: ignore[misc]
             layers.append(layer)
         return layers
 

@@ -165,11 +165,11 @@ class Task:
     produces: type[Outcome]
     options: type[Options] = NoOptions
     dataset: str = "digits"
-    """The data set where the user names none."""
+    """The dataset where the user names none."""
     metrics: tuple[str, ...] = ()
     """The metrics where the user names none."""
     recipe: str | None = None
-    """The recipe where neither the user nor the data set names one."""
+    """The recipe where neither the user nor the dataset names one."""
     trains: Callable[[Any], bool] = lambda options: True
     """Whether, under these options, the task trains and so needs a recipe."""
     labels: bool = True

@@ -147,7 +147,7 @@ class FileImages:
 
 @dataclass(kw_only=True)
 class ImageData:
-    """An opened data set.
+    """An opened dataset.
 
     ``revision`` names the exact bytes (a checksum, or the publisher's version): two runs whose
     revisions differ are never compared. ``hflip`` and ``crop_pad`` are the augmentation that

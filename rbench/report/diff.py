@@ -42,7 +42,7 @@ class Arm:
                 if m.name == metric and m.value is not None:
                     found[seed] = m.value
                     if m.uncertainty is not None and m.spread_over_networks:
-                        found.inside = over_networks(m.value, m.uncertainty, m.n)
+                        found.within_run = over_networks(m.value, m.uncertainty, m.n)
         return found
 
     @property

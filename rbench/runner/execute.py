@@ -47,7 +47,7 @@ from rbench.seeds import derive
 from rbench.spec.chosen import Chosen
 from rbench.spec.protocol import digest
 from rbench.spec.resolve import Resolved
-from rbench.spec.run_spec import PLACES
+from rbench.spec.run_spec import LOCAL_FIELDS
 
 if TYPE_CHECKING:
     from torch import nn
@@ -66,7 +66,7 @@ class Execution:
     folder: Path | None = None
     """The results folder, for pictures and checkpoints; None keeps no file."""
     progress: Progress = silent
-    say: Callable[[str], None] = field(default=lambda text: None)
+    on_message: Callable[[str], None] = field(default=lambda text: None)
     plugins: Plugins | None = None
     command: str = ""
     save_weights: bool = False
@@ -126,7 +126,7 @@ class _Run:
         loose = resolved.identity.get("loose", {})
         self.record = Record(
             digest=resolved.digest,
-            spec=spec.model_dump(mode="json", exclude_defaults=True, exclude=set(PLACES)),
+            spec=spec.model_dump(mode="json", exclude_defaults=True, exclude=set(LOCAL_FIELDS)),
             resolved=resolved.identity,
             protocol=resolved.protocol,
             protocol_name=resolved.protocol_name,
@@ -168,7 +168,7 @@ class _Run:
         """Keep a sentence in the record and tell it the user, once."""
         if text not in self.record.notes:
             self.record.notes.append(text)
-            self.execution.say(text)
+            self.execution.on_message(text)
 
     def start(self) -> None:
         """Set up the device and the precision."""

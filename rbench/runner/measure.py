@@ -13,7 +13,7 @@ from rbench.records.store import RECORD_SUFFIX, Store
 from rbench.runner.parent import Parent
 from rbench.spec.parse import parse
 from rbench.spec.resolve import Resolved, resolve
-from rbench.spec.run_spec import PLACES, RunSpec
+from rbench.spec.run_spec import LOCAL_FIELDS, RunSpec
 
 
 def parents(paths: Sequence[Path]) -> list[tuple[Path, Parent]]:
@@ -56,7 +56,7 @@ def with_metrics(
     kwargs = record.spec.get("metric_kwargs", {})
     assert isinstance(kwargs, dict)
     asked = {name: kwargs[name] for name in changes["metrics"] if name in kwargs}
-    fields = {name: value for name, value in record.spec.items() if name not in PLACES}
+    fields = {name: value for name, value in record.spec.items() if name not in LOCAL_FIELDS}
     fields |= {**changes, "metric_kwargs": asked | changes.get("metric_kwargs", {})}
     before, training = record.resolved.get("training"), record.spec.get("training", {})
     if isinstance(before, dict):

@@ -32,11 +32,11 @@ def predict(
     count, processes = len(images), accelerator.num_processes
     share = -(-count // processes)
     start = accelerator.process_index * share
-    mine = torch.arange(start, start + share).clamp_(max=count - 1)
+    shard = torch.arange(start, start + share).clamp_(max=count - 1)
     was_training = network.training
     network.eval()
     outputs = []
-    for batch in images.batches(batch_size, accelerator.device, mine):
+    for batch in images.batches(batch_size, accelerator.device, shard):
         outputs.append(network(batch.images).float())
         if progress is not None:
             progress(phase, min(sum(map(len, outputs)), share), share)

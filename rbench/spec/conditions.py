@@ -64,10 +64,10 @@ def parse_conditions(texts: Sequence[str], flag: str = "--only") -> Where:
 
 def holds(where: Mapping[str, Condition], get: Callable[[str], Any]) -> bool:
     """Whether every condition holds; ``get`` returns a column's value, None where there is none."""
-    return all(fits(get(canonical_name(column)), wanted) for column, wanted in where.items())
+    return all(matches(get(canonical_name(column)), wanted) for column, wanted in where.items())
 
 
-def fits(value: Any, wanted: Condition) -> bool:
+def matches(value: Any, wanted: Condition) -> bool:
     """Whether a column's value is what a condition wants."""
     return predicate(wanted)(value)
 

@@ -140,8 +140,8 @@ def resolve(spec: RunSpec, catalog: Catalog, contents: Contents | None = None) -
         raise UserError("--init-norm-kwargs needs --init-norm")
     init_norm = None
     if spec.init_norm:
-        law = catalog.initializer(spec.init_norm)
-        init_norm = choose(law, spec.init_norm_kwargs, "--init-norm-kwargs")
+        initializer = catalog.initializer(spec.init_norm)
+        init_norm = choose(initializer, spec.init_norm_kwargs, "--init-norm-kwargs")
     found = catalog.dataset(spec.dataset or task.component.dataset)
     dataset = choose(found, spec.dataset_kwargs, "--dataset-kwargs")
     if found.needs_data_dir and data_folder(spec, found) is None:

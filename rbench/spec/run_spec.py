@@ -210,7 +210,7 @@ class RunSpec(Options):
         return tuple(part for part in value.split(",") if part) if isinstance(value, str) else value
 
 
-PLACES = (
+LOCAL_FIELDS = (
     *("data_dir", "download", "device", "workers", "plugin"),
     *("eval_every", "eval_metrics", "eval_split", "save_predictions", "track", "tuning"),
 )

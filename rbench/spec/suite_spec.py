@@ -40,20 +40,20 @@ class SuiteSpec(Options):
     slurm: dict[str, JsonValue] = Field({}, description="options of sbatch, and setup commands")
     tune: TuneSpec | None = None
 
-    def cells(self, overrides: Mapping[str, Any] | None = None) -> list[RunSpec]:
+    def runs(self, overrides: Mapping[str, Any] | None = None) -> list[RunSpec]:
         """Every run of the suite, in order, without repetitions; ``overrides`` win."""
         return [spec for _, spec in self.runs_by_configuration(overrides)]
 
     def runs_by_configuration(
         self, overrides: Mapping[str, Any] | None = None
     ) -> list[tuple[int, RunSpec]]:
-        """The runs of :meth:`cells`, each with its configuration's place in the suite."""
+        """The runs of :meth:`runs`, each with its configuration's place in the suite."""
         specs: dict[tuple[str, int], tuple[int, RunSpec]] = {}
         for place, fields in enumerate(self._configurations(overrides)):
             if self.tune is not None:
                 # Said explicitly, to tell these runs from the trials.
                 fields.setdefault("measure_on", "test")
-            # Parsed once for all seeds: a suite may have a hundred thousand cells.
+            # Parsed once for all seeds: a suite may have a hundred thousand runs.
             spec = parse(RunSpec, fields, f"suite {self.name}")
             key = spec.model_dump_json(exclude={"seed"})
             for seed in [spec.seed] if "seed" in fields else range(self.seeds):

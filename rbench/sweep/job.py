@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 from rbench.plugin.options import Options
 from rbench.records.record import Failure, Record
-from rbench.spec.run_spec import PLACES, RunSpec
+from rbench.spec.run_spec import LOCAL_FIELDS, RunSpec
 
 if TYPE_CHECKING:
     from rbench.spec.resolve import Resolved
@@ -55,7 +55,7 @@ class RunJob(Options):
         return Record(
             digest=self.digest,
             status="failed",
-            spec={k: v for k, v in self.spec.items() if k not in PLACES},
+            spec={k: v for k, v in self.spec.items() if k not in LOCAL_FIELDS},
             resolved=self.identity,
             protocol=self.protocol,
             protocol_name=self.protocol_name,

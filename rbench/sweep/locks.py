@@ -75,18 +75,18 @@ class RunLocks:
             if any(self._is_alive(path, now) for path in before):
                 return None
             number = 1 + max((int(path.suffix[1:]) for path in before), default=0)
-            mine = self.folder / f"{slug}.{number}"
-            if not _link(temporary, mine):
+            own = self.folder / f"{slug}.{number}"
+            if not _link(temporary, own):
                 return None
         finally:
             temporary.unlink(missing_ok=True)
-        after = {path: _read(path) for path in self.files_of(slug) if path != mine}
+        after = {path: _read(path) for path in self.files_of(slug) if path != own}
         if any(path not in before or before[path] != owner for path, owner in after.items()):
-            mine.unlink(missing_ok=True)
+            own.unlink(missing_ok=True)
             return None
         for path in before:
             path.unlink(missing_ok=True)
-        return RunLock(self, slug, mine, me, took_over=bool(before))
+        return RunLock(self, slug, own, me, took_over=bool(before))
 
     def owners(self) -> dict[str, Owner]:
         """The locked runs, by slug, and the living process that has each."""

@@ -76,7 +76,7 @@ def _wait_for_lock(slug: str, store: Store, execution: Execution) -> RunLock:
                 raise UserError(f"{owner} is already executing this run: {slug}")
             if owner is not None and not said:
                 said = True
-                execution.say(f"{owner} is executing this run; waiting for its record")
+                execution.on_message(f"{owner} is executing this run; waiting for its record")
             time.sleep(WAIT_SECONDS)
     except OSError as error:
         raise store.cannot_write(error) from error

@@ -101,7 +101,7 @@ def _specs(suite: SuiteSpec, settings: SuiteSettings, catalog: Catalog) -> list[
         return [trial.spec for trial in suite.trials(overrides)]
     if settings.tuned:
         return tuned_specs(suite, overrides, Store(settings.output), catalog)
-    return suite.cells(overrides)
+    return suite.runs(overrides)
 
 
 def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -42,7 +42,7 @@ def resolve_suite(
     suite: SuiteSpec, catalog: Catalog, overrides: Mapping[str, Any] | None = None
 ) -> list[Resolved]:
     """Every run of a suite, resolved; UserError at the first that cannot be executed."""
-    runs, bad = resolve_each(suite.cells(overrides), catalog)
+    runs, bad = resolve_each(suite.runs(overrides), catalog)
     if bad:
         raise bad[0].error
     return runs

@@ -158,7 +158,7 @@ def _run(job: RunJob, store: Store, settings: Settings, catalog: Catalog, emit: 
     execution = Execution(
         folder=store.output,
         progress=progress,
-        say=lambda text: emit("note", text=text),
+        on_message=lambda text: emit("note", text=text),
         plugins=catalog.plugins,
         command=settings.command,
         checkpoint_every=settings.checkpoint_every,

@@ -69,7 +69,7 @@ def check_plugin(
     the same seed, and leave the global random state alone. A task that wants other data or another
     network says so by a UserError, which passes.
 
-    ``models`` are members of its families to build; ``data_dirs`` says, by data set, where
+    ``models`` are members of its families to build; ``data_dirs`` says, by dataset, where
     files for it lie; ``options`` gives, by component, options other than the defaults. Raises
     AssertionError with all complaints, a line each.
     """

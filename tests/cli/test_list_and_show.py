@@ -44,7 +44,7 @@ def test_every_suite_is_shown_as_text(rbench: Rbench, name: str) -> None:
     assert "\\n" not in done.stdout
     assert '"' not in done.stdout.replace(suite.discussion, "").split("runs: ")[-1].split("\n")[0]
     assert suite.summary.split()[0] in done.stdout
-    assert f"{len(suite.cells()):,} run" in done.stdout
+    assert f"{len(suite.runs()):,} run" in done.stdout
 
 
 def test_a_recipe_is_shown_field_by_field(rbench: Rbench) -> None:

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from rbench import classifier_parameters, generator, spatial_parameters
-from rbench.network.draw import Drawing, Law
+from rbench.network.draw import Drawing, WeightSampler
 from rbench.network.frozen import Frozen
 from rbench.network.kernels import mark_kernels
 from rbench.plugin.components import Initializer
@@ -129,9 +129,9 @@ def test_depth_is_0_at_the_first_and_1_at_the_last_drawn_layer(name: str) -> Non
     def draw(weight: Tensor, generator: Any, options: Any, layer: Layer) -> None:
         seen.append(layer)
 
-    law = Law(Chosen(Initializer(name="n", summary="N.", draw=draw), NoOptions()), 0)
+    sampler = WeightSampler(Chosen(Initializer(name="n", summary="N.", draw=draw), NoOptions()), 0)
     drawing = Drawing(build(name), RunSpec(model="m", init="n", init_scope="all"), (3, 32, 32))
-    drawing.draw(law, drawing.chosen)
+    drawing.draw(sampler, drawing.chosen)
     assert [layer.index for layer in seen] == list(range(len(seen)))
     assert (seen[0].depth, seen[-1].depth) == (0, 1)
     assert [layer.is_last for layer in seen] == [False] * (len(seen) - 1) + [True]

@@ -98,7 +98,7 @@ def freeze_report(policy: str) -> FreezeReport:
 
 
 def many(count: int, seeds: int = 4, protocols: int = 5) -> list[Record]:
-    """``count`` records over ``protocols`` data sets: networks, each frozen and not, n seeds."""
+    """``count`` records over ``protocols`` datasets: networks, each frozen and not, n seeds."""
     draw = random.Random(0)
     found: list[Record] = []
     network = 0

@@ -1,4 +1,4 @@
-"""Each initializer against its law, and all of them against the contract."""
+"""Each initializer against its distribution, and all of them against the contract."""
 
 from __future__ import annotations
 

@@ -313,15 +313,15 @@ def test_a_residual_network_by_zero_is_its_shortcuts() -> None:
     """The paper's network: every block of a ResNet hands on what it is given."""
     import timm
 
-    from rbench.network.draw import Drawing, Law
+    from rbench.network.draw import Drawing, WeightSampler
     from rbench.spec.chosen import Chosen
     from rbench.spec.run_spec import RunSpec
 
     network: Any = timm.create_model("resnet18", num_classes=3).eval()
     component = BY_NAME["zero"]
-    law = Law(Chosen(component, component.options()), 0)
+    sampler = WeightSampler(Chosen(component, component.options()), 0)
     drawing = Drawing(network, RunSpec(model="m", init="zero"), (3, 64, 64))
-    drawing.draw(law, drawing.chosen)
+    drawing.draw(sampler, drawing.chosen)
     maps = torch.rand(2, 64, 8, 8, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         assert torch.equal(network.layer1(maps), maps)

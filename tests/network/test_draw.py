@@ -14,7 +14,7 @@ from torch.nn.utils import parametrizations
 from rbench.api import to_spec
 from rbench.errors import UserError
 from rbench.network.build import Built, build
-from rbench.network.draw import Drawing, Law, describe, report
+from rbench.network.draw import Drawing, WeightSampler, describe, report
 from rbench.plugin.catalog import Catalog
 from rbench.plugin.components import Initializer
 from rbench.plugin.data import ImageData
@@ -33,14 +33,16 @@ def constant(weight: Tensor, generator: torch.Generator, options: Any) -> None:
     weight.normal_(generator=generator).add_(100)
 
 
-def law(draw: Any = constant) -> Law:
+def sampler(draw: Any = constant) -> WeightSampler:
     component = Initializer(name="mine", summary="Mine.", draw=draw)
-    return Law(Chosen(component, NoOptions()), 0)
+    return WeightSampler(Chosen(component, NoOptions()), 0)
 
 
-def drawn(network: nn.Module, scope: str = "all", draw: Any = constant) -> tuple[Law, list[Layer]]:
+def drawn(
+    network: nn.Module, scope: str = "all", draw: Any = constant
+) -> tuple[WeightSampler, list[Layer]]:
     drawing = Drawing(network, RunSpec(model="m", init="mine", init_scope=scope), (3, 32, 32))
-    used = law(draw)
+    used = sampler(draw)
     return used, drawing.draw(used, drawing.chosen)
 
 
@@ -116,7 +118,7 @@ def test_three_and_four_arguments() -> None:
     drawn(network, "conv", four)
     assert [float(module.weight.detach()[0, 0, 0, 0]) for module in network] == [1, 2]  # type: ignore[operator, union-attr]
     with pytest.raises(UserError, match=r"looks at the layer that it draws; .*LC-blocks"):
-        law(four)(torch.zeros(3), "lc/x/0")
+        sampler(four)(torch.zeros(3), "lc/x/0")
 
     def optional(
         weight: Tensor, generator: torch.Generator, options: Any, layer: Layer | None = None
@@ -124,14 +126,14 @@ def test_three_and_four_arguments() -> None:
         weight.fill_(7.0 if layer is None else 1.0)
 
     combined = torch.zeros(3)
-    law(optional)(combined, "lc/x/0")
+    sampler(optional)(combined, "lc/x/0")
     assert (combined == 7).all()
 
 
 def residual(network: nn.Module, shape: tuple[int, int, int] = (3, 32, 32)) -> set[str]:
     spec = RunSpec(model="m", init="mine", init_scope="conv,linear")
     drawing = Drawing(network, spec, shape)
-    layers = drawing.draw(law(), drawing.chosen)
+    layers = drawing.draw(sampler(), drawing.chosen)
     return {layer.name for layer in layers if layer.in_residual}
 
 
@@ -148,7 +150,7 @@ def ends(name: str) -> list[str]:
     network = timm.create_model(name, num_classes=3)
     spec = RunSpec(model="m", init="mine", init_scope="spatial")
     drawing = Drawing(network, spec, (3, 64, 64))
-    drawing.draw(law(), drawing.chosen)
+    drawing.draw(sampler(), drawing.chosen)
     return sorted(drawing._last_of_branches)
 
 

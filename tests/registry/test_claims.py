@@ -19,7 +19,7 @@ from rbench.records.record import Record
 from rbench.report.compare import Paper, papers, report
 from rbench.report.compare.declaration import Claim
 from rbench.report.leaderboard import from_records, make_tables
-from rbench.spec.conditions import Condition, Where, fits
+from rbench.spec.conditions import Condition, Where, matches
 from tests.helpers.synthetic_records import digest, freeze_report, record
 
 CLAIMS = [(paper, claim) for paper in papers() for claim in paper.claim]
@@ -35,7 +35,7 @@ def one_of(wanted: Condition) -> Any:
     plain = [p for p in parts if not isinstance(p, str) or not set("*?[<>!") & set(p)]
     if plain:
         return None if plain[0] in ("none", "") else plain[0]
-    return next(value for value in CANDIDATES if fits(value, wanted))
+    return next(value for value in CANDIDATES if matches(value, wanted))
 
 
 def places(claim: Claim, where: Where) -> list[int]:
@@ -44,7 +44,7 @@ def places(claim: Claim, where: Where) -> list[int]:
     wanted = where.get(claim.x)
     if isinstance(wanted, list):
         return [value for value in wanted if isinstance(value, int)]
-    return [value for value in (1, 2, 4, 8, 16, 32) if wanted is None or fits(value, wanted)]
+    return [value for value in (1, 2, 4, 8, 16, 32) if wanted is None or matches(value, wanted)]
 
 
 def run(where: Where, at: dict[str, Any], seed: int, values: Values) -> Record:

@@ -60,7 +60,7 @@ def test_every_run_resolves(name: str, catalog: Catalog, images: Path) -> None:
     if base in ("cifar10", "imagenet", "image_folder"):
         overrides |= {"data_dir": str(images), "dataset": "image_folder"}
     digests = set()
-    runs = [spec for spec in suite.cells(overrides) if spec.seed == 0]
+    runs = [spec for spec in suite.runs(overrides) if spec.seed == 0]
     for spec in runs:
         architecture = catalog.architecture(spec.model)
         parse(architecture.options, {**architecture.defaults, **spec.model_kwargs}, name)
@@ -70,7 +70,7 @@ def test_every_run_resolves(name: str, catalog: Catalog, images: Path) -> None:
 
 def test_the_family_compares_one_network_under_one_recipe() -> None:
     for name in ("family_cifar10_jpeg", "family_cifar10_jpeg_reduced"):
-        runs = read_suite(name).cells()
+        runs = read_suite(name).runs()
         assert {spec.recipe for spec in runs} == {"cifar_sgd"}
         assert {spec.dataset for spec in runs} == {"image_folder"}
         assert all(spec.model.endswith("20_16") for spec in runs)

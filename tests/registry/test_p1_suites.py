@@ -1,4 +1,4 @@
-"""The suites of P1: each expands to cells whose options are known and figures that are valid."""
+"""The suites of P1: each expands to runs whose options are known and figures that are valid."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def test_cells_and_figures_are_valid(figure: str, suffix: str, catalog: Catalog)
     assert suite.paper is not None
     assert figures(suite.figure, suite.name)
     task = catalog.task("reconstruction")
-    assert suite.cells()
-    for spec in suite.cells():
+    assert suite.runs()
+    for spec in suite.runs():
         architecture = catalog.architecture(spec.model)
         parse(architecture.options, {**architecture.defaults, **spec.model_kwargs}, suite.name)
         options = parse(task.options, spec.task_kwargs, suite.name)
@@ -42,19 +42,19 @@ def test_cells_and_figures_are_valid(figure: str, suffix: str, catalog: Catalog)
 
 
 def test_the_paper_draws_30_networks_on_50_photographs_at_every_width() -> None:
-    cells = read_suite("p1_fig7a").cells()
+    runs = read_suite("p1_fig7a").runs()
     widths = [2**n for n in range(2, 12)]
     for depth in (1, 2):
-        found = [c.model_kwargs["width"] for c in cells if c.model_kwargs["depth"] == depth]
+        found = [c.model_kwargs["width"] for c in runs if c.model_kwargs["depth"] == depth]
         assert found == widths
-    assert {c.task_kwargs["networks"] for c in cells} == {30}
-    assert {c.dataset_kwargs["images"] for c in cells} == {50}
-    assert {c.img_size for c in cells} == {(224, 224)}
+    assert {c.task_kwargs["networks"] for c in runs} == {30}
+    assert {c.dataset_kwargs["images"] for c in runs} == {50}
+    assert {c.img_size for c in runs} == {(224, 224)}
 
 
 def test_figure_8_shows_cells_of_figure_7a() -> None:
-    def cells(name: str) -> set[str]:
-        return {cell.model_dump_json() for cell in read_suite(name).cells()}
+    def runs(name: str) -> set[str]:
+        return {run.model_dump_json() for run in read_suite(name).runs()}
 
-    assert cells("p1_fig8") < cells("p1_fig7a")
-    assert cells("p1_fig8_reduced") < cells("p1_fig7a_reduced")
+    assert runs("p1_fig8") < runs("p1_fig7a")
+    assert runs("p1_fig8_reduced") < runs("p1_fig7a_reduced")

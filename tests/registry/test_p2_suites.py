@@ -1,4 +1,4 @@
-"""The suites of P2: each expands to cells whose model, options and metrics are known."""
+"""The suites of P2: each expands to runs whose model, options and metrics are known."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def test_every_table_and_figure_has_its_suite_and_a_reduced_one() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_cells_and_figures_are_valid(name: str, catalog: Catalog) -> None:
     suite = read_suite(name)
-    cells = suite.cells()
-    assert cells
+    runs = suite.runs()
+    assert runs
     assert suite.protocol == ("reduced" if name.endswith("_reduced") else suite.protocol)
     assert (suite.protocol == "paper") == (name.removeprefix("p2_") in TABLES_AND_FIGURES)
     assert figures(suite.figure, name)
-    for spec in cells:
+    for spec in runs:
         architecture = catalog.architecture(spec.model)
         parse(architecture.options, {**architecture.defaults, **spec.model_kwargs}, name)
         assert spec.dataset is not None
@@ -49,25 +49,25 @@ def test_cells_and_figures_are_valid(name: str, catalog: Catalog) -> None:
         assert spec.recipe in registry.names("recipes")
 
 
-def models(cells: list[RunSpec]) -> set[str]:
-    return {cell.model_dump_json(exclude={"seed"}) for cell in cells}
+def models(runs: list[RunSpec]) -> set[str]:
+    return {run.model_dump_json(exclude={"seed"}) for run in runs}
 
 
 def test_figures_of_the_same_networks_share_their_cells() -> None:
-    def cells(name: str) -> set[str]:
-        return models(read_suite(name).cells())
+    def runs(name: str) -> set[str]:
+        return models(read_suite(name).runs())
 
-    assert cells("p2_fig5") == cells("p2_fig4")
-    assert cells("p2_fig10") == cells("p2_fig11") == cells("p2_fig8a")
-    assert cells("p2_fig9") < cells("p2_fig8a")
-    assert cells("p2_table1_reduced") < cells("p2_fig4_reduced")
+    assert runs("p2_fig5") == runs("p2_fig4")
+    assert runs("p2_fig10") == runs("p2_fig11") == runs("p2_fig8a")
+    assert runs("p2_fig9") < runs("p2_fig8a")
+    assert runs("p2_table1_reduced") < runs("p2_fig4_reduced")
 
 
 def test_the_grid_of_figure_4() -> None:
-    cells = read_suite("p2_fig4").cells()
-    assert len(cells) == 4 * (2 + 2 * 9)
-    assert {cell.seed for cell in cells} == {0, 1, 2, 3}
-    assert {cell.recipe for cell in cells} == {"lowres"}
+    runs = read_suite("p2_fig4").runs()
+    assert len(runs) == 4 * (2 + 2 * 9)
+    assert {run.seed for run in runs} == {0, 1, 2, 3}
+    assert {run.recipe for run in runs} == {"lowres"}
 
 
 def test_a_cell_of_each_low_resolution_suite_resolves(catalog: Catalog, tmp_path: Path) -> None:
@@ -83,14 +83,14 @@ def test_a_cell_of_each_low_resolution_suite_resolves(catalog: Catalog, tmp_path
     for name in NAMES:
         suite = read_suite(name)
         overrides = {"data_dir": str(tmp_path), "device": "cpu", "dataset": "image_folder"}
-        resolved = resolve(suite.cells(overrides)[-1], catalog)
+        resolved = resolve(suite.runs(overrides)[-1], catalog)
         assert resolved.training is not None
         if suite.protocol == "paper" and resolved.recipe == "lowres":
             assert (resolved.training.epochs, resolved.training.lr) == (75, 0.01)
 
 
 def columns(spec: RunSpec, catalog: Catalog) -> dict[str, object]:
-    """The columns of a cell's record that declarations of papers ask for."""
+    """The columns of a run's record that declarations of papers ask for."""
     architecture = catalog.architecture(spec.model)
     options = parse(architecture.options, {**architecture.defaults, **spec.model_kwargs}, "test")
     found = {f"model.{name}": value for name, value in options.model_dump().items()}
@@ -104,14 +104,14 @@ def columns(spec: RunSpec, catalog: Catalog) -> dict[str, object]:
 
 
 def test_suites_cover_everything_that_the_paper_reports(catalog: Catalog) -> None:
-    """Of every value and claim, both sides have a cell in a suite of the paper's protocol."""
-    from rbench.spec.conditions import fits
+    """Of every value and claim, both sides have a run in a suite of the paper's protocol."""
+    from rbench.spec.conditions import matches
 
-    cells = [
+    runs = [
         columns(spec, catalog)
         for name in NAMES
         if not name.endswith("_reduced")
-        for spec in read_suite(name).cells({"seed": 0})
+        for spec in read_suite(name).runs({"seed": 0})
     ]
     paper = registry.read("papers", "p2")
     wanted = [
@@ -123,17 +123,17 @@ def test_suites_cover_everything_that_the_paper_reports(catalog: Catalog) -> Non
     assert len(wanted) > 60
     for name, where in wanted:
         assert any(
-            all(fits(cell.get(column), value) for column, value in where.items()) for cell in cells
+            all(matches(run.get(column), value) for column, value in where.items()) for run in runs
         ), f"no suite runs {name}: {where}"
 
 
 def test_controls_do_not_pass_for_the_paper(catalog: Catalog) -> None:
-    """The step-size control's cells match no condition of the paper's."""
-    from rbench.spec.conditions import fits
+    """The step-size control's runs match no condition of the paper's."""
+    from rbench.spec.conditions import matches
 
     controls = [
         columns(spec, catalog)
-        for spec in read_suite("p2_step_size").cells({"seed": 0})
+        for spec in read_suite("p2_step_size").runs({"seed": 0})
         if spec.model_kwargs.get("gram") == "expected" or "grad_scale_as_lc" in spec.model_kwargs
     ]
     assert len(controls) == 32
@@ -142,6 +142,6 @@ def test_controls_do_not_pass_for_the_paper(catalog: Catalog) -> None:
         for side in ("where", "above", "below"):
             if "model" in entry.get(side, {}):
                 assert not any(
-                    all(fits(cell.get(column), value) for column, value in entry[side].items())
-                    for cell in controls
+                    all(matches(run.get(column), value) for column, value in entry[side].items())
+                    for run in controls
                 ), entry["id"]

@@ -74,7 +74,7 @@ def entries(suite: str) -> list[Measured]:
     """The suite's runs as a leaderboard would have them, with every metric that is declared."""
     metrics = {m for p in papers_of(None) for m in _metrics(p)}
     records = []
-    for spec in read_suite(suite).cells():
+    for spec in read_suite(suite).runs():
         made = record(seed=spec.seed, values=dict.fromkeys(sorted(metrics), 50.0 + spec.seed))
         made.resolved.update(identity(spec))
         made.resolved["seed"] = spec.seed

@@ -173,15 +173,15 @@ def test_a_ratio() -> None:
 
 def test_a_ratio_of_runs_of_many_networks_has_the_interval_of_the_delta_method() -> None:
     one = Sample({0: 0.2})
-    one.inside = Summary(30, 0.2, 0.05, 0.05 / 30**0.5, 0.2, 0.2)
+    one.within_run = Summary(30, 0.2, 0.05, 0.05 / 30**0.5, 0.2, 0.2)
     logs = one.logarithm()
     assert logs == {0: math.log(0.2)}
-    assert logs.inside is not None
-    assert logs.inside.std == pytest.approx(0.25)
+    assert logs.within_run is not None
+    assert logs.within_run.std == pytest.approx(0.25)
     rng = np.random.default_rng(0)
     drawn = np.log(rng.normal(0.2, 0.005, 200_000))
-    one.inside = Summary(30, 0.2, 0.005, 0.005 / 30**0.5, 0.2, 0.2)
-    assert one.logarithm().inside.std == pytest.approx(drawn.std(), rel=0.01)  # type: ignore[union-attr]
+    one.within_run = Summary(30, 0.2, 0.005, 0.005 / 30**0.5, 0.2, 0.2)
+    assert one.logarithm().within_run.std == pytest.approx(drawn.std(), rel=0.01)  # type: ignore[union-attr]
 
 
 def test_slopes_are_compared_in_ratio() -> None:

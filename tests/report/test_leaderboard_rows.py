@@ -27,14 +27,14 @@ def test_a_cell_is_what_its_records_share_whoever_wrote_them() -> None:
         json.loads(to_json(record(seed=seed, options={"seed": 3, "depth": 20}))) for seed in (3, 4)
     )
     rows = [reader.parse(json.dumps(content, indent=1), "a.json") for content in (first, second)]
-    assert rows[0].cell == rows[1].cell
+    assert rows[0].configuration == rows[1].configuration
     assert rows[0].identity is rows[1].identity
     # Other writers: another order of members, no spaces.
     shuffled = {**first, "resolved": dict(sorted(first["resolved"].items()))}
     assert next(iter(reversed(shuffled["resolved"]))) != "seed"
     for how in ({"separators": (",", ":")}, {"indent": 3}):
         row = parse(shuffled, **how)
-        assert row.cell == rows[0].cell
+        assert row.configuration == rows[0].configuration
         assert row.identity == rows[0].identity
         assert "seed" not in row.identity
     assert rows[0].identity["model"]["options"] == {"seed": 3, "depth": 20}
@@ -48,7 +48,7 @@ def test_a_cell_is_what_its_records_share_whoever_wrote_them() -> None:
 def test_only_the_runs_own_seed_is_left_out(options: dict[str, Any]) -> None:
     """The last member of the identity here is a table that ends like the seed, or holds it."""
     reader = Reader()
-    cells = set()
+    configurations = set()
     for own in (options, {"seed": 3}, {"depth": 20}):
         content = json.loads(to_json(record(seed=3, options=own)))
         identity = content["resolved"]
@@ -61,15 +61,15 @@ def test_only_the_runs_own_seed_is_left_out(options: dict[str, Any]) -> None:
             left = {k: v for k, v in identity.items() if k not in ("seed", "metrics")}
             assert canonical(row.identity) == canonical(left)
             assert row.asked == identity["metrics"]
-            cells.add(row.cell)
-    assert len(cells) == 3
+            configurations.add(row.configuration)
+    assert len(configurations) == 3
 
 
 def test_options_that_were_given_and_environments() -> None:
     content = json.loads(to_json(record(options={"depth": 20}, init="orthogonal")))
     content["spec"]["init_kwargs"] = {}
     row = parse(content)
-    assert row.given == {"model_kwargs": {"depth": 20}}
+    assert row.explicit_options == {"model_kwargs": {"depth": 20}}
     assert row.environment == content["environment"]
     content["resolved"] = {}
     assert parse(content).identity == {k: v for k, v in content["spec"].items() if k != "seed"}
@@ -129,9 +129,9 @@ def test_folders_known_by_names_and_sizes_are_told_apart_by_their_revision(
         one["resolved"]["dataset"]["content"] = content
         one["data"]["revision"] = revision
         rows.append(parse(one))
-    assert (rows[0].cell != rows[1].cell) == apart
+    assert (rows[0].configuration != rows[1].configuration) == apart
     assert (rows[0].protocol != rows[1].protocol) == apart
-    assert len(rows[0].cell) == len(rows[1].cell) == 16
+    assert len(rows[0].configuration) == len(rows[1].configuration) == 16
 
 
 def test_an_edited_copy_of_a_record_is_refused_and_a_repetition_is_not() -> None:

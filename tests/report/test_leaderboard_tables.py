@@ -132,7 +132,7 @@ def test_controls_stand_beside() -> None:
         [Baseline(("lc_*",), ("plain_*",)), Baseline(("x",), ("{base}",))],
     )
     frozen = next(e for e in table.entries if e.freeze == "spatial")
-    learnable, baseline = (frozen.against(c, "top1") for c in ("learnable", "baseline"))
+    learnable, baseline = (frozen.compare_to(c, "top1") for c in ("learnable", "baseline"))
     assert learnable is not None
     assert baseline is not None
     assert learnable.difference.value == pytest.approx(0.9)

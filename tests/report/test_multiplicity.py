@@ -42,7 +42,7 @@ def test_pairs_are_tested_as_single_differences_are() -> None:
     given.append(Sample({0: 1.0}))
     given.append(Sample({seed: value + 1 for seed, value in given[0].items()}))
     networks = Sample({0: 0.5})
-    networks.inside = summarize([0.1, 0.4, 0.6, 0.9])
+    networks.within_run = summarize([0.1, 0.4, 0.6, 0.9])
     given.append(networks)
     p = counted.pairwise(given)
     assert np.isnan(np.diag(p)).all()
@@ -115,7 +115,7 @@ def test_tables_say_what_chance_gives() -> None:
         for seed in range(4)
     ]
     (table,) = make_tables(from_records(records))
-    gaps = [entry.against("learnable", "top1") for entry in table.entries]
+    gaps = [entry.compare_to("learnable", "top1") for entry in table.entries]
     p = [gap.difference.p for gap in gaps if gap is not None]
     assert len(p) == 4
     wanted = multipletests(p, method="holm")[1]

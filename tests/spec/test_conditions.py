@@ -8,7 +8,7 @@ import pytest
 
 from rbench.errors import UserError
 from rbench.spec.columns import columns
-from rbench.spec.conditions import Condition, fits, holds, parse_conditions
+from rbench.spec.conditions import Condition, holds, matches, parse_conditions
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ from rbench.spec.conditions import Condition, fits, holds, parse_conditions
     ],
 )
 def test_a_condition(value: Any, wanted: Condition, expected: bool) -> None:
-    assert fits(value, wanted) is expected
+    assert matches(value, wanted) is expected
 
 
 def test_conditions_on_the_command_line_are_those_of_a_table() -> None:

@@ -105,16 +105,16 @@ def test_suite_expands_the_product_of_its_axes_and_seeds() -> None:
             {"model": "b", "model_kwargs.expansion": [1, 8], "freeze": "spatial"},
         ],
     )
-    cells = suite.cells({"device": "cpu"})
-    assert len(cells) == (2 + 2) * 2
-    assert [cell.seed for cell in cells[:2]] == [0, 1]
-    assert cells[-1].model_kwargs == {"depth": 20, "expansion": 8}
-    assert {cell.device for cell in cells} == {"cpu"}
+    runs = suite.runs({"device": "cpu"})
+    assert len(runs) == (2 + 2) * 2
+    assert [run.seed for run in runs[:2]] == [0, 1]
+    assert runs[-1].model_kwargs == {"depth": 20, "expansion": 8}
+    assert {run.device for run in runs} == {"cpu"}
 
 
 def test_a_suite_repeats_no_cell() -> None:
     suite = SuiteSpec(name="s", summary="", grid=[{"model": "a"}, {"model": ["a", "b"]}])
-    assert [cell.model for cell in suite.cells()] == ["a", "b"]
+    assert [run.model for run in suite.runs()] == ["a", "b"]
 
 
 def test_assign_leaves_the_tables_it_was_given_alone() -> None:

@@ -32,7 +32,7 @@ def test_the_same_lines_in_all_three_files(rbench: Rbench, tmp_path: Path, head:
     assert registry.recipe_fields(registry.find("recipes", str(tmp_path / "recipe.toml"))) == (
         training
     )
-    (spec,) = read_suite(str(tmp_path / "suite.toml")).cells()
+    (spec,) = read_suite(str(tmp_path / "suite.toml")).runs()
     assert spec.training == training
     found = resolve(spec, Catalog.from_environment())
     assert found.training is not None
@@ -46,11 +46,11 @@ def test_axes_and_overrides_by_either_name() -> None:
         base={"model": "resnet10t", "training.epochs": 1, "lr": 0.5},
         grid=[{"epochs": [2, 3], "training.lr": 0.25}],
     )
-    assert [(c.training["epochs"], c.training["lr"]) for c in suite.cells()] == [
+    assert [(c.training["epochs"], c.training["lr"]) for c in suite.runs()] == [
         (2, 0.25),
         (3, 0.25),
     ]
-    (only,) = suite.cells({"training.epochs": 4})
+    (only,) = suite.runs({"training.epochs": 4})
     assert only.training["epochs"] == 4
 
 

@@ -29,7 +29,7 @@ MODELS = ("test_resnet", "test_byobnet")
 MEBI = 2**20
 
 
-def cells(seeds: int, models: tuple[str, ...] = MODELS) -> list[Resolved]:
+def runs(seeds: int, models: tuple[str, ...] = MODELS) -> list[Resolved]:
     specs = [
         RunSpec.model_validate(
             {"model": m, "dataset": "digits", "device": "cpu", "seed": s, "training": {"epochs": e}}
@@ -43,10 +43,10 @@ def cells(seeds: int, models: tuple[str, ...] = MODELS) -> list[Resolved]:
     return found
 
 
-def done(cell: Resolved, seconds: float, **more: object) -> Record:
+def done(run: Resolved, seconds: float, **more: object) -> Record:
     from rbench import hardware
 
-    record = RunJob.of(cell).failed("none", "none")
+    record = RunJob.of(run).failed("none", "none")
     tensors = {"count": 1000, "names": ["w"]}
     content = {
         **record.model_dump(mode="json"),
@@ -61,21 +61,21 @@ def done(cell: Resolved, seconds: float, **more: object) -> Record:
     return Record.model_validate(content)
 
 
-def put(output: Path, cell: Resolved, record: Record) -> None:
-    Store(output).write(cell.slug, record)
+def put(output: Path, run: Resolved, record: Record) -> None:
+    Store(output).write(run.slug, record)
 
 
 def test_resolving_alike_runs_together_changes_nothing() -> None:
     from rbench.spec.resolve import resolve
 
     catalog = Catalog.from_environment()
-    for cell in cells(3):
-        alone = resolve(cell.spec, catalog)
-        assert (alone.digest, alone.slug, alone.identity) == (cell.digest, cell.slug, cell.identity)
+    for run in runs(3):
+        alone = resolve(run.spec, catalog)
+        assert (alone.digest, alone.slug, alone.identity) == (run.digest, run.slug, run.identity)
 
 
 def test_what_is_done_failed_running_and_missing(tmp_path: Path) -> None:
-    every = cells(2)
+    every = runs(2)
     put(tmp_path, every[0], done(every[0], 10.0))
     put(tmp_path, every[2], RunJob.of(every[2]).failed("RuntimeError", "no"))
     # Torn, of another digest, interrupted: all missing.
@@ -117,7 +117,7 @@ def test_what_is_done_failed_running_and_missing(tmp_path: Path) -> None:
 
 
 def test_records_of_other_hardware_are_no_measure(tmp_path: Path) -> None:
-    every = cells(2, MODELS[:1])
+    every = runs(2, MODELS[:1])
     put(tmp_path, every[0], done(every[0], 10.0, environment={"device": "cpu", "cpu": "another"}))
     plan = make_plan(survey(every, Store(tmp_path)), tmp_path, 1)
     assert {group.cost.source for group in plan.configurations} == {"unknown"}
@@ -137,7 +137,7 @@ def test_records_of_other_hardware_are_no_measure(tmp_path: Path) -> None:
     ],
 )
 def test_only(conditions: list[str], expected: int) -> None:
-    assert len(select(cells(3), conditions)) == expected
+    assert len(select(runs(3), conditions)) == expected
 
 
 @pytest.mark.parametrize(
@@ -153,17 +153,17 @@ def test_only(conditions: list[str], expected: int) -> None:
 )
 def test_only_is_checked(condition: str, text: str) -> None:
     with pytest.raises(UserError, match=text):
-        select(cells(1), [condition])
+        select(runs(1), [condition])
 
 
 @pytest.mark.slow
 def test_a_hundred_thousand_records(tmp_path: Path) -> None:
     """A tenth of them here, in a tenth of the time; benchmarks/many_records.py has them all."""
-    every = cells(2500)
+    every = runs(2500)
     text = to_json(done(every[0], 10.0))
-    for cell in every[: len(every) - 100]:
-        content = text.replace(every[0].digest, cell.digest).encode()
-        (tmp_path / f"{cell.slug}.json").write_bytes(content)
+    for run in every[: len(every) - 100]:
+        content = text.replace(every[0].digest, run.digest).encode()
+        (tmp_path / f"{run.slug}.json").write_bytes(content)
     tracemalloc.start()
     begun = time.process_time()
     plan = make_plan(survey(every, Store(tmp_path)), tmp_path, 2)

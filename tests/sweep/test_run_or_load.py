@@ -45,7 +45,7 @@ def test_a_run_of_another_process_is_waited_for(run: Resolved, tmp_path: Path) -
         Store(here).record(run.slug).write_bytes(made.path.read_bytes())
         lock.release()
 
-    found = run_or_load(run, here, Execution(folder=here, say=end))
+    found = run_or_load(run, here, Execution(folder=here, on_message=end))
     assert not found.executed
     assert found.record == made.record
     assert said == [f"{lock.owner} is executing this run; waiting for its record"]

@@ -36,13 +36,17 @@ def scores(outcome: ImagesOutcome, score: Score, name: str | None = None) -> Ten
         parts, change = outcome.raw.split(len(outcome.inputs)), mapping(name)
     return torch.stack(
         [
-            score(*alike(part if change is None else change(part, outcome.inputs), outcome.inputs))
+            score(
+                *to_same_channels(
+                    part if change is None else change(part, outcome.inputs), outcome.inputs
+                )
+            )
             for part in parts
         ]
     )
 
 
-def alike(outputs: Tensor, inputs: Tensor) -> tuple[Tensor, Tensor]:
+def to_same_channels(outputs: Tensor, inputs: Tensor) -> tuple[Tensor, Tensor]:
     """Both grey where they differ in channels."""
     if outputs.shape[-3] == inputs.shape[-3]:
         return outputs, inputs

@@ -23,7 +23,7 @@ class KaimingOptions(Options):
 
 COMPONENT = Initializer(
     name="kaiming",
-    summary="He's law: variance 2/fan (fan_in or fan_out, normal or uniform).",
+    summary="He's variance: 2/fan (fan_in or fan_out, normal or uniform).",
     draw="rbench_plugins.initializers.functions.kaiming:draw",
     options=KaimingOptions,
 )

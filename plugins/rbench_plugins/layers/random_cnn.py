@@ -47,7 +47,7 @@ class ChannelMean(nn.Module):
 
 
 class RandomCNN(nn.Module):
-    """``layers`` in order, a convolution's filters drawn from ``law`` with ``std``.
+    """``layers`` in order, a convolution's filters drawn from ``law``, a distribution, of ``std``.
 
     Maps images (B, C, H, W) in [0, 1] to f, (B, 1, H', W'). ``draws`` says how many networks a
     statement about the distribution of f should be measured on; this is the first of them.

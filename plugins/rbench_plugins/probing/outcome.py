@@ -9,7 +9,7 @@ from rbench import ClassificationOutcome
 
 @dataclass(frozen=True)
 class LayerProbe:
-    """A probe on one layer: its number of features and its hits on the test set."""
+    """A probe on one layer: its number of features and its correct answers on the test set."""
 
     layer: str
     features: int

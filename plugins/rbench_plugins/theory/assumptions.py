@@ -16,7 +16,7 @@ def of_limit(stack: Stack, recursion: bool) -> list[str]:
     if any(conv.slope for conv in stack.convs):
         broken.append("Definition 1 has ReLU, not leaky ReLU; f* is ReLU's")
     if not all(conv.gaussian for conv in stack.convs):
-        broken.append("the filters' law is not isotropic (their kurtosis is not Gaussian)")
+        broken.append("the filters' distribution is not isotropic (their kurtosis is not Gaussian)")
     wanted = "average" if recursion else "l2"
     for kind in sorted(stack.pools - {wanted}):
         theorem = "10 has average" if recursion else "4 has l2"

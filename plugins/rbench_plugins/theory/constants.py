@@ -30,9 +30,9 @@ class Moments:
 def gaussian_moments(std: float = 1.0) -> Moments:
     """Of N(0, std^2): k1 = std/sqrt(2 pi), k2 = std^2/2, k4 = 3 std^4/2.
 
-    K1 = pi - 1 and K2 = 5 whatever the std. Among laws with independent entries the Gaussian is
-    the only isotropic one (Maxwell), which is why there are no moments of uniform, Laplace or
-    logistic filters here: Lemma 5 does not hold for them.
+    K1 = pi - 1 and K2 = 5 whatever the std. Among distributions with independent entries the
+    Gaussian is the only isotropic one (Maxwell), which is why there are no moments of uniform,
+    Laplace or logistic filters here: Lemma 5 does not hold for them.
     """
     return Moments(k1=std / math.sqrt(2 * math.pi), k2=std**2 / 2, k4=1.5 * std**4)
 

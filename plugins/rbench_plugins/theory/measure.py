@@ -99,8 +99,8 @@ def networks(first: nn.Module) -> Iterator[nn.Module]:
         return
     if not first.as_drawn:
         raise UserError(
-            "random_cnn draws further networks by its own law only, and these filters are "
-            "others: use --model-kwargs law=... instead of --init, or draws=1 and several seeds"
+            "random_cnn draws further networks from its own distribution only, and these filters "
+            "are others: use --model-kwargs law=... instead of --init, or draws=1 and several seeds"
         )
     other = copy.deepcopy(first)
     for draw in range(1, first.draws):

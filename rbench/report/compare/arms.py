@@ -115,8 +115,8 @@ def pairs(claim: Claim, members: Sequence[Measured], free: Sequence[str]) -> Ite
 
 def _merit(pair: Pair) -> tuple[int, int, str]:
     seeds = len(set(pair.above.values) & set(pair.below.values))
-    cells = pair.above.measured.entry.cell + pair.below.measured.entry.cell
-    return -len(pair.differ), seeds, cells
+    names = pair.above.measured.entry.configuration + pair.below.measured.entry.configuration
+    return -len(pair.differ), seeds, names
 
 
 def lines(
@@ -137,7 +137,7 @@ def lines(
         everyone = [arm.measured for arms in places.values() for arm in arms]
         differ = {c for one in everyone for c in disagreement(everyone[0], one, allowed)}
         best = {
-            x: max(arms, key=lambda arm: (len(arm.values), arm.measured.entry.cell))
+            x: max(arms, key=lambda arm: (len(arm.values), arm.measured.entry.configuration))
             for x, arms in sorted(places.items())
         }
         if best:
@@ -204,7 +204,7 @@ def _arm(
     ]
     if not others:
         return Arm(one, Sample(), [one])
-    other = max(others, key=lambda m: (len(m.values(metric)), m.entry.cell))
+    other = max(others, key=lambda m: (len(m.values(metric)), m.entry.configuration))
     theirs = other.values(metric)
     gaps = {seed: values[seed] - theirs[seed] for seed in sorted(set(values) & set(theirs))}
     return Arm(one, Sample(gaps), [one, other])

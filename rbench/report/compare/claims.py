@@ -120,8 +120,8 @@ class Judge:
         verdict = FEW_POINTS if len(arms) < claim.points else self._objection(arms)
         if not verdict:
             along = sign * gap.value > 0 and rho >= STEADY
-            telling = claim.exact or gap.telling
-            verdict = (HOLDS if along else FAILS) if telling else NOISE
+            significant = claim.exact or gap.significant
+            verdict = (HOLDS if along else FAILS) if significant else NOISE
         text = (
             f"{name}: {gap_text(gap)}, rank correlation {sign * rho:+.2f} over {len(arms)} points"
         )

@@ -80,7 +80,12 @@ def _value(paper: Paper, value: Value, pool: Pool, protocols: set[str]) -> Value
 
     def merit(one: Measured) -> tuple[int, bool, int, str]:
         seeds = len(one.values(value.metric))
-        return len(one.departures(conditions)), not one.entry.comparable, -seeds, one.entry.cell
+        return (
+            len(one.departures(conditions)),
+            not one.entry.comparable,
+            -seeds,
+            one.entry.configuration,
+        )
 
     best = min(able, key=merit)
     departures = best.departures(conditions)
@@ -121,7 +126,9 @@ def _partner(value: Value, one: Measured, others: Sequence[Measured]) -> Measure
         and not disagreement(one, m, varied)
         and set(m.values(value.metric)) & set(one.values(value.metric))
     ]
-    return max(able, key=lambda m: (len(m.values(value.metric)), m.entry.cell), default=None)
+    return max(
+        able, key=lambda m: (len(m.values(value.metric)), m.entry.configuration), default=None
+    )
 
 
 def _distance(value: Value, mean: float) -> float:

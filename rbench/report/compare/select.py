@@ -11,7 +11,7 @@ from typing import Any
 from rbench.report.leaderboard.entries import Entry, Table
 from rbench.report.leaderboard.stats import Sample
 from rbench.spec.columns import NAMED, canonical_name, columns, named
-from rbench.spec.conditions import Condition, Where, describe, fits, holds, predicate
+from rbench.spec.conditions import Condition, Where, describe, holds, matches, predicate
 
 
 @dataclass(eq=False)
@@ -44,7 +44,7 @@ class Measured:
         return [
             f"{column} {self.get(column)} instead of {describe(wanted)}"
             for column, wanted in where.items()
-            if not fits(self.get(column), wanted)
+            if not matches(self.get(column), wanted)
         ]
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rbench.report.leaderboard.entries import key_without
-from rbench.spec.conditions import fits
+from rbench.spec.conditions import matches
 
 if TYPE_CHECKING:
     from rbench.report.leaderboard.entries import Entry
@@ -32,7 +32,7 @@ class Baseline:
 
     def wanted(self, model: Mapping[str, Any]) -> tuple[str, ...]:
         """The names, or wildcards, of the baselines of ``model``; empty where there are none."""
-        if not fits(model.get("name"), list(self.model)):
+        if not matches(model.get("name"), list(self.model)):
             return ()
         options = model.get("options") or {}
         return tuple(
@@ -48,11 +48,11 @@ class Baseline:
     def index(
         self, wanted: tuple[str, ...], entries: Iterable[Entry]
     ) -> dict[tuple[str, ...], Entry]:
-        """The first of ``entries`` whose name fits ``wanted``, by what must agree."""
+        """The first of ``entries`` whose name matches ``wanted``, by what must agree."""
         found: dict[tuple[str, ...], Entry] = {}
         for entry in entries:
             model = _model(entry)
-            if fits(model.get("name"), list(wanted)):
+            if matches(model.get("name"), list(wanted)):
                 found.setdefault(self.agreed(model), entry)
         return found
 

@@ -40,7 +40,7 @@ class Comparison:
 class Entry:
     """One configuration over its seeds."""
 
-    cell: str
+    configuration: str
     model: str
     init: str
     freeze: str
@@ -103,7 +103,7 @@ class Entry:
     @property
     def order(self) -> tuple[str, str, str, str]:
         """What entries are ordered by where nothing else tells."""
-        return self.model, self.init, self.freeze, self.cell
+        return self.model, self.init, self.freeze, self.configuration
 
     @cached_property
     def selected_on_test(self) -> bool:
@@ -128,7 +128,7 @@ class Entry:
         """Whether all its records may be ranked."""
         return all(row.comparable for row in self.rows)
 
-    def against(self, control: str, metric: str) -> Comparison | None:
+    def compare_to(self, control: str, metric: str) -> Comparison | None:
         """The difference to a control, where both have the metric."""
         if control not in self.controls:
             return None
@@ -192,26 +192,26 @@ class Table:
             comparison.difference
             for entry in self.entries
             for control in entry.controls
-            if (comparison := entry.against(control, self.primary.name))
+            if (comparison := entry.compare_to(control, self.primary.name))
         ]
-        found = sum(gap.telling for gap in gaps if gap.p is not None)
+        found = sum(gap.significant for gap in gaps if gap.p is not None)
         return Comparisons(len(adjusted), found, sum(p <= LEVEL for p in adjusted.values()))
 
     def adjusted(self, metric: str) -> dict[tuple[str, str], float]:
-        """Holm's adjusted p of each comparison of the table in a metric, by cell and control."""
+        """Holm's adjusted p of each comparison in a metric, by configuration and control."""
         if metric not in self._adjusted:
             found = {
-                (entry.cell, control): comparison.difference.p
+                (entry.configuration, control): comparison.difference.p
                 for entry in self.entries
                 for control in entry.controls
-                if (comparison := entry.against(control, metric))
+                if (comparison := entry.compare_to(control, metric))
             }
             tested = {key: p for key, p in found.items() if p is not None}
             self._adjusted[metric] = dict(zip(tested, holm(list(tested.values())), strict=True))
         return self._adjusted[metric]
 
     @cached_property
-    def sides(self) -> list[list[Entry]]:
+    def frozen_vs_learnable(self) -> list[list[Entry]]:
         """Entries that differ in their freeze policy only, those with one policy left out."""
         groups: dict[bytes, list[Entry]] = defaultdict(list)
         for entry in self.entries:

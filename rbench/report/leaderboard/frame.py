@@ -16,7 +16,7 @@ FIELDS = (
     "path",
     "digest",
     "status",
-    "cell",
+    "configuration",
     "protocol",
     "protocol_name",
     "comparable",

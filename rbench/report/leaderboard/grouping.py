@@ -22,16 +22,16 @@ def configurations(rows: Sequence[Row]) -> list[list[Row]]:
     Freeze policies that froze the same tensors, such as ``layer3`` and ``layer3.*``, are one
     configuration; the shortest of them comes first and names it.
     """
-    cells: dict[str, list[Row]] = defaultdict(list)
+    by_configuration: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
-        cells[row.cell].append(row)
+        by_configuration[row.configuration].append(row)
     together: dict[tuple[bytes, str], list[list[Row]]] = defaultdict(list)
-    for _, members in sorted(cells.items()):
+    for _, members in sorted(by_configuration.items()):
         first = members[0]
         rest = {k: v for k, v in first.identity.items() if k != "freeze"}
         done = next((row for row in members if row.frozen_names), None)
         key = msgspec.json.encode(rest, order="sorted")
-        together[key, done.frozen_names if done else first.cell].append(members)
+        together[key, done.frozen_names if done else first.configuration].append(members)
     found = []
     for groups in together.values():
         groups.sort(key=lambda members: (len(_policy(members)), _policy(members)))

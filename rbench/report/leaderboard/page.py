@@ -168,12 +168,14 @@ def _best(table: Table) -> str:
 
 
 def _sides(table: Table) -> Json | None:
-    if table.primary is None or not table.sides:
+    if table.primary is None or not table.frozen_vs_learnable:
         return None
     metric = table.primary
-    policies = sorted({entry.freeze for group in table.sides for entry in group} - {"none"})
+    policies = sorted(
+        {entry.freeze for group in table.frozen_vs_learnable for entry in group} - {"none"}
+    )
     rows: list[Json] = []
-    for group in table.sides[:MOST_SIDES]:
+    for group in table.frozen_vs_learnable[:MOST_SIDES]:
         by_policy = {entry.freeze: entry for entry in group}
         values = []
         for one in ["none", *policies]:
@@ -188,8 +190,8 @@ def _sides(table: Table) -> Json | None:
         "metric": metric.name,
         "heads": ["network", "learnable", *policies, "frozen − learnable", "verdict"],
         "rows": rows,
-        "more": len(table.sides) - MOST_SIDES,
-        "opened": len(table.sides) <= 12,
+        "more": len(table.frozen_vs_learnable) - MOST_SIDES,
+        "opened": len(table.frozen_vs_learnable) <= 12,
     }
 
 

@@ -143,9 +143,9 @@ def _row(
         "seeds": seeds,
         "runs": [_values(sample, seeds) for sample in samples],
         "networks": {
-            place: [sample.inside.n, _rounded(sample.inside.std or 0.0)]
+            place: [sample.within_run.n, _rounded(sample.within_run.std or 0.0)]
             for place, sample in enumerate(samples)
-            if sample.inside and len(sample) == 1
+            if sample.within_run and len(sample) == 1
         },
         "versus": [_versus(table, entry, control) for control in CONTROLS],
         "n": entry.seeds,
@@ -167,14 +167,15 @@ def _row(
 def _versus(table: Table, entry: Entry, control: str) -> list[Any] | None:
     if table.primary is None:
         return None
-    comparison = entry.against(control, table.primary.name)
+    comparison = entry.compare_to(control, table.primary.name)
     if comparison is None:
         return None
     gap = comparison.difference
     how = f"{'paired t-test' if gap.paired else 'Welch t-test'}, n = {gap.n}"
     adjusted = table.adjusted(table.primary.name)
     if gap.p is not None:
-        how += f", p = {gap.p:.2g}; after Holm's correction {adjusted[entry.cell, control]:.2g}"
+        corrected = adjusted[entry.configuration, control]
+        how += f", p = {gap.p:.2g}; after Holm's correction {corrected:.2g}"
         how += f"; chance alone gives {len(adjusted) * gap.p:.2g} of {len(adjusted)} this clear"
     shown = ""
     if gap.smallest is not None and gap.word(True) == NOISE:

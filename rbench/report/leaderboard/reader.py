@@ -110,7 +110,7 @@ class _Head(msgspec.Struct):
 class _Configuration(NamedTuple):
     """What all seeds of a configuration have in common."""
 
-    cell: str
+    configuration: str
     identity: dict[str, Any]
     asked: list[dict[str, Any]]
     protocol: str
@@ -130,7 +130,7 @@ class Reader:
         self._table = msgspec.json.Decoder(dict[str, Any])
         self._given = msgspec.json.Decoder(_Given)
         self._tables: dict[bytes, dict[str, Any]] = {}
-        self._cells: dict[bytes, _Configuration] = {}
+        self._configurations: dict[bytes, _Configuration] = {}
         self._identities: dict[str, dict[str, Any]] = {}
         self._options: dict[tuple[bytes, bytes], dict[str, Any]] = {}
         self._interned: dict[bytes, Any] = {}
@@ -154,17 +154,19 @@ class Reader:
     def _row(self, head: _Head, path: str) -> Row:
         resolved = bytes(head.resolved)
         known = self._configuration(resolved if resolved != b"{}" else bytes(head.spec))
-        cell, protocol, words = known.cell, known.protocol or head.protocol, known.title
+        configuration, words = known.configuration, known.title
+        protocol = known.protocol or head.protocol
         if head.tuning is not None and known.protocol:
             protocol, words = self._protocol(tuned(known.identity, head.tuning.axes))
         if head.data is not None and _ambiguous(known.identity):
-            cell, protocol = (_with(text, head.data.revision) for text in (cell, protocol))
+            configuration = _with(configuration, head.data.revision)
+            protocol = _with(protocol, head.data.revision)
         training = next((p for p in head.timing if p.name == "train"), None)
         return Row(
             path=path,
             digest=head.digest,
             status=head.status,
-            cell=cell,
+            configuration=configuration,
             protocol=protocol,
             protocol_name=words or _named(head.protocol_name, known.identity),
             comparable=head.comparable,
@@ -181,7 +183,7 @@ class Reader:
             pictures=head.artifacts,
             identity=known.identity,
             asked=known.asked,
-            given=self._options_given(head.spec),
+            explicit_options=self._explicit_options(head.spec),
             environment=self._shared(bytes(head.environment)),
             error=f"{head.error.kind}: {head.error.message}" if head.error else "",
             command=head.command,
@@ -198,7 +200,7 @@ class Reader:
         all seeds of a configuration.
         """
         seedless = _SEED.sub(b"}", text)
-        found = self._cells.get(seedless)
+        found = self._configurations.get(seedless)
         if found is None:
             content = self._table.decode(seedless)
             content.pop("seed", None)
@@ -206,13 +208,13 @@ class Reader:
             asked = (
                 [one for one in asked if isinstance(one, dict)] if isinstance(asked, list) else []
             )
-            cell = hashlib.sha256(canonical(content).encode()).hexdigest()[:16]
-            if cell not in self._identities:
-                self._identities[cell] = {k: self._intern(v) for k, v in content.items()}
-            identity = self._identities[cell]
-            found = _Configuration(cell, identity, self._intern(asked), *self._protocol(identity))
+            digest = hashlib.sha256(canonical(content).encode()).hexdigest()[:16]
+            if digest not in self._identities:
+                self._identities[digest] = {k: self._intern(v) for k, v in content.items()}
+            identity = self._identities[digest]
+            found = _Configuration(digest, identity, self._intern(asked), *self._protocol(identity))
             if seedless is not text:
-                self._cells[seedless] = found
+                self._configurations[seedless] = found
         return found
 
     def _protocol(self, identity: dict[str, Any]) -> tuple[str, str]:
@@ -235,12 +237,12 @@ class Reader:
         return self._frozen[key]
 
     def _intern(self, value: Any) -> Any:
-        """One object for all equal tables: most cells have most of them in common."""
+        """One object for all equal tables: most configurations have most of them in common."""
         if not isinstance(value, dict | list):
             return value
         return self._interned.setdefault(msgspec.json.encode(value), value)
 
-    def _options_given(self, spec: msgspec.Raw) -> dict[str, Any]:
+    def _explicit_options(self, spec: msgspec.Raw) -> dict[str, Any]:
         given = self._given.decode(spec)
         key = bytes(given.model_kwargs), bytes(given.init_kwargs)
         found = self._options.get(key)
@@ -332,7 +334,7 @@ def read_rows(folder: Path, skip_broken: bool = False) -> list[Row]:
     def read(part: Sequence[str]) -> list[Row]:
         rows = _read(folder, part, skip_broken, free)
         # What will be used together shall lie together in memory: forks copy what they touch.
-        return sorted(rows, key=lambda row: (row.protocol, row.cell))
+        return sorted(rows, key=lambda row: (row.protocol, row.configuration))
 
     found = side_by_side(read, parts, list(map(len, parts)))
     return sorted((row for rows in found for row in rows), key=lambda row: row.path)

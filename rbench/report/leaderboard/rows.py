@@ -43,11 +43,11 @@ class Picture(msgspec.Struct, frozen=True, gc=False):
 
 
 class Row(msgspec.Struct, frozen=True, gc=False, eq=False):
-    """One record. ``cell`` is the same for all seeds of one configuration.
+    """One record. ``configuration`` is the same for all seeds of one configuration.
 
     ``identity`` is what the digest was taken of, without the seed and the metrics; ``asked`` are
-    the metrics with their options; ``given`` holds the options that the user wrote out, for
-    labels; ``frozen_names`` is a digest of the names of the frozen tensors; ``trained_images``
+    the metrics with their options; ``explicit_options`` holds the options that the user wrote out,
+    for labels; ``frozen_names`` is a digest of the names of the frozen tensors; ``trained_images``
     counts an image again in each epoch, ``pixels`` are those of an image. ``learns`` says by kind
     of layer what learned; empty in older records. ``code`` holds the source's digest and the
     release of each component that is not rbench's own.
@@ -56,7 +56,7 @@ class Row(msgspec.Struct, frozen=True, gc=False, eq=False):
     path: str
     digest: str
     status: str
-    cell: str
+    configuration: str
     protocol: str
     protocol_name: str
     comparable: bool
@@ -72,7 +72,7 @@ class Row(msgspec.Struct, frozen=True, gc=False, eq=False):
     pictures: tuple[Picture, ...]
     identity: dict[str, Any]
     asked: list[dict[str, Any]]
-    given: dict[str, Any]
+    explicit_options: dict[str, Any]
     environment: dict[str, Any]
     error: str
     command: str
@@ -99,7 +99,7 @@ def distinct(rows: Iterable[Row]) -> list[Row]:
             )
         if kept is None or _merit(row) < _merit(kept):
             best[row.digest] = row
-    return sorted(best.values(), key=lambda row: (row.cell, row.seed, row.digest))
+    return sorted(best.values(), key=lambda row: (row.configuration, row.seed, row.digest))
 
 
 def _merit(row: Row) -> tuple[bool, str, str]:

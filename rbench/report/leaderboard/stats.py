@@ -46,20 +46,22 @@ def over_networks(mean: float, std: float, n: int) -> Summary:
 class Sample(dict[int, float]):
     """A metric's values by seed.
 
-    ``inside`` is the spread over the networks that a single record measured, such as P1's thirty:
-    with one seed it stands for the spread that differences are held against.
+    ``within_run`` is the spread over the networks that a single record measured, such as P1's
+    thirty: with one seed it stands for the spread that differences are held against.
     """
 
-    inside: Summary | None = None
+    within_run: Summary | None = None
 
     def summary(self) -> Summary | None:
         """Over the seeds, or over the networks of the only one; None for no value."""
-        return self.inside if len(self) == 1 and self.inside else summarize(list(self.values()))
+        if len(self) == 1 and self.within_run:
+            return self.within_run
+        return summarize(list(self.values()))
 
     @property
     def size(self) -> int:
         """Independent values: seeds, or the networks of the only one."""
-        return self.inside.n if len(self) == 1 and self.inside else len(self)
+        return self.within_run.n if len(self) == 1 and self.within_run else len(self)
 
     def logarithm(self) -> Sample:
         """The natural logarithms, of a spread over networks to first order.
@@ -67,9 +69,11 @@ class Sample(dict[int, float]):
         ValueError where a value is not above 0.
         """
         logs = Sample({seed: math.log(value) for seed, value in self.items()})
-        if (one := self.inside) is not None and one.std is not None and one.sem is not None:
+        if (one := self.within_run) is not None and one.std is not None and one.sem is not None:
             mean = math.log(one.mean)
-            logs.inside = Summary(one.n, mean, one.std / one.mean, one.sem / one.mean, mean, mean)
+            logs.within_run = Summary(
+                one.n, mean, one.std / one.mean, one.sem / one.mean, mean, mean
+            )
         return logs
 
 
@@ -108,7 +112,7 @@ class Difference:
         return None if self.low is None or self.high is None else (self.high - self.low) / 2
 
     @property
-    def telling(self) -> bool:
+    def significant(self) -> bool:
         """Whether the interval excludes zero."""
         return self.low is not None and self.high is not None and not self.low <= 0 <= self.high
 
@@ -124,7 +128,7 @@ class Difference:
         """The difference in plain words."""
         if self.low is None:
             return ONE_SEED
-        if not self.telling:
+        if not self.significant:
             return "no difference" if self.low == self.high == 0 else NOISE
         if higher_is_better is None:
             return "higher" if self.value > 0 else "lower"

@@ -65,7 +65,7 @@ COLUMNS: dict[str, str] = {
     "seconds": "number: mean wall time of a run",
     "peak_memory_bytes": "integer: largest over the seeds",
     "failed_seeds": "integer: failed or interrupted runs of this row, not in the numbers",
-    "cell": "text: digest of the configuration, the same for all its seeds",
+    "configuration": "text: digest of the configuration, the same for all its seeds",
     "identity": "JSON text: everything that the digest was taken of, seed and metrics apart",
     "records": "text: paths of the records, separated by spaces",
 }
@@ -149,7 +149,7 @@ def _of_entry(entry: Entry) -> dict[str, Any]:
         "seconds": sum(sorted(row.seconds for row in entry.rows)) / len(entry.rows),
         "peak_memory_bytes": max(peaks) if peaks else None,
         "failed_seeds": len(entry.failed),
-        "cell": entry.cell,
+        "configuration": entry.configuration,
         "identity": _escaped(entry.first.identity),
         "records": " ".join(row.path for row in entry.rows),
     }
@@ -179,7 +179,7 @@ def _of_metric(
         "values": " ".join([repr(values[seed]) for seed in seeds]),
     }
     for control in CONTROLS:
-        if comparison := entry.against(control, metric.name):
+        if comparison := entry.compare_to(control, metric.name):
             gap, name = comparison.difference, f"vs_{control}"
             line[name] = gap.value
             # Ten digits: what stands behind them differs between versions of scipy.
@@ -187,7 +187,7 @@ def _of_metric(
                 "low": gap.low,
                 "high": gap.high,
                 "p": gap.p,
-                "p_holm": adjusted.get((entry.cell, control)),
+                "p_holm": adjusted.get((entry.configuration, control)),
                 "smallest": gap.smallest,
             }
             for part, value in numbers.items():

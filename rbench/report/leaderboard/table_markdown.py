@@ -82,13 +82,13 @@ def in_short(table: Table, at_most: int = 12) -> str:
 
 def side_by_side(table: Table) -> str:
     """Learnable and frozen forms of the same network, with the gap; empty where there are none."""
-    if table.primary is None or not table.sides:
+    if table.primary is None or not table.frozen_vs_learnable:
         return ""
-    policies = sorted({e.freeze for group in table.sides for e in group} - {"none"})
+    policies = sorted({e.freeze for group in table.frozen_vs_learnable for e in group} - {"none"})
     heads = ["model", "learnable", *map(markdown, policies), "frozen − learnable", "verdict"]
     lines = [_line(heads), _line(["---"] + ["--:"] * (len(policies) + 2) + ["---"])]
     metric = table.primary
-    for group in table.sides:
+    for group in table.frozen_vs_learnable:
         by_policy = {entry.freeze: entry for entry in group}
         cells = [markdown(group[0].model + (f", {i}" if (i := group[0].init) != "default" else ""))]
         for name in ["none", *policies]:

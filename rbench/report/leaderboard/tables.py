@@ -69,9 +69,9 @@ def _entry(rows: list[Row], columns: MetricColumns) -> Entry:
             name = columns.name(row, metric)
             sample = values[name]
             sample.setdefault(row.seed, metric.value)
-            inside = _inside(metric) if metric.uncertainty is not None else None
-            if inside is not sample.inside:
-                sample.inside = inside
+            within_run = _within_run(metric) if metric.uncertainty is not None else None
+            if within_run is not sample.within_run:
+                sample.within_run = within_run
             if metric.value in (0.0, 100.0) and metric.unit == "%":
                 ends[name].append(metric)
     summaries = {
@@ -83,9 +83,10 @@ def _entry(rows: list[Row], columns: MetricColumns) -> Entry:
         summaries[name] = at_an_end(summaries[name], found)
     first = rows[0]
     return Entry(
-        cell=first.cell,
-        model=label(first.identity.get("model"), first.given.get("model_kwargs")),
-        init=label(first.identity.get("init"), first.given.get("init_kwargs")) or "default",
+        configuration=first.configuration,
+        model=label(first.identity.get("model"), first.explicit_options.get("model_kwargs")),
+        init=label(first.identity.get("init"), first.explicit_options.get("init_kwargs"))
+        or "default",
         freeze=_policy(first),
         rows=done,
         failed=failed,
@@ -108,7 +109,7 @@ def _policy(row: Row) -> str:
     return policy(shown)
 
 
-def _inside(metric: Value) -> Summary | None:
+def _within_run(metric: Value) -> Summary | None:
     """The spread over the networks that one record drew, where that is what it tells."""
     if not metric.spread_over_networks:
         return None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rbench.report.leaderboard.stats import summarize
 from rbench.report.plot.declaration import Figure, Reference
 from rbench.report.plot.marks import draw_marks
-from rbench.report.plot.points import Item, rank, series, spread
+from rbench.report.plot.points import Item, half_error_bar, series, sort_key
 from rbench.report.plot.scales import last_part, name_axes, scale, title_of
 from rbench.report.plot.style import DASHES, color, marker, words
 
@@ -112,7 +112,7 @@ def _average(figure: Figure, runs: list[list[float]]) -> tuple[list[float], list
         values = [run[step] for run in runs if step < len(run) and math.isfinite(run[step])]
         summary = summarize(values)
         centre.append(summary.mean if summary else math.nan)
-        error.append(spread(figure.error, summary) if summary else 0.0)
+        error.append(half_error_bar(figure.error, summary) if summary else 0.0)
     return centre, error
 
 
@@ -135,8 +135,8 @@ def _heatmap(figure: Figure, axes: Axes, members: Sequence[Item]) -> bool:
             fields[x, y].append(float(value))
     if not fields:
         return False
-    xs = sorted({x for x, _ in fields}, key=lambda v: rank(v, figure.xorder))
-    ys = sorted({y for _, y in fields}, key=lambda v: rank(v, figure.order))
+    xs = sorted({x for x, _ in fields}, key=lambda v: sort_key(v, figure.xorder))
+    ys = sorted({y for _, y in fields}, key=lambda v: sort_key(v, figure.order))
     means = {key: math.fsum(values) / len(values) for key, values in fields.items()}
     grid = [[means.get((x, y), math.nan) for x in xs] for y in ys]
     image = axes.imshow(grid, cmap="viridis", aspect="auto", origin="lower")
@@ -189,7 +189,7 @@ def _reference(
         summary = summarize(values)
         if summary is None:
             return None
-        value, error = summary.mean, spread(figure.error, summary)
+        value, error = summary.mean, half_error_bar(figure.error, summary)
     assert value is not None
     return value, error
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rbench.report.plot.declaration import Figure
-from rbench.report.plot.points import Item, Point, points, rank, series
+from rbench.report.plot.points import Item, Point, points, series, sort_key
 from rbench.report.plot.scales import ticks
 from rbench.report.plot.style import DASHES, color, marker, words
 
@@ -27,7 +27,7 @@ def draw_marks(
     texts = [x for x in xs if not isinstance(x, int | float)]
     places: dict[Any, Any] = {x: x for x in xs}
     if figure.kind == "bars" or texts:
-        places = {x: i for i, x in enumerate(sorted(xs, key=lambda x: rank(x, figure.xorder)))}
+        places = {x: i for i, x in enumerate(sorted(xs, key=lambda x: sort_key(x, figure.xorder)))}
         ticks(figure, axes, list(places))
     bars = 0.8 / len(lines)
     lower = figure.best and lower_is_better(figure, members)

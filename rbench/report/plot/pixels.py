@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rbench.report.leaderboard.text import number
 from rbench.report.plot.declaration import Figure
-from rbench.report.plot.points import Item, panels, rank, series
+from rbench.report.plot.points import Item, panels, series, sort_key
 from rbench.report.plot.style import WIDTHS, canvas, words
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ def pictures(figure: Figure, chosen: Sequence[Item]) -> Canvas | None:
             cells[row, column].append(item)
     if not cells:
         return None
-    rows = sorted({r for r, _ in cells}, key=lambda v: rank(v, figure.order))
-    columns = sorted({c for _, c in cells}, key=lambda v: rank(v, figure.xorder))
+    rows = sorted({r for r, _ in cells}, key=lambda v: sort_key(v, figure.order))
+    columns = sorted({c for _, c in cells}, key=lambda v: sort_key(v, figure.xorder))
     shown = {key: _chosen(figure, members) for key, members in cells.items()}
     tiles = max(len(_files(figure, item)) for item in shown.values())
     if len(rows) * len(columns) * tiles > MOST:

@@ -81,7 +81,7 @@ def items(records: Iterable[tuple[Record, Path | None]]) -> list[Item]:
 
 
 def _order(item: Item) -> tuple[str, int]:
-    return item.columns["cell"], item.record.seed
+    return item.columns["configuration"], item.record.seed
 
 
 def dig(content: Any, path: str) -> Any:
@@ -128,7 +128,7 @@ def panels(figure: Figure, chosen: Sequence[Item]) -> list[tuple[Any, list[Item]
     for item in chosen:
         if (value := item.get(figure.panel)) is not None:
             groups[value].append(item)
-    return sorted(groups.items(), key=lambda pair: rank(pair[0], []))
+    return sorted(groups.items(), key=lambda pair: sort_key(pair[0], []))
 
 
 def series(figure: Figure, chosen: Sequence[Item]) -> list[tuple[str, list[Item]]]:
@@ -138,7 +138,7 @@ def series(figure: Figure, chosen: Sequence[Item]) -> list[tuple[str, list[Item]
         key = tuple(item.get(column) for column in figure.series_columns)
         if None not in key:
             groups[key].append(item)
-    ordered = sorted(groups, key=lambda key: [rank(part, figure.order) for part in key])
+    ordered = sorted(groups, key=lambda key: [sort_key(part, figure.order) for part in key])
     return [(_label(figure, key), groups[key]) for key in ordered]
 
 
@@ -159,7 +159,7 @@ def points(figure: Figure, chosen: Sequence[Item], everything: Sequence[Item]) -
         if x is not None and isinstance(item.get(figure.y), int | float):
             by_x[x].append(item)
     found = []
-    for x in sorted(by_x, key=lambda value: rank(value, figure.xorder)):
+    for x in sorted(by_x, key=lambda value: sort_key(value, figure.xorder)):
         values = _by_seed(figure, x, by_x[x])
         if figure.minus:
             gap = _gap(figure, by_x[x], values, everything)
@@ -169,7 +169,7 @@ def points(figure: Figure, chosen: Sequence[Item], everything: Sequence[Item]) -
         else:
             summary = summarize(list(values.values()))
             assert summary is not None
-            error = spread(figure.error, summary)
+            error = half_error_bar(figure.error, summary)
             if summary.n == 1 and figure.error in ("std", "sem"):
                 error = _own_spread(by_x[x][0], figure.y, figure.error)
             found.append(Point(x, values, figure.sign * summary.mean, error))
@@ -186,7 +186,7 @@ def _own_spread(item: Item, name: str, kind: str) -> float:
     return 0.0
 
 
-def spread(kind: str, summary: Summary) -> float:
+def half_error_bar(kind: str, summary: Summary) -> float:
     """The half length of an error bar; 0 for one seed."""
     if summary.std is None or summary.sem is None or kind == "none":
         return 0.0
@@ -195,7 +195,7 @@ def spread(kind: str, summary: Summary) -> float:
     return summary.std if kind == "std" else summary.sem
 
 
-def rank(value: Any, order: Sequence[Any]) -> tuple[int, float, str]:
+def sort_key(value: Any, order: Sequence[Any]) -> tuple[int, float, str]:
     """Sorting key: the declared order, then numbers by size, then texts."""
     if value in order:
         return (0, float(list(order).index(value)), "")
@@ -232,9 +232,9 @@ def _gap_error(kind: str, gap: Difference) -> float:
 def _by_seed(figure: Figure, place: Any, found: Sequence[Item]) -> dict[int, float]:
     """Values of y by seed; UserError where several configurations fall on one point."""
     assert isinstance(figure.y, str)
-    cells = {item.columns["cell"]: item for item in found}
-    if len(cells) > 1:
-        several = list(cells.values())
+    configurations = {item.columns["configuration"]: item for item in found}
+    if len(configurations) > 1:
+        several = list(configurations.values())
         names = sorted({name for item in several for name in item.columns})
         differ = [
             name
@@ -244,7 +244,7 @@ def _by_seed(figure: Figure, place: Any, found: Sequence[Item]) -> dict[int, flo
             and len({repr(item.columns.get(name)) for item in several}) > 1
         ]
         raise UserError(
-            f"figure {figure.name}: {len(cells)} configurations fall on the point "
+            f"figure {figure.name}: {len(configurations)} configurations fall on the point "
             f"{figure.x} = {printable(place, 40)}; they differ in {', '.join(differ[:4])}: "
             "name it in series, panel or where"
         )

@@ -18,11 +18,11 @@ from rbench.report.leaderboard.reader import canonical, read_rows
 from rbench.report.plot.drawing import Drawn
 from rbench.report.plot.points import Item, items
 from rbench.report.plot.tuning import tried_items
-from rbench.spec.run_spec import PLACES, RunSpec
+from rbench.spec.run_spec import LOCAL_FIELDS, RunSpec
 from rbench.spec.suite_spec import SuiteSpec
 
-ANYWHERE = frozenset({*PLACES, "seed", "skip_bad"})
-"""Fields in which a record may differ from the suite's cell that it fills."""
+FREE_FIELDS = frozenset({*LOCAL_FIELDS, "seed", "skip_bad"})
+"""Fields in which a record may differ from the suite's run that it fills."""
 
 
 def suite_items(
@@ -31,21 +31,21 @@ def suite_items(
     overrides: Mapping[str, Any] | None = None,
     skip_broken: bool = False,
 ) -> list[Item]:
-    """Finished records under ``folder`` that fill a cell of ``suite``.
+    """Finished records under ``folder`` that are runs of ``suite``.
 
-    A record fills a cell if it agrees in every field that the suite sets; what the suite leaves
-    open (such as where the data are, or what is tuned) may be anything. ``overrides`` are those
-    of the sweep. The column ``arm`` of each item has the configuration's name.
+    A record is a run of the suite if it agrees in every field that the suite sets; what the suite
+    leaves open (such as where the data are, or what is tuned) may be anything. ``overrides`` are
+    those of the sweep. The column ``arm`` of each item has the configuration's name.
     """
     wanted: dict[tuple[str, ...], dict[str, str]] = defaultdict(dict)
     tuned = () if suite.tune is None else tuple(suite.tune.axes)
     arms = suite.names()
-    cells = suite.runs_by_configuration(overrides)
+    runs = suite.runs_by_configuration(overrides)
     if suite.tune is not None:
-        cells += [(trial.arm, trial.spec) for trial in suite.trials(overrides)]
-    for arm, cell in cells:
-        names = tuple(sorted(cell.model_fields_set - ANYWHERE))
-        wanted[names].setdefault(_fields(cell, names, tuned), arms[arm])
+        runs += [(trial.arm, trial.spec) for trial in suite.trials(overrides)]
+    for arm, run in runs:
+        names = tuple(sorted(run.model_fields_set - FREE_FIELDS))
+        wanted[names].setdefault(_fields(run, names, tuned), arms[arm])
     found: list[tuple[Record, Path | None]] = []
     filled: dict[str, str] = {}
     for row in read_rows(folder, skip_broken):
@@ -54,8 +54,8 @@ def suite_items(
         path = folder / row.path
         record = records.read(path)
         spec = RunSpec.model_validate(record.spec)
-        for names, cell_arms in wanted.items():
-            if (name := cell_arms.get(_fields(spec, names, tuned))) is not None:
+        for names, arms_by_fields in wanted.items():
+            if (name := arms_by_fields.get(_fields(spec, names, tuned))) is not None:
                 found.append((record, path.parent))
                 filled[record.digest] = name
                 break

@@ -1,4 +1,4 @@
-"""How figures look: light, at paper size, readable in grey and by the colour-blind."""
+"""How figures look: light, at paper size, readable in grey and by the color-blind."""
 
 from __future__ import annotations
 

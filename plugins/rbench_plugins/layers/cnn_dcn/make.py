@@ -50,7 +50,7 @@ def make(context: BuildContext, options: CnnDcnOptions, backbone: str) -> CnnDcn
         last=options.last,
         last_relu=options.last_relu,
     )
-    network = TrainedCnnDcn(encoder, decoder, Laws(context, options))
+    network = TrainedCnnDcn(encoder, decoder, Distributions(context, options))
     network.redraw(0)
     network.awaits_weights = trained_cnn
     network.redrawable = not trained_cnn
@@ -69,15 +69,15 @@ def plan(options: CnnDcnOptions, backbone: str, channels: int) -> list[Step]:
     return vgg16(options.depth, options.conv, options.width, kernel or 3, channels)
 
 
-class Laws:
+class Distributions:
     """Fills a weight: the run's --init where it names one, else each half's own distribution."""
 
     def __init__(self, context: BuildContext, options: CnnDcnOptions) -> None:
         self.seed, self.run = context.seed, context.draw
         rr = options.cnn == options.dcn == "random"
         self.of = {
-            "encoder": law(options.cnn_law, options.cnn_scale, rr),
-            "decoder": law(options.dcn_law, options.dcn_scale, rr, options.slope),
+            "encoder": distribution(options.cnn_law, options.cnn_scale, rr),
+            "decoder": distribution(options.dcn_law, options.dcn_scale, rr, options.slope),
         }
 
     def __call__(self, weight: Tensor, name: str, network: int) -> None:
@@ -96,7 +96,9 @@ class Laws:
                 weight.copy_(drawn)
 
 
-def law(name: str, scale: float | None, rr: bool, slope: float = 0.0) -> tuple[Initializer, Any]:
+def distribution(
+    name: str, scale: float | None, rr: bool, slope: float = 0.0
+) -> tuple[Initializer, Any]:
     """The initializer ``name`` and its options, with ``scale`` as in :func:`by_scale`.
 
     ``scale`` None is P1's: 0.1 for ``normal`` in an rr network, the initializer's default
@@ -179,4 +181,12 @@ def _activation(name: str, slope: float) -> nn.Module:
     return layers[name]
 
 
-__all__: Sequence[str] = ["MOMENTS", "Laws", "TrainedCnnDcn", "law", "make", "plan", "published"]
+__all__: Sequence[str] = [
+    "MOMENTS",
+    "Distributions",
+    "TrainedCnnDcn",
+    "distribution",
+    "make",
+    "plan",
+    "published",
+]

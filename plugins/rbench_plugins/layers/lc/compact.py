@@ -13,7 +13,7 @@ where U_t is what the same optimizer makes of U, because W = U_P^T U_R and D are
 filters are trained exactly, up to rounding, at the price of m + d; only U is kept, and Q can be
 had again by drawing Z_0 again. Freezing P or R leaves columns of U as they are and changes
 nothing in this, and the norms of gradients are those of the large block, so that clipping them
-is exact, too. It does not hold for optimisers that look at single entries, such as Adam.
+is exact, too. It does not hold for optimizers that look at single entries, such as Adam.
 
 The form has a gain where m + d < E m; at E = 128 in a 64-to-64 layer it is 640 rows for 8192.
 """

@@ -8,7 +8,7 @@ on W itself with the gradient multiplied by the Gram matrix G = R^T R, and weigh
 it is. So W's trajectory is exactly that of the two convolutions, at the price of one, whatever
 the expansion, and neither R nor P has to be kept.
 
-It holds for optimisers whose step is linear in gradients and weights (SGD), up to rounding. It
+It holds for optimizers whose step is linear in gradients and weights (SGD), up to rounding. It
 does not for Adam and its kin, nor where gradients are clipped by a norm: the norm of D G is not
 that of D R^T. Under mixed precision both forms round differently and agree as far as bf16 does.
 

@@ -16,7 +16,7 @@ from rbench_plugins.layers.lc.options import LCOptions
 from rbench_plugins.layers.lc.shape import ConvShape
 
 LINEAR = ("sgd", "momentum")
-"""timm's names of optimisers whose step is linear in gradients and weights."""
+"""timm's names of optimizers whose step is linear in gradients and weights."""
 
 
 @dataclass(frozen=True)

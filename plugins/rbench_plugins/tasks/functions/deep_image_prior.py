@@ -27,7 +27,7 @@ def run(context: TaskContext, options: DeepImagePriorOptions) -> RestorationOutc
     """
     data, network = context.data, context.network.to(context.device)
     if data.test is None:
-        raise UserError(f"the data set {data.name} has no test images")
+        raise UserError(f"the dataset {data.name} has no test images")
     truths, names = load(data.test, evenly(len(data.test), options.images))
     initial = {name: value.detach().clone() for name, value in network.state_dict().items()}
     if not any(parameter.requires_grad for parameter in network.parameters()):

@@ -20,7 +20,7 @@ def run(context: TaskContext, options: InversionOptions) -> RestorationOutcome:
     """
     data = context.data
     if data.test is None:
-        raise UserError(f"the data set {data.name} has no test images")
+        raise UserError(f"the dataset {data.name} has no test images")
     network = Normalized(context.network, data.mean, data.std).to(context.device).eval()
     layer = options.layer or last_convolution(context.network)
     features = Maps(network, layer)

@@ -21,9 +21,9 @@ def run(context: TaskContext, options: ProbeOptions) -> ProbeOutcome:
     """
     data, accelerator = context.data, context.accelerator
     if data.train is None or data.train.labels is None:
-        raise UserError(f"the data set {data.name} has no labeled training images to probe with")
+        raise UserError(f"the dataset {data.name} has no labeled training images to probe with")
     if data.test is None or data.test.labels is None:
-        raise UserError(f"the data set {data.name} has no labeled test images")
+        raise UserError(f"the dataset {data.name} has no labeled test images")
     train = data.train
     test = data.test.to(context.device) if isinstance(data.test, MemoryImages) else data.test
     network = Normalized(context.network, data.mean, data.std).to(context.device).eval()
@@ -43,8 +43,10 @@ def run(context: TaskContext, options: ProbeOptions) -> ProbeOutcome:
             at = slice(columns.start, columns.stop)
             scorer = fit(known[:, at], labels, data.num_classes, options)
             logits = scorer(unknown[:, at]).float().cpu()
-            hits = int(correct(logits, truth, 1).sum())
-            layers.append(LayerProbe(columns.layer, columns.stop - columns.start, hits, len(truth)))
+            right = int(correct(logits, truth, 1).sum())
+            layers.append(
+                LayerProbe(columns.layer, columns.stop - columns.start, right, len(truth))
+            )
             context.progress("probe", number + 1, len(features.columns), columns.layer)
     last = Features(network, [layers[-1].layer], options.pool)
     return ProbeOutcome(

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from rbench.errors import UserError, printable, suggest
-from rbench.network.frozen import Fixed, Frozen, fingerprint, statistics_of, together, without
+from rbench.network.frozen import Fixed, Frozen, statistics_of, together, without
 from rbench.network.modules import (
     classifier_parameters,
     is_convolution,
@@ -139,8 +139,7 @@ def report(frozen: Frozen, freezing: Freezing) -> FreezeReport:
     for part, key in ((learnable, "learnable"), (fixed, "fixed")):
         if stored[key] != part.count:
             part.stored = stored[key]
-    tensors = frozen.tensors()
-    fixed.sha256 = fingerprint(tensors)
+    fixed.sha256 = frozen.sha256
     whole_names = {name for name, mask in end.items() if mask is None} | frozen.by_itself
     held = statistics_of(network, whole_names) if frozen.statistics else []
     inside = {f"{prefix}." for prefix in held}

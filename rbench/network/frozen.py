@@ -98,9 +98,13 @@ class Frozen:
         self.by_itself = {n for n, p in network.named_parameters() if not p.requires_grad}
         """Parameters that the architecture keeps from learning, whatever is asked."""
         self.fixed = dict(fixed)
+        self.chosen: Fixed = {}
+        """What the task fixed beside it."""
         self.partly: list[FixedEntries] = []
         self.held: list[str] = []
         self._apply()
+        self.sha256 = fingerprint(self.tensors())
+        """Of what is fixed to the end, as it was when it was fixed."""
 
     def _apply(self) -> None:
         """Let parameters learn or not and norms move or not, as ``fixed`` says now."""
@@ -140,7 +144,7 @@ class Frozen:
         fixed = self.fixed
         for epoch in sorted(self.stages):
             fixed = without(fixed, self.stages[epoch])
-        return fixed
+        return together(fixed, self.chosen)
 
     def begin_epoch(self, epoch: int) -> bool:
         """Let learn what is to learn in ``epoch`` (from 0 on); whether anything changed.
@@ -149,24 +153,30 @@ class Frozen:
         """
         due = [when for when in sorted(self.stages) if when <= epoch]
         for when in due:
-            self.fixed = without(self.fixed, self.stages.pop(when))
+            self.fixed = together(without(self.fixed, self.stages.pop(when)), self.chosen)
         if due:
             self._apply()
         return bool(due)
+
+    def fix(self, masks: Mapping[str, Tensor]) -> None:
+        """Fix the entries under ``masks`` as they are now, to the end, beside what is fixed."""
+        self.check()
+        self.chosen = together(self.chosen, {n: m.cpu() for n, m in masks.items() if m.any()})
+        self.fixed = together(self.fixed, self.chosen)
+        self.partly = []
+        self._apply()
+        self.sha256 = fingerprint(self.tensors())
 
     def fixed_entries(self) -> dict[str, Tensor]:
         """Masks of what is fixed now in tensors that learn in part."""
         learns = {name for name, p in self.network.named_parameters() if p.requires_grad}
         return {n: mask for n, mask in self.fixed.items() if mask is not None and n in learns}
 
-    def entries(self, more: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Masks of what is fixed to the end in tensors that learn in part; and of ``more``."""
+    def entries(self) -> dict[str, Tensor]:
+        """Masks of what is fixed to the end in tensors that learn in part."""
         names = {name for name, _ in self.network.named_parameters()} - self.by_itself
-        own = {name: mask for name, mask in self.at_the_end().items() if name in names}
-        both = {name: mask for name, mask in own.items() if mask is not None}
-        for name, mask in more.items():
-            both[name] = both[name].to(mask.device) | mask if name in both else mask
-        return both
+        end = self.at_the_end()
+        return {n: mask for n, mask in end.items() if mask is not None and n in names}
 
     def ever_learning(self) -> list[nn.Parameter]:
         """Parameters that do not learn now and will: an optimizer has to know them."""
@@ -208,9 +218,9 @@ class Frozen:
                 found[full] = buffers[full]
         return found
 
-    def check(self, sha256: str | None) -> None:
-        """FrozenWeightsMoved unless the fingerprint of :meth:`tensors` is ``sha256``."""
-        if fingerprint(self.tensors()) != sha256:
+    def check(self) -> None:
+        """FrozenWeightsMoved unless :meth:`tensors` are what they were when they were fixed."""
+        if fingerprint(self.tensors()) != self.sha256:
             raise FrozenWeightsMoved(
                 "frozen tensors changed during the task; a training loop of its own has to call "
                 "before_step and after_step of context.frozen"

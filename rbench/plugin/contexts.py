@@ -87,6 +87,10 @@ class StaysFrozen(Protocol):
     def fixed_entries(self) -> Mapping[str, Tensor]:
         """Boolean masks of the entries that stay now, of parameters that learn in part."""
 
+    def fix(self, masks: Mapping[str, Tensor]) -> None:
+        """Keep the entries under boolean ``masks``, by parameter's name, as they are now to the
+        end: for a task that chooses what learns. Called before the training."""
+
     def before_step(self) -> None:
         """Between the backward pass and the optimizer's step."""
 
@@ -239,9 +243,9 @@ class TaskContext:
     """What :func:`rbench.train` measures between epochs."""
     tracking: TrackSteps | None = None
     """Where :func:`rbench.train` logs its steps and epochs; None: nowhere."""
-    earlier: dict[str, list[float]] | None = None
-    """The history of a training that is over, where saved weights are measured again;
-    :func:`rbench.train` then returns it at once."""
+    earlier: Callable[[], dict[str, list[float]]] | None = None
+    """Loads the weights of a training that is over and returns its history, where saved weights
+    are measured again; :func:`rbench.train` calls it in place of a training."""
     selection: Selection | None = None
     """Set by :func:`rbench.train` where the recipe says ``keep = "best"``."""
 

@@ -24,8 +24,8 @@ class Outcome:
     details: dict[str, Any] = field(default_factory=dict)
     """JSON values that the record keeps under ``details``."""
     fixed_entries: dict[str, Tensor] = field(default_factory=dict)
-    """Parameter's name -> boolean mask of its entries that did not learn, where others did. A
-    task names those that it fixed itself; the engine adds those of ``--freeze``."""
+    """Parameter's name -> boolean mask of its entries that did not learn, where others did: set
+    by the engine, from ``--freeze`` and from what the task fixed by ``context.frozen.fix``."""
 
 
 @dataclass(kw_only=True)

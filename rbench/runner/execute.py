@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ from accelerate.state import AcceleratorState
 from rbench.errors import UserError
 from rbench.network.build import build, state_sha256
 from rbench.network.check import build_checked
+from rbench.network.freeze import report
 from rbench.plugin.blame import blamed_on, failure_of
 from rbench.plugin.contexts import (
     Artifacts,
@@ -195,10 +197,10 @@ class _Run:
         """Build, draw, freeze and fingerprint the network."""
         with self.clock.phase("build"), blamed_on(self.resolved.model.component):
             self.built = build_checked(self.resolved, self.data, self.note)
-        if self.execution.parent is not None:
-            self.execution.parent.load_into(self.built.network)
-            self.record.parent = self.execution.parent.record.digest
-            self.record.tuning = self.execution.parent.record.tuning
+        if (parent := self.execution.parent) is not None:
+            self.record.parent, self.record.tuning = parent.record.digest, parent.record.tuning
+            if self.resolved.training is None:
+                parent.load_into(self.built.network)
         self.record.freeze, self.record.network_sha256 = self.built.freeze, self.built.sha256
         self.record.draw = self.built.draw
 
@@ -243,13 +245,13 @@ class _Run:
             frozen=self.built.frozen,
             probes=make_probes(resolved, self.accelerator, self.note),
             tracking=self.tracking,
-            earlier=None if parent is None else parent.history(),
+            earlier=partial(parent.load_into, self.built.network) if parent else None,
         )
         self.trained = context.trained
         with blamed_on(resolved.task.component):
             outcome = resolved.task.component.run(context, resolved.task.options)
         outcome.network.eval()
-        outcome.fixed_entries = self.built.frozen.entries(outcome.fixed_entries)
+        outcome.fixed_entries = self.built.frozen.entries()
         self.record.selection = context.selection if parent is None else parent.record.selection
         if self.record.selected_on_test:
             self.note(
@@ -277,8 +279,12 @@ class _Run:
         assert isinstance(details, dict)
         record.details = details
         record.result_sha256 = state_sha256(built.network)
-        built.frozen.check(built.freeze.frozen.sha256)
-        built.freeze.sha256_after = built.freeze.frozen.sha256
+        built.frozen.check()
+        freeze = (
+            report(built.frozen, self.resolved.freezing) if built.frozen.chosen else built.freeze
+        )
+        freeze.sha256_after = freeze.frozen.sha256
+        record.freeze = freeze
         built.network.to(self.accelerator.device)
 
     def measure(self) -> None:

@@ -22,14 +22,14 @@ class Parent:
     record: Record
     weights: Path
 
-    def load_into(self, network: nn.Module) -> None:
-        """Load the weights. UserError if they are not those that the record names."""
+    def load_into(self, network: nn.Module) -> dict[str, list[float]]:
+        """Load the weights and return the history of the training; what is missing is NaN.
+
+        UserError if they are not the weights that the record names.
+        """
         load_weights(network, self.weights)
         if state_sha256(network) != self.record.result_sha256:
             raise UserError(f"{self.weights} does not hold the weights that its record names")
-
-    def history(self) -> dict[str, list[float]]:
-        """The history of its training; what is missing is NaN."""
         return {
             name: [math.nan if value is None else value for value in values]
             for name, values in self.record.history.items()

@@ -65,10 +65,11 @@ def train(
     assert training is not None
     accelerator = context.accelerator
     if context.earlier is not None:
+        history = context.earlier()
         # As after a training: the memory format is part of what rounds sums.
         if training.channels_last:
             module.to(memory_format=torch.channels_last)
-        return {name: list(values) for name, values in context.earlier.items()}
+        return history
     frozen = context.frozen
     later = [] if frozen is None else frozen.ever_learning()
     if not later and not any(parameter.requires_grad for parameter in module.parameters()):

@@ -9,10 +9,11 @@ from typing import Any, cast
 
 import pytest
 import torch
-from rbench_plugins.tasks.functions.freezenet import KeepEntries, choose, saliencies
+from rbench_plugins.tasks.functions.freezenet import choose, saliencies
 from torch import nn
 
-from rbench import Batch, FixedEntries, generator
+from rbench import Batch, generator
+from rbench.network.frozen import Frozen, FrozenWeightsMoved
 from tests.conftest import Rbench
 
 
@@ -50,8 +51,9 @@ def test_entries_stay_under_any_optimizer(optimizer_name: str) -> None:
     parameters = dict(net.named_parameters())
     masks = choose(scores, 0.25)
     before = {n: parameters[n].detach().clone() for n in masks}
-    fixed = [FixedEntries(parameters[n], mask, before[n]) for n, mask in masks.items()]
-    keep = KeepEntries(net, None, fixed)
+    keep = Frozen(net, {"0.bias": None, "3.weight": torch.eye(3, 8) == 1})
+    keep.fix(masks)
+    masks["3.weight"] = masks["3.weight"] | (torch.eye(3, 8) == 1)
     options = {"momentum": 0.9} if optimizer_name == "SGD" else {}
     optimizer = getattr(torch.optim, optimizer_name)(
         net.parameters(), 0.1, weight_decay=0.1, **options
@@ -65,10 +67,29 @@ def test_entries_stay_under_any_optimizer(optimizer_name: str) -> None:
     for name, mask in masks.items():
         assert torch.equal(parameters[name][mask], before[name][mask])
         assert not torch.equal(parameters[name], before[name])
+    keep.check()
     assert keep.ever_learning() == []
     assert keep.fixed_entries().keys() == masks.keys()
     assert all(torch.equal(keep.fixed_entries()[n], mask) for n, mask in masks.items())
     assert not keep.begin_epoch(0)
+    with torch.no_grad():
+        parameters["3.weight"][0, 0] += 1
+    with pytest.raises(FrozenWeightsMoved):
+        keep.check()
+
+
+def test_what_a_task_fixed_stays_when_a_later_epoch_lets_the_tensor_learn() -> None:
+    net = network()
+    keep = Frozen(net, {"0.weight": None, "3.weight": None}, stages={1: {"0.weight": None}})
+    chosen = torch.zeros(8, 6, dtype=torch.bool)
+    chosen[0] = True
+    keep.fix({"0.weight": chosen})
+    assert keep.fixed_entries() == {}
+    assert keep.begin_epoch(1)
+    assert keep.fixed_entries().keys() == {"0.weight"}
+    assert torch.equal(keep.fixed_entries()["0.weight"], chosen)
+    assert torch.equal(keep.entries()["0.weight"], chosen)
+    keep.check()
 
 
 def run(rbench: Rbench, output: str, *options: str, freeze: str = "none") -> dict[str, object]:
@@ -76,6 +97,15 @@ def run(rbench: Rbench, output: str, *options: str, freeze: str = "none") -> dic
     words += ["--epochs", "2", "--metrics", "top1", "cost", "--device", "cpu", "--freeze", freeze]
     words += ["--output", output, "--save-weights", "--task-kwargs", "learn=0.05", *options]
     done = rbench(*words)
+    assert done.returncode == 0, done.stderr
+    (path,) = Path.cwd().joinpath(output).glob("*.json")
+    found: dict[str, object] = json.loads(path.read_text())
+    return found
+
+
+def measure(rbench: Rbench, folder: str) -> dict[str, object]:
+    output = f"{folder}-again"
+    done = rbench("measure", folder, "--metrics", "top5", "--output", output, "--device", "cpu")
     assert done.returncode == 0, done.stderr
     (path,) = Path.cwd().joinpath(output).glob("*.json")
     found: dict[str, object] = json.loads(path.read_text())
@@ -99,6 +129,11 @@ def test_the_task_trains_few_weights_and_prunes_or_keeps_the_rest(rbench: Rbench
         cost = {m["name"]: m["value"] for m in cast(Any, record["metrics"])}
         others = cost["stored_parameters"] - details["weights"]
         assert cost["learnable_parameters"] == details["weights_that_learn"] + others
+        freeze = cast(Any, record["freeze"])
+        assert freeze["learnable"]["count"] == cost["learnable_parameters"]
+        assert freeze["frozen"]["count"] == details["weights"] - details["weights_that_learn"]
+        assert freeze["learns"].startswith("part of the spatial convolutions, ")
+        assert freeze["frozen"]["sha256"] == freeze["sha256_after"] is not None
         (weights,) = Path.cwd().joinpath(output).glob("*/weights.safetensors")
         state = load_file(weights)
         zeros = sum(int((w == 0).sum()) for n, w in state.items() if w.ndim > 1)
@@ -106,6 +141,9 @@ def test_the_task_trains_few_weights_and_prunes_or_keeps_the_rest(rbench: Rbench
             assert zeros == details["weights"] - details["weights_that_learn"]
         else:
             assert zeros == 0
+        measured = measure(rbench, output)
+        same = ("result_sha256", "network_sha256", "freeze", "details", "history")
+        assert {k: measured[k] for k in same} == {k: record[k] for k in same}
 
 
 def test_what_the_engine_freezes_is_not_counted(rbench: Rbench) -> None:

@@ -93,7 +93,7 @@ class Entry:
 
     @property
     def frozen(self) -> str:
-        """What stayed as drawn, in words: by the policy, by the network itself, or everything."""
+        """What stayed as drawn, in words: by the policy, by the network or task, or everything."""
         if not self.trained:
             return "all (untrained)"
         if self.freeze == "none" and self.first.frozen_parameters:

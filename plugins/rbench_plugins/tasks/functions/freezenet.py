@@ -2,63 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor, nn
 
-from rbench import (
-    ClassificationOutcome,
-    FixedEntries,
-    Normalized,
-    StaysFrozen,
-    TaskContext,
-    generator,
-)
+from rbench import ClassificationOutcome, Normalized, TaskContext, generator
 from rbench_plugins.layers.masks import largest
 from rbench_plugins.tasks.classification import ClassificationOptions
 from rbench_plugins.tasks.freezenet import FreezeNetOptions
 from rbench_plugins.tasks.functions import classification
-
-
-class KeepEntries:
-    """Keeps entries of parameters, beside what the engine has frozen (``rbench.StaysFrozen``)."""
-
-    def __init__(
-        self, network: nn.Module, engine: StaysFrozen | None, fixed: list[FixedEntries]
-    ) -> None:
-        self.network, self.engine, self.fixed = network, engine, fixed
-
-    def begin_epoch(self, epoch: int) -> bool:
-        """As the engine says."""
-        return self.engine is not None and self.engine.begin_epoch(epoch)
-
-    def ever_learning(self) -> list[nn.Parameter]:
-        """As the engine says."""
-        return [] if self.engine is None else self.engine.ever_learning()
-
-    def fixed_entries(self) -> dict[str, Tensor]:
-        """The engine's and these."""
-        names = {id(p): n for n, p in self.network.named_parameters()}
-        masks = {} if self.engine is None else dict(self.engine.fixed_entries())
-        for one in self.fixed:
-            name, mask = names[id(one.parameter)], one.mask.cpu()
-            masks[name] = masks[name] | mask if name in masks else mask
-        return masks
-
-    def before_step(self) -> None:
-        """Zero the gradients of what stays."""
-        if self.engine is not None:
-            self.engine.before_step()
-        for one in self.fixed:
-            one.zero_gradient()
-
-    def after_step(self) -> None:
-        """Put back what stays: momentum and weight decay have moved it."""
-        if self.engine is not None:
-            self.engine.after_step()
-        for one in self.fixed:
-            one.restore()
 
 
 def run(context: TaskContext, options: FreezeNetOptions) -> ClassificationOutcome:
@@ -71,30 +22,23 @@ def run(context: TaskContext, options: FreezeNetOptions) -> ClassificationOutcom
     if options.random:
         stream = generator(context.seed, "freezenet")
         scores = {name: torch.rand(s.shape, generator=stream) for name, s in scores.items()}
-    frozen = {} if context.frozen is None else context.frozen.fixed_entries()
+    assert context.frozen is not None
+    frozen = context.frozen.fixed_entries()
     free = {
         n: ~frozen[n] if n in frozen else torch.ones_like(s, dtype=torch.bool)
         for n, s in scores.items()
     }
     masks = choose(scores, options.learn, free)
-    parameters = dict(context.network.named_parameters())
-    fixed = []
-    for name, mask in masks.items():
-        weight = parameters[name].detach()
-        if options.pruned:
+    if options.pruned:
+        parameters = dict(context.network.named_parameters())
+        for name, mask in masks.items():
+            weight = parameters[name].detach()
             weight.masked_fill_(mask.to(weight.device), 0)
-        fixed.append(FixedEntries(parameters[name], mask, weight))
+    context.frozen.fix(masks)
     total = sum(int(mask.sum()) for mask in free.values())
     kept = total - sum(int(mask.sum()) for mask in masks.values())
     context.note(f"{kept:,} of {total:,} weights learn, chosen on one batch")
-    outcome = classification.run(
-        replace(context, frozen=KeepEntries(context.network, context.frozen, fixed)),
-        ClassificationOptions(train=True),
-    )
-    for one in fixed:
-        same = torch.equal(one.parameter.detach()[one.mask], one.values[one.mask])
-        assert same, "entries that stay have moved"
-    outcome.fixed_entries = masks
+    outcome = classification.run(context, ClassificationOptions(train=True))
     outcome.details = {**outcome.details, "weights_that_learn": kept, "weights": total}
     return outcome
 

@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 import torch
 from rbench_plugins.attacks.engines import autoattack, pgd
+from rbench_plugins.layers.lc.block import LCBlock
+from rbench_plugins.layers.lc.draw import Filters, Source
+from rbench_plugins.layers.lc.shape import ConvShape
 from rbench_plugins.metrics import autoattack as autoattack_metric
 from rbench_plugins.metrics import fgsm as fgsm_metric
 from rbench_plugins.metrics import pgd as pgd_metric
@@ -149,6 +152,37 @@ def test_images_limits_the_attack_and_random_state_stays(result: ClassificationO
     assert torch.equal(torch.get_rng_state(), before)
     assert (np.random.get_state()[1] == numpy).all()
     assert all(parameter.grad is None for parameter in result.classifier.parameters())
+
+
+def test_folded_filters_are_formed_once_for_all_passes(
+    result: ClassificationOutcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    classifier = trained()
+    shape = ConvShape.of(classifier.conv)
+    filters = Filters(classifier.conv.weight.detach(), torch.eye(16)[:, :, None, None])
+    block = LCBlock(shape, 1, Source(seed=0, name="conv"), folded=True, filters=filters)
+    assert block.bias is not None
+    assert classifier.conv.bias is not None
+    block.bias.data.copy_(classifier.conv.bias.data)
+    classifier.conv = cast(Any, block)
+    formed: list[Tensor] = []
+    combine = LCBlock._combine
+
+    def counted(self: LCBlock) -> Tensor:
+        formed.append(combine(self))
+        return formed[-1]
+
+    monkeypatch.setattr(LCBlock, "_combine", counted)
+    options = {"epsilons": [0.06], "images": 30, "steps": 3, "queries": 3}
+    changed = outcome(classifier, result.test)
+    formed.clear()
+    found, _ = measure(autoattack_metric.COMPONENT, changed, **options)
+    assert len(formed) == 1
+    assert found == measure(autoattack_metric.COMPONENT, result, **options)[0]
+    # And neither is kept: the weights may change, and they learn.
+    assert block.formed is None
+    assert all(parameter.requires_grad for parameter in classifier.parameters())
+    assert all(parameter.grad is None for parameter in classifier.parameters())
 
 
 def test_with_three_classes_the_targeted_attack_is_left_out(result: ClassificationOutcome) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from rbench import ClassificationOutcome, MetricContext, global_seed
 from rbench_plugins.attacks.engines import Attack
+from rbench_plugins.layers.lc.block import LCBlock
 from rbench_plugins.metrics.accuracy import correct
 
 TOLERANCE = 1e-6
@@ -63,7 +64,7 @@ def evaluate(
     with (
         global_seed(context.seed, "attack", purpose),
         torch.autocast(context.device.type, enabled=False),
-        _same_gradients(classifier),
+        _weights_stay(classifier),
     ):
         for batch in outcome.test.batches(context.batch_size, context.device, chosen):
             assert batch.labels is not None
@@ -80,16 +81,17 @@ def evaluate(
 
 
 @contextmanager
-def _same_gradients(network: nn.Module) -> Iterator[None]:
-    """Put the parameters' gradients back afterwards: FAB fills them."""
-    before = [(parameter, parameter.grad) for parameter in network.parameters()]
-    for parameter, _ in before:
-        parameter.grad = None
-    try:
+def _weights_stay(network: nn.Module) -> Iterator[None]:
+    """Attacks ask for gradients in images alone, and folded filters are formed once."""
+    learns = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    with ExitStack() as stack:
+        for module in network.modules():
+            if isinstance(module, LCBlock):
+                stack.enter_context(module.formed_once())
+        for parameter in learns:
+            parameter.requires_grad_(False)
+            stack.callback(parameter.requires_grad_, True)
         yield
-    finally:
-        for parameter, gradient in before:
-            parameter.grad = gradient
 
 
 def _attack(

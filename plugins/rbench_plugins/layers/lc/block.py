@@ -8,7 +8,8 @@ ways do not keep what was drawn: :mod:`rbench_plugins.layers.lc.gram` where R is
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -47,17 +48,29 @@ class LCBlock(nn.Module):
         self.spatial, self.pointwise = nn.Parameter(drawn.spatial), nn.Parameter(drawn.pointwise)
         self.bias = nn.Parameter(torch.zeros(shape.c_out)) if shape.bias else None
         self.bn = nn.BatchNorm2d(expansion * shape.c_out) if "bn" in between else None
+        self.formed: Tensor | None = None
 
     def forward(self, images: Tensor) -> Tensor:
         """One convolution with the combined filters, or two convolutions."""
         if self.fold:
-            return self.shape.convolve(images, self.combined_weight(), self.bias)
+            weight = self.combined_weight() if self.formed is None else self.formed
+            return self.shape.convolve(images, weight, self.bias)
         maps = self.shape.convolve(images, self.spatial, None)
         if self.bn is not None:
             maps = self.bn(maps)
         if "relu" in self.between:
             maps = F.relu(maps)
         return F.conv2d(maps, self.pointwise, self.bias, groups=self.shape.groups)
+
+    @contextmanager
+    def formed_once(self) -> Iterator[None]:
+        """Inside, W is not formed anew in each forward pass of a folded block: for many passes
+        with weights that stay as they are and need no gradient, such as an attack's."""
+        self.formed = self.combined_weight().detach() if self.fold else None
+        try:
+            yield
+        finally:
+            self.formed = None
 
     def spatial_parameters(self) -> Iterable[str]:
         """The frozen ones in P2."""

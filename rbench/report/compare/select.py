@@ -61,13 +61,14 @@ def measured(tables: Iterable[Table]) -> list[Measured]:
 class Pool:
     """Entries by the values of the columns that all have.
 
-    A condition on one of those is tried on its distinct values, which are few, so that most of
-    many entries need not be looked at for each of a hundred declarations.
+    A condition on one of those is tried once on its distinct values, so that most of many entries
+    need not be looked at for each of a hundred declarations.
     """
 
     def __init__(self, members: Iterable[Measured]) -> None:
         self._members = list(members)
         self._places: dict[str, dict[str, list[int]]] = {}
+        self._fit: dict[tuple[str, str], set[int]] = {}
         for column in NAMED:
             found: dict[str, list[int]] = defaultdict(list)
             for place, one in enumerate(self._members):
@@ -91,6 +92,8 @@ class Pool:
         return [place for place in able if self._members[place].matches(rest)] if rest else able
 
     def _with(self, column: str, wanted: Condition) -> set[int]:
-        test = predicate(wanted)
-        places = self._places[column]
-        return {place for value in places if test(value) for place in places[value]}
+        key = column, repr(wanted)
+        if key not in self._fit:
+            test, places = predicate(wanted), self._places[column]
+            self._fit[key] = {place for value in places if test(value) for place in places[value]}
+        return self._fit[key]

@@ -234,6 +234,16 @@ def test_hostile_texts_are_drawn_as_text(tmp_path: Path) -> None:
     assert b"<script" not in content
 
 
+def test_a_name_that_does_not_fit_its_axis_is_a_note() -> None:
+    long = "the sum of the squared errors of an image over all its pixels"
+    low = draw(figure(**CURVE, ylabel=long, height=1.5), found(grid()))
+    assert low.notes == [f"the figure's height has no room for '{long}'"]
+    assert draw(figure(**CURVE, ylabel=long, height=6.0), found(grid())).notes == []
+    narrow = draw(figure(**CURVE, xlabel=long), found(grid()))
+    assert narrow.notes == [f"the figure's width has no room for '{long}'"]
+    assert draw(figure(**CURVE, xlabel=long, width="page"), found(grid())).notes == []
+
+
 def test_one_record_of_many_networks_has_its_own_spread() -> None:
     one = record("rrvgg", "none", 0, {}, {"width": 4})
     one.metrics = [

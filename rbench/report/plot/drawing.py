@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from rbench.errors import UserError
 from rbench.report.plot import axes as plain
@@ -17,6 +17,7 @@ from rbench.report.plot.points import Item, panels, selected
 from rbench.report.plot.style import canvas, paper, words
 
 if TYPE_CHECKING:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as Canvas
 
 PIXELS = ("matrix", "pictures")
@@ -66,6 +67,7 @@ def draw(
             if figure.title:
                 picture.suptitle(words(figure.title, 200), fontsize=8)
             drawn.content = _bytes(picture, extension)
+            drawn.notes += _too_long(picture)
             drawn.findings = findings(figure, chosen, found)
     if figure.best and picture is not None:
         drawn.notes += best_at_edges(figure, chosen)
@@ -97,6 +99,20 @@ def _panels(
     if anything:
         plain.legend(figure, picture, all_axes[: len(parts)])
     return picture if anything else None
+
+
+def _too_long(picture: Canvas) -> list[str]:
+    """A sentence for each name of an axis for which a drawn figure has no room."""
+    found = []
+    renderer = cast("FigureCanvasAgg", picture.canvas).get_renderer()
+    for axes in picture.axes:
+        for label, place, side in ((axes.xaxis.label, 0, "width"), (axes.yaxis.label, 1, "height")):
+            box = label.get_window_extent(renderer)
+            half = (box.width, box.height)[place] / 2
+            middle = (axes.bbox.min[place] + axes.bbox.max[place]) / 2
+            if middle - half < 0 or middle + half > picture.bbox.max[place]:
+                found.append(f"the figure's {side} has no room for '{label.get_text()}'")
+    return list(dict.fromkeys(found))
 
 
 def _bytes(picture: Canvas, extension: str) -> bytes:

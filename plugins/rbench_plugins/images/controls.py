@@ -30,6 +30,7 @@ def controls(inputs: Tensor, seed: int = 0) -> dict[str, Tensor]:
 
 def blurred(images: Tensor, sigma: float) -> Tensor:
     """Gaussian blur of images (M, C, H, W), the border repeated outwards."""
+    # SSIM's window means (float32, inside the image only) differ from scipy's in the last bit.
     planes = images.detach().cpu().numpy()
     result = gaussian_filter(planes, (0, 0, sigma, sigma), mode="nearest")
     return torch.from_numpy(result).to(images)

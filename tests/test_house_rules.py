@@ -76,6 +76,23 @@ def test_the_engine_imports_no_plugin_and_no_registry(path: Path) -> None:
     assert not roots & {"rbench_plugins", "rbench_registry"}
 
 
+def test_the_engine_names_no_task_dataset_or_metric_but_the_default_task() -> None:
+    from rbench.plugin.catalog import Catalog
+
+    catalog = Catalog.from_environment()
+    names = {name for kind in ("task", "dataset", "metric") for name in catalog.names(kind)}
+    names -= {"forward", "top5"}  # also a module's method, and a field of the predictions' file
+    found = [
+        (path.relative_to(ROOT).as_posix(), node.value)
+        for path in files("rbench")
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and node.value.partition("@")[0] in names
+    ]
+    assert found == [("rbench/spec/run_spec.py", "classification")]
+
+
 @pytest.mark.parametrize(
     "path", files("rbench_plugins"), ids=lambda p: p.relative_to(ROOT).as_posix()
 )

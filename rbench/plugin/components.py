@@ -164,7 +164,7 @@ class Task:
     run: Function[Callable[[TaskContext, Any], Outcome]] = Function()
     produces: type[Outcome]
     options: type[Options] = NoOptions
-    dataset: str = "digits"
+    dataset: str
     """The dataset where the user names none."""
     metrics: tuple[str, ...] = ()
     """The metrics where the user names none."""

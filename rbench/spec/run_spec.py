@@ -144,7 +144,7 @@ class RunSpec(Options):
         None, ge=1, description="measure while training, too, every N epochs: curves in the history"
     )
     eval_metrics: Annotated[tuple[str, ...], Flag("Measuring", names="metrics")] = Field(
-        (), description="metrics of the curves; default: the one that scores an epoch, top1"
+        (), description="metrics of the curves; default: the task's score, or its first metric"
     )
     eval_split: Annotated[Literal["val", "test"] | None, _MEASURING] = Field(
         None, description="split that the curves are measured on; default: val where there is one"

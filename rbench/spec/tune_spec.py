@@ -46,7 +46,7 @@ class TuneSpec(Options):
     axes: dict[str, TuneAxis] = Field(min_length=1, description="options, such as training.lr")
     trials: int = Field(ge=2, le=4096, description="values tried for each configuration")
     select: str = Field(
-        "top1@val", pattern=r"^.+@val$", description="the score, a metric on the validation split"
+        pattern=r"^.+@val$", description="the score, a metric on the validation split: top1@val"
     )
     seed: int = Field(0, ge=0, description="seed of the quasi-random values")
     seeds: int = Field(1, ge=1, description="runs of each trial; their scores are averaged")

@@ -47,7 +47,11 @@ def rbench_register_datasets():
 
 @rbench.hookimpl
 def rbench_register_tasks():
-    return [rbench.Task(name="job", summary="A job.", run=nothing, produces=rbench.Outcome)]
+    return [
+        rbench.Task(
+            name="job", summary="A job.", run=nothing, produces=rbench.Outcome, dataset="digits"
+        )
+    ]
 
 @rbench.hookimpl
 def rbench_register_metrics():

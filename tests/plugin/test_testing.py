@@ -151,7 +151,13 @@ def rule(select: Callable[..., Any], **given: Any) -> rbench.FreezingRule:
 
 
 def task(run: Callable[..., Any]) -> rbench.Task:
-    return rbench.Task(name="job", summary="A job.", run=run, produces=rbench.ClassificationOutcome)
+    return rbench.Task(
+        name="job",
+        summary="A job.",
+        run=run,
+        produces=rbench.ClassificationOutcome,
+        dataset="digits",
+    )
 
 
 def _coin(network: nn.Module, *_: Any) -> list[str]:

@@ -69,16 +69,16 @@ def test_the_points_are_scipys_scrambled_halton_sequence_on_each_scale() -> None
         "training.lr": {"low": 0.001, "high": 1.0},
         "training.smoothing": {"low": 0.0, "high": 0.2, "scale": "linear"},
     }
-    spec = TuneSpec.model_validate({"axes": axes, "trials": 16, "seed": 5})
+    spec = TuneSpec.model_validate({"axes": axes, "select": "loss@val", "trials": 16, "seed": 5})
     unit = qmc.Halton(2, scramble=True, rng=np.random.default_rng(5)).random(16)
     points = np.array([[p["training.lr"], p["training.smoothing"]] for p in spec.points()])
     assert points[:, 0] == pytest.approx(10 ** (3 * unit[:, 0] - 3), rel=1e-3)
     assert points[:, 1] == pytest.approx(0.2 * unit[:, 1], rel=1e-3)
     # Evenly: one point in each sixteenth of the range of the first axis.
     assert sorted((unit[:, 0] * 16).astype(int)) == list(range(16))
-    longer = TuneSpec.model_validate({"axes": axes, "trials": 20, "seed": 5})
+    longer = TuneSpec.model_validate({"axes": axes, "select": "loss@val", "trials": 20, "seed": 5})
     assert longer.points()[:16] == spec.points()
-    other = TuneSpec.model_validate({"axes": axes, "trials": 16, "seed": 6})
+    other = TuneSpec.model_validate({"axes": axes, "select": "loss@val", "trials": 16, "seed": 6})
     assert other.points() != spec.points()
 
 
@@ -94,7 +94,7 @@ def test_the_points_are_scipys_scrambled_halton_sequence_on_each_scale() -> None
 )
 def test_a_table_that_makes_no_sense_is_one_line(tuned: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
-        parse(SuiteSpec, {**SUITE, "tune": tuned}, "suite tiny")
+        parse(SuiteSpec, {**SUITE, "tune": {"select": "loss@val", **tuned}}, "suite tiny")
 
 
 def test_every_arm_has_the_same_trials_and_none_sees_the_test_split() -> None:
@@ -204,7 +204,8 @@ def test_a_trial_that_diverged_has_no_score(store: Store) -> None:
 
 
 def test_edges() -> None:
-    spec = TuneSpec.model_validate({"axes": {"training.lr": {"low": 1, "high": 9}}, "trials": 3})
+    axes = {"training.lr": {"low": 1, "high": 9}}
+    spec = TuneSpec.model_validate({"axes": axes, "select": "loss@val", "trials": 3})
     points = [{"training.lr": x} for x in (2.0, 8.0, 4.0)]
     assert at_edge(spec, points, {"training.lr": 8.0}) == ["training.lr"]
     assert at_edge(spec, points, {"training.lr": 2.0}) == ["training.lr"]
@@ -234,6 +235,7 @@ val = 60
 metrics = ["top1"]
 training = {epochs = 1, batch_size = 8}
 [tune]
+select = "top1@val"
 trials = 2
 axes."training.lr" = {low = 0.01, high = 0.1}
 """,

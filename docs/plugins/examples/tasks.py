@@ -28,6 +28,7 @@ def rbench_register_tasks():
             summary="A network's outputs on test images, without training.",
             run=run,
             produces=rbench.ImagesOutcome,
+            dataset="digits",
             metrics=("docs_spread",),
             trains=lambda options: False,
         )

@@ -26,7 +26,7 @@ class _Part(BaseModel):
 Over = Literal["images", "networks", "pairs", "layers"]
 
 
-def over_of(kind: str | None) -> Over | None:
+def _over_of(kind: str | None) -> Over | None:
     """What an ``uncertainty_kind`` is over: ``networks`` of "standard deviation over networks"."""
     words = (kind or "").rsplit(" over ", 1)
     found = next((word for word in get_args(Over) if words[1:] == [word]), None)
@@ -64,12 +64,16 @@ class MetricValue(_Part):
     @model_validator(mode="after")
     def _over_from_kind(self) -> MetricValue:
         if self.over is None:
-            self.over = over_of(self.uncertainty_kind)
+            self.over = _over_of(self.uncertainty_kind)
         return self
 
 
 def over_networks(over: str | None, kind: str | None) -> bool:
-    """Whether an uncertainty is a standard deviation, not an error, over networks."""
+    """Whether an uncertainty is a standard deviation, not an error, over networks.
+
+    Records from before the field ``over`` say it in ``uncertainty_kind`` alone.
+    """
+    over = over or _over_of(kind)
     return over == "networks" and (kind or "").startswith("standard deviation")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from rbench.errors import UserError
-from rbench.records.record import over_networks, over_of
+from rbench.records.record import over_networks
 
 
 class Value(msgspec.Struct, frozen=True, gc=False):
@@ -25,14 +25,9 @@ class Value(msgspec.Struct, frozen=True, gc=False):
     metric: str = ""
 
     @property
-    def spread_over(self) -> str | None:
-        """What the uncertainty is over, in records from before the field ``over`` as well."""
-        return self.over or over_of(self.uncertainty_kind)
-
-    @property
     def spread_over_networks(self) -> bool:
         """Whether the uncertainty is the standard deviation over the networks of one record."""
-        return over_networks(self.spread_over, self.uncertainty_kind) and self.n > 1
+        return over_networks(self.over, self.uncertainty_kind) and self.n > 1
 
 
 class Picture(msgspec.Struct, frozen=True, gc=False):

@@ -56,11 +56,6 @@ class MetricValue(_Part):
     details: JsonValue = None
     metric: str = ""
 
-    @property
-    def spread_over_networks(self) -> bool:
-        """Whether ``uncertainty`` is the standard deviation over the networks of this record."""
-        return over_networks(self.over, self.uncertainty_kind) and self.n > 1
-
     @model_validator(mode="after")
     def _over_from_kind(self) -> MetricValue:
         if self.over is None:

@@ -11,7 +11,7 @@ from rbench.errors import UserError
 from rbench.records.predictions import predictions_of
 from rbench.records.record import Record, RecordError, read
 from rbench.report.leaderboard.reader import record_files
-from rbench.report.leaderboard.stats import Difference, Sample, difference, over_networks
+from rbench.report.leaderboard.stats import Difference, Sample, difference, within_run
 from rbench.spec.columns import columns
 from rbench.spec.conditions import holds, parse_conditions
 
@@ -41,8 +41,7 @@ class Arm:
             for m in record.metrics:
                 if m.name == metric and m.value is not None:
                     found[seed] = m.value
-                    if m.uncertainty is not None and m.spread_over_networks:
-                        found.within_run = over_networks(m.value, m.uncertainty, m.n)
+                    found.within_run = within_run(m) or found.within_run
         return found
 
     @property

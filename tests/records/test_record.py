@@ -16,6 +16,7 @@ from rbench.errors import UserError
 from rbench.files import write_atomically
 from rbench.records.record import SCHEMA, MetricValue, Record, RecordError, parse, read, to_json
 from rbench.report.leaderboard.rows import Value
+from rbench.report.leaderboard.stats import within_run
 
 
 @pytest.fixture
@@ -191,7 +192,9 @@ def test_what_an_uncertainty_is_over_is_a_field(kind: str | None, over: str | No
     assert said.over == "networks"
     # Leaderboards read records from before the field, too.
     old = msgspec.json.decode(
-        json.dumps({"name": "m", "value": 1.0, "n": 2, "uncertainty_kind": kind}).encode(),
+        json.dumps(
+            {"name": "m", "value": 1.0, "n": 2, "uncertainty": 0.5, "uncertainty_kind": kind}
+        ).encode(),
         type=Value,
     )
-    assert old.spread_over_networks == (over == "networks")
+    assert (within_run(old) is not None) == (over == "networks")

@@ -94,11 +94,7 @@ class Judge:
         if self.claim.at_most is None and self.claim.kind != "ratio":
             text, shown = gap_text(gap), gap.smallest
         else:
-            parts = [number(math.exp(gap.value), 3)]
-            if gap.low is not None and gap.high is not None:
-                low, high = math.exp(gap.low), math.exp(gap.high)
-                parts.append(f"[{number(low, 3)}, {number(high, 3)}]")
-            text, shown = " ".join(parts), gap.smallest and math.exp(gap.smallest)
+            text, shown = _ratio_text(gap), gap.smallest and math.exp(gap.smallest)
         if verdict == NOISE and shown is not None:
             text += f" ({SHOWS.format(n=gap.n, smallest=number(shown))})"
         return text
@@ -153,10 +149,7 @@ class Judge:
             verdict = FEW_POINTS if len(shared) < self.claim.points else self._objection(arms)
             verdict = verdict or _beyond(gap, math.log(self.claim.at_least or 1.0))
             column = str(self.claim.x).rpartition(".")[2]
-            shown = number(math.exp(gap.value), 3)
-            if gap.low is not None and gap.high is not None:
-                low, high = number(math.exp(gap.low), 3), number(math.exp(gap.high), 3)
-                shown += f" [{low}, {high}]"
+            shown = _ratio_text(gap)
             if verdict == NOISE and gap.smallest is not None:
                 shown += f" ({SHOWS.format(n=gap.n, smallest=number(math.exp(gap.smallest), 3))})"
             text = f"{names}, by step of {column}: {shown}"
@@ -177,6 +170,14 @@ class Judge:
                 return AT_CHANCE
         enough = 1 if self.claim.exact else self.claim.seeds
         return FEW_SEEDS if min(arm.values.size for arm in arms) < enough else ""
+
+
+def _ratio_text(gap: Difference) -> str:
+    """A difference of logarithms as a ratio with its interval: ``1.200 [1.100, 1.300]``."""
+    text = number(math.exp(gap.value), 3)
+    if gap.low is None or gap.high is None:
+        return text
+    return f"{text} [{number(math.exp(gap.low), 3)}, {number(math.exp(gap.high), 3)}]"
 
 
 def _beyond(gap: Difference, margin: float) -> str:

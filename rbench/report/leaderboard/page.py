@@ -28,10 +28,10 @@ from rbench.report.leaderboard.table_markdown import (
     SELECTED_NOTE,
     counted,
     full_name,
-    gap_cells,
     leader,
+    sides_of,
 )
-from rbench.report.leaderboard.text import mean_and_spread, quantity
+from rbench.report.leaderboard.text import quantity
 
 MOST_SIDES = 100
 """Lines of a side-by-side table on the page; the CSV has all."""
@@ -170,24 +170,9 @@ def _best(table: Table) -> str:
 def _sides(table: Table) -> Json | None:
     if table.primary is None or not table.frozen_vs_learnable:
         return None
-    metric = table.primary
-    policies = sorted(
-        {entry.freeze for group in table.frozen_vs_learnable for entry in group} - {"none"}
-    )
-    rows: list[Json] = []
-    for group in table.frozen_vs_learnable[:MOST_SIDES]:
-        by_policy = {entry.freeze: entry for entry in group}
-        values = []
-        for one in ["none", *policies]:
-            found = by_policy.get(one)
-            values.append(
-                mean_and_spread(found.summaries.get(metric.name), metric.unit) if found else "–"
-            )
-        gaps, words = gap_cells(by_policy, policies, metric)
-        name = group[0].model + (f", {i}" if (i := group[0].init) != "default" else "")
-        rows.append({"name": name, "values": values, "gaps": gaps, "words": words})
+    policies, rows = sides_of(table, table.primary, MOST_SIDES)
     return {
-        "metric": metric.name,
+        "metric": table.primary.name,
         "heads": ["network", "learnable", *policies, "frozen − learnable", "verdict"],
         "rows": rows,
         "more": len(table.frozen_vs_learnable) - MOST_SIDES,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any
@@ -154,8 +154,10 @@ def _row(
         "comparable": table.cut or entry.comparable,
         "learns": [entry.learned, entry.what_learned],
         "fixed": [entry.fixed, count(entry.fixed)],
-        "seconds": _mean([row.seconds for row in entry.rows]),
-        "rate": _rate([r.images_per_second for r in entry.rows if r.images_per_second]),
+        "seconds": _mean([row.seconds for row in entry.rows], _time),
+        "rate": _mean(
+            [r.images_per_second for r in entry.rows if r.images_per_second], "{:.3g}".format
+        ),
         "commands": sorted({text(row.command, 1000) for row in rows if row.command})[:8],
         "records": [[row.seed, row.path, link(records, row.path)] for row in rows],
         "pictures": _pictures(entry, records),
@@ -224,11 +226,15 @@ def _pictures(entry: Entry, records: str) -> list[list[str]]:
     return found
 
 
-def _mean(values: list[float]) -> list[Any]:
+def _mean(values: list[float], shown: Callable[[float], str]) -> list[Any]:
     if not values:
         return [None, "–"]
     mean = sum(sorted(values)) / len(values)
-    return [round(mean, 3), duration(mean) if mean < 1e9 else "–"]
+    return [round(mean, 3), shown(mean)]
+
+
+def _time(seconds: float) -> str:
+    return duration(seconds) if seconds < 1e9 else "–"
 
 
 def _options(identity: Json, known: Pieces) -> dict[str, str]:
@@ -248,7 +254,7 @@ def _pieces(prefix: str, value: Any) -> list[tuple[str, str, str]]:
     return [
         (key, _heading(key), _shown(part))
         for key, part in flatten(value, prefix).items()
-        if part is not None and not (key.endswith(".options") and part == {})
+        if part is not None
     ]
 
 
@@ -265,10 +271,3 @@ def _shown(value: Any) -> str:
 @lru_cache(maxsize=65536, typed=True)
 def _known(value: Any) -> str:
     return text(short(value), 200)
-
-
-def _rate(values: list[float]) -> list[Any]:
-    if not values:
-        return [None, "–"]
-    mean = sum(sorted(values)) / len(values)
-    return [round(mean, 3), f"{mean:.3g}"]

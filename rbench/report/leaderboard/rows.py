@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 
 from rbench.errors import UserError
-from rbench.records.record import over_networks
 
 
 class Value(msgspec.Struct, frozen=True, gc=False):
@@ -23,11 +22,6 @@ class Value(msgspec.Struct, frozen=True, gc=False):
     uncertainty_kind: str | None = None
     over: str | None = None
     metric: str = ""
-
-    @property
-    def spread_over_networks(self) -> bool:
-        """Whether the uncertainty is the standard deviation over the networks of one record."""
-        return over_networks(self.over, self.uncertainty_kind) and self.n > 1
 
 
 class Picture(msgspec.Struct, frozen=True, gc=False):

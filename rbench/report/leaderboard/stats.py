@@ -6,6 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from rbench.records.record import over_networks
+
+if TYPE_CHECKING:
+    from rbench.records.record import MetricValue
+    from rbench.report.leaderboard.rows import Value
 
 CONFIDENCE = 0.95
 NOISE = "within the noise"
@@ -38,8 +45,13 @@ def wilson_ends(share: float, n: int) -> tuple[float, float]:
     return 100 * float(found.low), 100 * float(found.high)
 
 
-def over_networks(mean: float, std: float, n: int) -> Summary:
-    """The spread over the ``n`` networks that a single record measured."""
+def within_run(metric: MetricValue | Value) -> Summary | None:
+    """The spread over the networks that a single record measured; None where it has none."""
+    n, mean, std = metric.n, metric.value, metric.uncertainty
+    if n < 2 or mean is None or std is None:
+        return None
+    if not over_networks(metric.over, metric.uncertainty_kind):
+        return None
     return Summary(n, mean, std, std / math.sqrt(n), mean, mean)
 
 

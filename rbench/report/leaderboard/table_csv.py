@@ -79,8 +79,8 @@ def to_csv(tables: list[Table]) -> str:
     writer = csv.writer(written, lineterminator="\n")
     writer.writerow(COLUMNS)
     for table in tables:
-        of_table = _filled([""] * len(COLUMNS), _of_table(table))
-        of_metric = {metric.name: _fields(_of_column(metric)) for metric in table.metrics}
+        named = {"protocol": table.protocol, "protocol_name": table.name}
+        of_table = _filled([""] * len(COLUMNS), named)
         for entry in table.entries:
             if not entry.rows:
                 continue
@@ -88,27 +88,17 @@ def to_csv(tables: list[Table]) -> str:
             for metric in table.metrics:
                 if metric.name in entry.summaries:
                     values = _of_metric(entry, metric, table.adjusted(metric.name))
-                    line = _filled(of_entry, values)
-                    for place, text in of_metric[metric.name]:
-                        line[place] = text
-                    writer.writerow(line)
+                    writer.writerow(_filled(of_entry, values))
     return written.getvalue()
 
 
 def _filled(line: list[str], values: dict[str, Any]) -> list[str]:
     """A copy of ``line`` with the columns of ``values`` filled in."""
     line = line.copy()
-    for place, text in _fields(values):
-        line[place] = text
+    for name, value in values.items():
+        if value is not None:
+            line[_PLACES[name]] = repr(value) if type(value) is float else _text(name, value)
     return line
-
-
-def _fields(values: dict[str, Any]) -> list[tuple[int, str]]:
-    return [
-        (_PLACES[name], repr(value) if type(value) is float else _text(name, value))
-        for name, value in values.items()
-        if value is not None
-    ]
 
 
 def from_csv(text: str) -> list[dict[str, Any]]:
@@ -118,18 +108,6 @@ def from_csv(text: str) -> list[dict[str, Any]]:
     if missing:
         raise UserError(f"this is not a leaderboard CSV: the column {missing[0]} is missing")
     return [{name: _parsed(name, line[name]) for name in COLUMNS} for line in lines]
-
-
-def _of_table(table: Table) -> dict[str, Any]:
-    return {"protocol": table.protocol, "protocol_name": table.name}
-
-
-def _of_column(metric: MetricColumn) -> dict[str, Any]:
-    return {
-        "metric": metric.name,
-        "unit": metric.unit,
-        "higher_is_better": metric.higher_is_better,
-    }
 
 
 def _of_entry(entry: Entry) -> dict[str, Any]:
@@ -168,6 +146,9 @@ def _of_metric(
     summary, values = entry.summaries[metric.name], entry.values[metric.name]
     seeds = sorted(values)
     line: dict[str, Any] = {
+        "metric": metric.name,
+        "unit": metric.unit,
+        "higher_is_better": metric.higher_is_better,
         "n": summary.n,
         "mean": summary.mean,
         "std": summary.std,
@@ -182,7 +163,6 @@ def _of_metric(
         if comparison := entry.compare_to(control, metric.name):
             gap, name = comparison.difference, f"vs_{control}"
             line[name] = gap.value
-            # Ten digits: what stands behind them differs between versions of scipy.
             numbers = {
                 "low": gap.low,
                 "high": gap.high,

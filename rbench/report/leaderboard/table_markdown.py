@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from rbench.report.leaderboard.cost import made_on
 from rbench.report.leaderboard.entries import SELECTED, Entry, MetricColumn, Table
@@ -32,6 +33,16 @@ SELECTED_NOTE = (
     "numbers are too good."
 )
 CUT = "All runs here were cut short: they compare with each other and with nothing else."
+
+
+@dataclass(frozen=True)
+class Side:
+    """One network learnable and under each freeze policy: values, their gaps, verdicts."""
+
+    name: str
+    values: list[str]
+    gaps: str
+    words: list[str]
 
 
 def to_markdown(tables: list[Table], at_most: int | None = None, level: int = 2) -> str:
@@ -84,22 +95,32 @@ def side_by_side(table: Table) -> str:
     """Learnable and frozen forms of the same network, with the gap; empty where there are none."""
     if table.primary is None or not table.frozen_vs_learnable:
         return ""
-    policies = sorted({e.freeze for group in table.frozen_vs_learnable for e in group} - {"none"})
+    policies, sides = sides_of(table, table.primary)
     heads = ["model", "learnable", *map(markdown, policies), "frozen − learnable", "verdict"]
     lines = [_line(heads), _line(["---"] + ["--:"] * (len(policies) + 2) + ["---"])]
-    metric = table.primary
-    for group in table.frozen_vs_learnable:
-        by_policy = {entry.freeze: entry for entry in group}
-        cells = [markdown(group[0].model + (f", {i}" if (i := group[0].init) != "default" else ""))]
-        for name in ["none", *policies]:
-            found = by_policy.get(name)
-            cells.append(
-                mean_and_spread(found.summaries.get(metric.name), metric.unit) if found else "–"
-            )
-        gaps, said = gap_cells(by_policy, policies, metric)
-        cells += [gaps, "; ".join(said) or "–"]
-        lines.append(_line(cells))
+    for one in sides:
+        lines.append(
+            _line([markdown(one.name), *one.values, one.gaps, "; ".join(one.words) or "–"])
+        )
     return "\n".join(lines) + "\n"
+
+
+def sides_of(
+    table: Table, metric: MetricColumn, at_most: int | None = None
+) -> tuple[list[str], list[Side]]:
+    """The freeze policies beside which networks are learnable too, and a line a network."""
+    groups = table.frozen_vs_learnable
+    policies = sorted({entry.freeze for group in groups for entry in group} - {"none"})
+    sides = []
+    for group in groups[:at_most]:
+        by_policy = {entry.freeze: entry for entry in group}
+        values = [
+            mean_and_spread(one.summaries.get(metric.name), metric.unit) if one else "–"
+            for one in map(by_policy.get, ["none", *policies])
+        ]
+        name = group[0].model + (f", {i}" if (i := group[0].init) != "default" else "")
+        sides.append(Side(name, values, *_gap_cells(by_policy, policies, metric)))
+    return policies, sides
 
 
 def leader(table: Table) -> str:
@@ -156,7 +177,7 @@ def gap_text(gap: Difference, unit: str = "") -> str:
     return f"{text} [{number(gap.low, places)}, {number(gap.high, places)}]"
 
 
-def gap_cells(
+def _gap_cells(
     by_policy: Mapping[str, Entry], policies: Sequence[str], metric: MetricColumn
 ) -> tuple[str, list[str]]:
     """The gaps of the frozen forms to the learnable one as text, and a verdict on each."""

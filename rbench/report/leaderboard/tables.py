@@ -25,9 +25,9 @@ from rbench.report.leaderboard.rows import Row, Value, distinct
 from rbench.report.leaderboard.stats import (
     Sample,
     Summary,
-    over_networks,
     summarize,
     wilson_ends,
+    within_run,
 )
 from rbench.report.leaderboard.titles import entitle, ordered
 from rbench.spec.columns import policy
@@ -69,9 +69,9 @@ def _entry(rows: list[Row], columns: MetricColumns) -> Entry:
             name = columns.name(row, metric)
             sample = values[name]
             sample.setdefault(row.seed, metric.value)
-            within_run = _within_run(metric) if metric.uncertainty is not None else None
-            if within_run is not sample.within_run:
-                sample.within_run = within_run
+            own = within_run(metric)
+            if own is not sample.within_run:
+                sample.within_run = own
             if metric.value in (0.0, 100.0) and metric.unit == "%":
                 ends[name].append(metric)
     summaries = {
@@ -107,15 +107,6 @@ def _policy(row: Row) -> str:
         pairs = found.items() if isinstance(found, dict) else ()
         shown.append(" ".join([term, *(f"{name}={value}" for name, value in pairs)]))
     return policy(shown)
-
-
-def _within_run(metric: Value) -> Summary | None:
-    """The spread over the networks that one record drew, where that is what it tells."""
-    if not metric.spread_over_networks:
-        return None
-    assert metric.value is not None
-    assert metric.uncertainty is not None
-    return over_networks(metric.value, metric.uncertainty, metric.n)
 
 
 def at_an_end(summary: Summary, metrics: Sequence[Value]) -> Summary:

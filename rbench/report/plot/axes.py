@@ -12,7 +12,7 @@ from rbench.report.plot.declaration import Figure, Reference
 from rbench.report.plot.marks import draw_marks
 from rbench.report.plot.points import Item, half_error_bar, series, sort_key
 from rbench.report.plot.scales import last_part, name_axes, scale, title_of
-from rbench.report.plot.style import DASHES, color, marker, words
+from rbench.report.plot.style import DASHES, color, in_cell, marker, words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -145,15 +145,7 @@ def _heatmap(figure: Figure, axes: Axes, members: Sequence[Item]) -> bool:
     for column, x in enumerate(xs):
         for row, y in enumerate(ys):
             if (value := means.get((x, y))) is not None:
-                axes.text(
-                    column,
-                    row,
-                    f"{value:.3g}",
-                    ha="center",
-                    va="center",
-                    fontsize=6,
-                    color="white" if value < middle else "black",
-                )
+                in_cell(axes, column, row, f"{value:.3g}", 6, value < middle)
     axes.set_xticks(range(len(xs)), [words(figure.word(x), 24) for x in xs])
     axes.set_yticks(range(len(ys)), [words(figure.word(y), 24) for y in ys])
     name_axes(figure, axes, members)

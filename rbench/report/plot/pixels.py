@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rbench.report.leaderboard.text import number
 from rbench.report.plot.declaration import Figure
 from rbench.report.plot.points import Item, panels, series, sort_key
-from rbench.report.plot.style import WIDTHS, canvas, words
+from rbench.report.plot.style import WIDTHS, canvas, in_cell, words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -123,15 +123,7 @@ def matrices(figure: Figure, chosen: Sequence[Item]) -> Canvas | None:
         if grid.size <= 121:
             middle = (low + high) / 2
             for (y, x), v in np.ndenumerate(grid):
-                axis.text(
-                    x,
-                    y,
-                    f"{v:.2f}",
-                    ha="center",
-                    va="center",
-                    fontsize=5,
-                    color="white" if v < middle else "black",
-                )
+                in_cell(axis, x, y, f"{v:.2f}", 5, bool(v < middle))
     for axis in axes[len(found) :]:
         axis.set_visible(False)
     assert image is not None

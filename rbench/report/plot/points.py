@@ -13,7 +13,14 @@ from rbench.errors import UserError, printable
 from rbench.records.record import Record
 from rbench.report.leaderboard.frame import FIELDS, columns
 from rbench.report.leaderboard.reader import Reader
-from rbench.report.leaderboard.stats import Difference, Summary, difference, summarize, t_quantile
+from rbench.report.leaderboard.stats import (
+    Difference,
+    Summary,
+    difference,
+    summarize,
+    t_quantile,
+    within_run,
+)
 from rbench.report.plot.declaration import Figure
 from rbench.spec.columns import canonical_name
 from rbench.spec.conditions import Where, holds
@@ -179,10 +186,8 @@ def points(figure: Figure, chosen: Sequence[Item], everything: Sequence[Item]) -
 def _own_spread(item: Item, name: str, kind: str) -> float:
     """The spread over the random networks of one record that holds several; else 0."""
     for value in item.record.metrics:
-        if value.name == name.removeprefix("metric.") and value.uncertainty is not None:
-            if not value.spread_over_networks:
-                return 0.0
-            return value.uncertainty / (math.sqrt(value.n) if kind == "sem" else 1)
+        if value.name == name.removeprefix("metric.") and (own := within_run(value)):
+            return half_error_bar(kind, own)
     return 0.0
 
 

@@ -80,6 +80,12 @@ def marker(place: int) -> str:
     return MARKERS[(place + place // len(COLORS)) % len(MARKERS)]
 
 
+def in_cell(axes: Axes, x: float, y: float, text: str, size: int, dark: bool) -> None:
+    """Write a number into a cell of a heat map, light on dark."""
+    shade = "white" if dark else "black"
+    axes.text(x, y, text, ha="center", va="center", fontsize=size, color=shade)
+
+
 def words(text: str, limit: int = 80) -> str:
     """Text that matplotlib draws as it is."""
     return printable(text, limit)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from rbench.errors import UserError, printable, suggest
-from rbench.network.frozen import Fixed, Frozen, statistics_of, together, without
+from rbench.network.frozen import Fixed, Frozen, count_fixed, together, without
 from rbench.network.modules import (
     classifier_parameters,
     is_convolution,
@@ -127,9 +127,7 @@ def report(frozen: Frozen, freezing: Freezing) -> FreezeReport:
     stored = {"learnable": 0, "fixed": 0}
     for name, parameter in network.named_parameters():
         size = parameter.numel()
-        mask = end.get(name)
-        whole = name in frozen.by_itself or (name in end and mask is None)
-        still = size if whole else 0 if mask is None else int(mask.sum())
+        still = count_fixed(name, parameter, end)
         for part, key, count in ((fixed, "fixed", still), (learnable, "learnable", size - still)):
             if count:
                 part.names.append(name)
@@ -139,17 +137,15 @@ def report(frozen: Frozen, freezing: Freezing) -> FreezeReport:
     for part, key in ((learnable, "learnable"), (fixed, "fixed")):
         if stored[key] != part.count:
             part.stored = stored[key]
+    tensors = frozen.tensors()
     fixed.sha256 = frozen.sha256
-    whole_names = {name for name, mask in end.items() if mask is None} | frozen.by_itself
-    held = statistics_of(network, whole_names) if frozen.statistics else []
-    inside = {f"{prefix}." for prefix in held}
     return FreezeReport(
         policy=[term.text for term in freezing.terms],
         learnable=learnable,
         frozen=fixed,
         learns=learns(network, frozen),
         statistics=frozen.statistics,
-        buffers=[n for n, _ in network.named_buffers() if f"{n.rpartition('.')[0]}." in inside],
+        buffers=[name for name, _ in network.named_buffers() if name in tensors],
         unfreeze=[stage.text for stage in freezing.stages],
     )
 
@@ -170,10 +166,8 @@ def learns(network: nn.Module, frozen: Frozen) -> str:
     kinds = _kinds(network)
     sizes, still = dict.fromkeys(GROUPS, 0), dict.fromkeys(GROUPS, 0)
     for name, parameter in network.named_parameters():
-        mask = end.get(name)
-        whole = name in frozen.by_itself or (name in end and mask is None)
         sizes[kinds[name]] += parameter.numel()
-        still[kinds[name]] += parameter.numel() if whole else 0 if mask is None else int(mask.sum())
+        still[kinds[name]] += count_fixed(name, parameter, end)
     if not any(still.values()):
         return "everything" if any(sizes.values()) else "nothing"
     words = [

@@ -8,7 +8,7 @@ are the same bits under any optimizer: weight decay, momentum and LAMB's trust r
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 
 import torch
@@ -113,7 +113,7 @@ class Frozen:
         self.partly = []
         for name, parameter in parameters.items():
             mask = self.fixed.get(name)
-            whole = name in self.fixed and mask is None
+            whole = is_whole(name, self.fixed)
             parameter.requires_grad_(not whole and name not in self.by_itself)
             if mask is not None and name not in self.by_itself:
                 values = kept.get(id(parameter))
@@ -128,23 +128,26 @@ class Frozen:
     @property
     def whole(self) -> set[str]:
         """The names of tensors that are fixed as a whole."""
-        return {name for name, mask in self.fixed.items() if mask is None} | self.by_itself
+        return {name for name in self.fixed if is_whole(name, self.fixed)} | self.by_itself
 
     @property
     def buffers(self) -> list[str]:
         """The names of buffers that are fixed."""
+        return self._buffers_of(self.held)
+
+    def _buffers_of(self, modules: Iterable[str]) -> list[str]:
         return [
             f"{prefix}.{name}" if prefix else name
-            for prefix in self.held
+            for prefix in modules
             for name, _ in self.network.get_submodule(prefix).named_buffers(recurse=False)
         ]
 
     def at_the_end(self) -> Fixed:
-        """What is fixed after the last stage."""
+        """What is fixed after the last stage, parameters that never learn included."""
         fixed = self.fixed
         for epoch in sorted(self.stages):
             fixed = without(fixed, self.stages[epoch])
-        return together(fixed, self.chosen)
+        return {**together(fixed, self.chosen), **dict.fromkeys(self.by_itself)}
 
     def begin_epoch(self, epoch: int) -> bool:
         """Let learn what is to learn in ``epoch`` (from 0 on); whether anything changed.
@@ -174,9 +177,7 @@ class Frozen:
 
     def entries(self) -> dict[str, Tensor]:
         """Masks of what is fixed to the end in tensors that learn in part."""
-        names = {name for name, _ in self.network.named_parameters()} - self.by_itself
-        end = self.at_the_end()
-        return {n: mask for n, mask in end.items() if mask is not None and n in names}
+        return {n: mask for n, mask in self.at_the_end().items() if mask is not None}
 
     def ever_learning(self) -> list[nn.Parameter]:
         """Parameters that do not learn now and will: an optimizer has to know them."""
@@ -184,9 +185,7 @@ class Frozen:
         return [
             parameter
             for name, parameter in self.network.named_parameters()
-            if not parameter.requires_grad
-            and name not in self.by_itself
-            and not (name in end and end[name] is None)
+            if not parameter.requires_grad and not is_whole(name, end)
         ]
 
     def before_step(self) -> None:
@@ -204,19 +203,15 @@ class Frozen:
         end = self.at_the_end()
         found: dict[str, Tensor] = {}
         for name, parameter in self.network.named_parameters():
-            mask = end.get(name)
-            if name in self.by_itself or (name in end and mask is None):
+            if is_whole(name, end):
                 found[name] = parameter
-            elif mask is not None:
+            elif (mask := end.get(name)) is not None:
                 at = mask.to(parameter.device)
                 found[f"{name}[mask]"], found[f"{name}[fixed]"] = mask, parameter.detach()[at]
-        whole = {name for name, mask in end.items() if mask is None} | self.by_itself
+        whole = {name for name in end if is_whole(name, end)}
+        held = statistics_of(self.network, whole) if self.statistics else []
         buffers = dict(self.network.named_buffers())
-        for prefix in statistics_of(self.network, whole) if self.statistics else ():
-            for name, _ in self.network.get_submodule(prefix).named_buffers(recurse=False):
-                full = f"{prefix}.{name}" if prefix else name
-                found[full] = buffers[full]
-        return found
+        return found | {name: buffers[name] for name in self._buffers_of(held)}
 
     def check(self) -> None:
         """FrozenWeightsMoved unless :meth:`tensors` are what they were when they were fixed."""
@@ -225,6 +220,19 @@ class Frozen:
                 "frozen tensors changed during the task; a training loop of its own has to call "
                 "before_step and after_step of context.frozen"
             )
+
+
+def is_whole(name: str, fixed: Fixed) -> bool:
+    """Whether the tensor ``name`` is fixed as a whole."""
+    return name in fixed and fixed[name] is None
+
+
+def count_fixed(name: str, tensor: Tensor, fixed: Fixed) -> int:
+    """How many of the tensor's entries are fixed."""
+    if is_whole(name, fixed):
+        return tensor.numel()
+    mask = fixed.get(name)
+    return 0 if mask is None else int(mask.sum())
 
 
 def without(fixed: Fixed, learns: Fixed) -> Fixed:

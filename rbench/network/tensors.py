@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rbench.network.build import Built
+from rbench.network.frozen import count_fixed
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,7 @@ def tensor_states(built: Built) -> list[TensorState]:
     drawn = set() if built.draw is None else set(built.draw.names)
     found = []
     for name, parameter in built.network.named_parameters():
-        size, mask = parameter.numel(), end.get(name)
-        whole = name in frozen.by_itself or (name in end and mask is None)
-        still = size if whole else 0 if mask is None else int(mask.sum())
+        size, still = parameter.numel(), count_fixed(name, parameter, end)
         later = [epoch for epoch, freed in frozen.stages.items() if name in freed]
         found.append(
             TensorState(

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from torch import nn
 
     from rbench.runner.execute import Execution
-    from rbench.runner.progress import Reporter
 
 
 def to_spec(fields: Mapping[str, Any], where: str = "run") -> RunSpec:

@@ -163,6 +163,11 @@ def with_model_flags(*models: Model) -> Callable[[Callable[..., None]], Callable
     return decorate
 
 
+def fields_of(model: Model, flags: dict[str, Any]) -> dict[str, Any]:
+    """Those of ``flags`` that are fields of ``model``."""
+    return {name: value for name, value in flags.items() if name in model.model_fields}
+
+
 def _marked(info: FieldInfo) -> Flag:
     """The field's own Flag; a field of a recipe needs none."""
     marks = [part for part in info.metadata if isinstance(part, Flag)]

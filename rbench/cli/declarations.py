@@ -8,6 +8,8 @@ from typing import Any
 from rbench.cli.text import table
 from rbench.errors import printable
 from rbench.spec import registry
+from rbench.spec.parse import parse
+from rbench.spec.suite_spec import SuiteSpec, dotted
 
 WIDTH = 88
 
@@ -22,9 +24,6 @@ def recipe_text(recipe: dict[str, Any]) -> str:
 
 def suite_text(suite: dict[str, Any]) -> str:
     """A suite: what it is of, its runs, its figures, what it is compared with, how to run it."""
-    from rbench.spec.parse import parse
-    from rbench.spec.suite_spec import SuiteSpec
-
     spec = parse(SuiteSpec, suite, f"suite {suite['name']}")
     lines = [f"suite {spec.name}", *_prose(spec.summary)]
     lines += [f"paper: {spec.paper}"] if spec.paper else []
@@ -75,23 +74,13 @@ def _prose(text: str) -> list[str]:
 
 def _fields(fields: dict[str, Any]) -> list[str]:
     """A line for each field, its name in a column; long values go on in the next line."""
-    flat = dict(_flat(fields))
+    flat = {name: _value(value) for name, value in dotted(fields).items()}
     width = min(max(map(len, flat), default=0), 40)
     lines = []
     for name, text in flat.items():
         first, *rest = textwrap.wrap(text, WIDTH - width - 4, break_long_words=False) or [""]
         lines += [f"  {name:<{width}}  {first}", *(f"  {'':<{width}}  {line}" for line in rest)]
     return lines
-
-
-def _flat(fields: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
-    for name, value in fields.items():
-        if isinstance(value, dict) and value:
-            found += _flat(value, f"{prefix}{name}.")
-        else:
-            found.append((f"{prefix}{name}", _value(value)))
-    return found
 
 
 def _value(value: object) -> str:

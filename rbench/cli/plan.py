@@ -75,7 +75,7 @@ def command(
     which = parse(SuiteSettings, flags, "plan")
     selected = suite_runs(suite, which, Catalog.from_environment())
     found = survey(selected.runs, Store(which.output))
-    todo = found.missing + found.failed if which.retry_failed else found.missing
+    todo = found.to_run(retry_failed=which.retry_failed)
     settings = parse(Settings, {"output": which.output, "slots": slots}, "plan")
     at_once, threads = slots_and_threads(settings, [RunJob.of(run) for run in todo[:64]])
     left = pilots

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rbench.cli.arguments import shareable, with_model_flags
+from rbench.cli.arguments import fields_of, shareable, with_model_flags
 from rbench.errors import UserError
 from rbench.plugin.recipe import Training
 from rbench.runner.quiet import quiet_libraries
@@ -88,9 +88,9 @@ def command(
     from rbench.spec.parse import parse
     from rbench.sweep.run_or_load import process_rank
 
-    settings = parse(RunSettings, _part(flags, RunSettings), "run")
+    settings = parse(RunSettings, fields_of(RunSettings, flags), "run")
     fields = registry.read_file(config) if config else {}
-    fields |= _part(flags, RunSpec) | _part(flags, Training)
+    fields |= fields_of(RunSpec, flags) | fields_of(Training, flags)
     fields |= {"freeze_spatial": True} if freeze_spatial else {}
     if "model" not in fields:
         raise UserError("--model is missing; rbench list models prints the names")
@@ -134,8 +134,3 @@ def command(
         show(done, settings.output, verbose=verbose)
     statuses = {result.record.status for result in done}
     raise typer.Exit(130 if "interrupted" in statuses else 1 if "failed" in statuses else 0)
-
-
-def _part(flags: dict[str, Any], model: type[RunSpec | Training | RunSettings]) -> dict[str, Any]:
-    """Those of ``flags`` that are fields of ``model``."""
-    return {name: value for name, value in flags.items() if name in model.model_fields}

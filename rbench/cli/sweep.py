@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from rbench.cli.arguments import shareable, with_model_flags
+from rbench.cli.arguments import fields_of, shareable, with_model_flags
 from rbench.cli.completion import EXECUTOR, SUITE
 from rbench.cli.watch import Watch, plural
 from rbench.sweep.executors.base import Settings
@@ -77,9 +77,9 @@ def execute_suite(
     from rbench.sweep.suite_settings import suite_runs
     from rbench.sweep.survey import survey
 
-    which = parse(SuiteSettings, _part(flags, SuiteSettings), "sweep")
+    which = parse(SuiteSettings, fields_of(SuiteSettings, flags), "sweep")
     store = Store(which.output)
-    how = {**_part(flags, Settings), "command": shareable(sys.argv[1:])}
+    how = {**fields_of(Settings, flags), "command": shareable(sys.argv[1:])}
     settings = parse(Settings, {**how, "output": which.output.resolve()}, "sweep")
     selected = suite_runs(suite, which, Catalog.from_environment())
     if executor == "slurm":
@@ -88,7 +88,7 @@ def execute_suite(
         settings = settings.model_copy(update=update)
     chosen = executor_of(executor, settings)
     found = survey(selected.runs, store, settings.lease_seconds)
-    todo = found.missing + found.failed if which.retry_failed else found.missing
+    todo = found.to_run(retry_failed=which.retry_failed)
     jobs = [RunJob.of(run) for run in todo[:max_runs]]
     if dry_run:
         _show_dry_run(chosen, jobs)
@@ -120,10 +120,6 @@ def execute_suite(
         raise ended
     _say_what_is_next(watch, store, 0 if which.retry_failed else len(found.failed))
     return 1 if watch.failed() or watch.count("stopped") else 0
-
-
-def _part(flags: dict[str, Any], model: type[SuiteSettings | Settings]) -> dict[str, Any]:
-    return {name: value for name, value in flags.items() if name in model.model_fields}
 
 
 def _handle_signals(watch: Watch) -> None:

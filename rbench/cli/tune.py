@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rbench.cli.arguments import with_model_flags
+from rbench.cli.arguments import fields_of, with_model_flags
 from rbench.cli.completion import EXECUTOR, SUITE
 from rbench.sweep.executors.base import Settings
 from rbench.sweep.suite_settings import SuiteSettings
@@ -48,8 +48,7 @@ def command(
     from rbench.spec.suite_spec import read_suite
     from rbench.sweep.tune import tune
 
-    chosen = {name: flags[name] for name in flags if name in SuiteSettings.model_fields}
-    which = parse(SuiteSettings, chosen, "tune")
+    which = parse(SuiteSettings, fields_of(SuiteSettings, flags), "tune")
     code = execute_suite(suite, {**flags, "trials": True}, None, executor, dry_run)
     # A trial that diverged has no score; the others go on.
     if not dry_run and code in (0, 1) and not which.only:

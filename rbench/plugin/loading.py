@@ -159,18 +159,15 @@ def _checked(component: object, hook: str, types: tuple[type[object], ...]) -> C
         wanted = " or ".join(kind.__name__ for kind in types)
         raise TypeError(f"{hook} returned {type(component).__name__}, not {wanted}")
     assert isinstance(component, Component)
-    if (
-        not component.name
-        or not component.name.isprintable()
-        or component.name != (component.name.strip())
-    ):
-        raise ValueError(f"{hook} returned a component with the name {component.name!r}")
+    name = component.name
+    if not (name and name.isprintable() and name == name.strip()):
+        raise ValueError(f"{hook} returned a component with the name {name!r}")
     options = getattr(component, "options", Options)
     if not (isinstance(options, type) and issubclass(options, Options)):
-        raise TypeError(f"the options of '{component.name}' are not a subclass of rbench.Options")
-    for name, given in functions(component):
+        raise TypeError(f"the options of '{name}' are not a subclass of rbench.Options")
+    for field_name, given in functions(component):
         if isinstance(given, str):
-            check_form(given, f"{component.kind} {component.name}: {name}")
+            check_form(given, f"{component.kind} {name}: {field_name}")
     return component
 
 

@@ -37,7 +37,7 @@ from rbench.spec.names import slug
 from rbench.spec.parse import parse
 from rbench.spec.precision import bfloat16_is_faster
 from rbench.spec.protocol import digest, protocol, title
-from rbench.spec.run_spec import RunSpec
+from rbench.spec.run_spec import Kwargs, RunSpec
 
 DIGEST_VERSION = 1
 
@@ -131,17 +131,8 @@ def resolve(spec: RunSpec, catalog: Catalog, contents: Contents | None = None) -
     architecture = catalog.architecture(spec.model)
     model_kwargs = {**architecture.defaults, **spec.model_kwargs}
     model = choose(architecture, model_kwargs, "--model-kwargs")
-    if spec.init_kwargs and not spec.init:
-        raise UserError("--init-kwargs needs --init")
-    init = None
-    if spec.init:
-        init = choose(catalog.initializer(spec.init), spec.init_kwargs, "--init-kwargs")
-    if spec.init_norm_kwargs and not spec.init_norm:
-        raise UserError("--init-norm-kwargs needs --init-norm")
-    init_norm = None
-    if spec.init_norm:
-        initializer = catalog.initializer(spec.init_norm)
-        init_norm = choose(initializer, spec.init_norm_kwargs, "--init-norm-kwargs")
+    init = _initializer(catalog, spec.init, spec.init_kwargs, "--init")
+    init_norm = _initializer(catalog, spec.init_norm, spec.init_norm_kwargs, "--init-norm")
     found = catalog.dataset(spec.dataset or task.component.dataset)
     dataset = choose(found, spec.dataset_kwargs, "--dataset-kwargs")
     if found.needs_data_dir and data_folder(spec, found) is None:
@@ -193,6 +184,16 @@ def resolve(spec: RunSpec, catalog: Catalog, contents: Contents | None = None) -
         protocol=protocol(identity, task.component.compared),
         protocol_name=title(identity),
     )
+
+
+def _initializer(
+    catalog: Catalog, name: str | None, kwargs: Kwargs, flag: str
+) -> Chosen[Initializer] | None:
+    if name:
+        return choose(catalog.initializer(name), kwargs, f"{flag}-kwargs")
+    if kwargs:
+        raise UserError(f"{flag}-kwargs needs {flag}")
+    return None
 
 
 def _dataset_identity(

@@ -136,6 +136,15 @@ def full_name(key: str, where: str) -> str:
     raise UserError(f"{where}: unknown field '{printable(first)}'{known}")
 
 
+def dotted(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """``{"a": {"b": 1}}`` as ``{"a.b": 1}``; an empty table stays a value."""
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        name = f"{prefix}{key}"
+        flat |= dotted(value, f"{name}.") if isinstance(value, dict) and value else {name: value}
+    return flat
+
+
 def assign(fields: dict[str, Any], key: str, value: Any) -> None:
     """Set ``a.b.c`` in nested tables, leaving the caller's own tables untouched."""
     *parents, last = key.split(".")

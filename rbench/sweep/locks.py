@@ -54,11 +54,17 @@ class RunLocks:
     """The locks of a results folder."""
 
     def __init__(self, store: Store, lease_seconds: float = LEASE_SECONDS) -> None:
-        self.folder, self.lease_seconds = store.locks, lease_seconds
+        self.store, self.folder, self.lease_seconds = store, store.locks, lease_seconds
 
     def prepare(self) -> None:
-        """Create the folder; from then on its absence means that the results have vanished."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        """Create the folder; from then on its absence means that the results have vanished.
+
+        UserError if it cannot be created.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self.store.cannot_write(error) from error
 
     def acquire(self, slug: str) -> RunLock | None:
         """Lock a run, or None if a living process has it. OSError if nothing can be written.

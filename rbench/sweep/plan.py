@@ -137,9 +137,8 @@ def make_plan(
     found: Survey, output: Path, slots: int, pilot: Pilot | None = None, *, retry: bool = False
 ) -> Plan:
     """The plan of what ``found`` lacks and, with ``retry``, of what failed."""
-    todo = found.missing + found.failed if retry else found.missing
     together: dict[str, list[Resolved]] = defaultdict(list)
-    for run in todo:
+    for run in found.to_run(retry_failed=retry):
         together[_alike(run)].append(run)
     earlier = _earlier(Store(output))
     budget = OPENED

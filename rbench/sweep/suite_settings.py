@@ -14,7 +14,7 @@ from rbench.records.store import Store
 from rbench.spec.resolve import Resolved
 from rbench.spec.run_spec import RunSpec
 from rbench.spec.select import select
-from rbench.spec.suite_spec import SuiteSpec, full_name, read_suite
+from rbench.spec.suite_spec import SuiteSpec, dotted, full_name, read_suite
 from rbench.sweep.survey import Unresolvable, resolve_each
 from rbench.sweep.tune import tuned_specs
 
@@ -65,7 +65,7 @@ class SuiteSettings(MachineSettings):
     def overrides(self) -> dict[str, Any]:
         """See :meth:`MachineSettings.overrides`; ``set`` too. UserError for unknown fields."""
         return super().overrides() | {
-            full_name(key, "--set"): value for key, value in _flat(self.set).items()
+            full_name(key, "--set"): value for key, value in dotted(self.set).items()
         }
 
 
@@ -102,12 +102,3 @@ def _specs(suite: SuiteSpec, settings: SuiteSettings, catalog: Catalog) -> list[
     if settings.tuned:
         return tuned_specs(suite, overrides, Store(settings.output), catalog)
     return suite.runs(overrides)
-
-
-def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """``{"a": {"b": 1}}`` as ``{"a.b": 1}``."""
-    flat: dict[str, Any] = {}
-    for key, value in table.items():
-        name = f"{prefix}{key}"
-        flat |= _flat(value, f"{name}.") if isinstance(value, dict) and value else {name: value}
-    return flat

@@ -91,6 +91,10 @@ class Survey:
     missing: list[Resolved]
     """Neither done nor failed; those that are running now are among them."""
 
+    def to_run(self, *, retry_failed: bool) -> list[Resolved]:
+        """What a sweep executes: what is missing and, where asked, what failed."""
+        return self.missing + self.failed if retry_failed else self.missing
+
 
 def survey(runs: Sequence[Resolved], store: Store, lease_seconds: float = LEASE_SECONDS) -> Survey:
     """Look up the records and locks of ``runs`` in a results folder."""

@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rbench.errors import UserError, printable
 from rbench.files import write_atomically
@@ -32,9 +32,6 @@ from rbench.sweep.job import RunJob
 from rbench.sweep.locks import RunLock, RunLocks
 from rbench.sweep.process_death import die_with
 from rbench.sweep.text import metrics, tail
-
-if TYPE_CHECKING:
-    from rbench.plugin.catalog import Catalog
 
 Emit = Callable[..., None]
 PROGRESS_SECONDS = 0.25

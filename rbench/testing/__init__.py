@@ -15,7 +15,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -47,9 +47,6 @@ from rbench.seeds import generator, global_seed
 from rbench.testing.alone import alone
 from rbench.testing.tasks import check_task
 from rbench.testing.weights import check_initializer, check_rule
-
-if TYPE_CHECKING:
-    from torch import nn
 
 MANY = 20
 """A family of more members is not built unless ``models`` names some."""

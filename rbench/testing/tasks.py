@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import torch
 from accelerate import Accelerator
@@ -18,9 +17,6 @@ from rbench.plugin.options import Options
 from rbench.plugin.recipe import Training
 from rbench.runner.batches import make_batches
 from rbench.seeds import generator, global_seed
-
-if TYPE_CHECKING:
-    from rbench.plugin.data import ImageData
 
 
 def check_task(task: Task, options: Options, catalog: Catalog) -> Iterator[str]:

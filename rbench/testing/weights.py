@@ -20,7 +20,7 @@ from rbench.spec.freezing import Term
 from rbench.testing.alone import alone
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from rbench.network.frozen import Fixed
 

@@ -20,7 +20,7 @@ from typing import Any
 from rbench.errors import UserError, printable
 from rbench.files import write_atomically
 from rbench.plugin.catalog import Catalog
-from rbench.records.record import Record, RecordError, Tensors, read, to_json
+from rbench.records.record import Record, RecordError, read, to_json
 from rbench.report.leaderboard.reader import record_files
 from rbench.spec.protocol import digest, protocol, protocol_with_metrics
 
@@ -251,7 +251,7 @@ def _fingerprints(record: Record) -> Iterator[str]:
         yield "it has no fingerprint of the frozen tensors"
     if freeze.sha256_after != freeze.frozen.sha256:
         yield "its frozen tensors moved (sha256_after is not frozen.sha256)"
-    if _any(freeze.learnable, freeze.frozen) and not (
+    if (freeze.learnable.count or freeze.frozen.count) and not (
         _hash(record.network_sha256) and _hash(record.result_sha256)
     ):
         yield "it has no fingerprint of the network before and after the task"
@@ -334,7 +334,3 @@ def _records(folder: Path) -> Iterator[tuple[Path, Record]]:
 
 def _hash(text: str | None) -> bool:
     return text is not None and _SHA256.fullmatch(text) is not None
-
-
-def _any(*parts: Tensors) -> bool:
-    return any(part.count for part in parts)

@@ -60,14 +60,12 @@ def decimals(summary: Summary | None, unit: str) -> int | None:
     """How many decimals a mean deserves: two significant digits of its spread."""
     if summary is None or abs(summary.mean) >= LARGE:
         return None
-    if summary.std:
-        digits = 1 - math.floor(math.log10(summary.std))
-        if unit == "%":
-            return 2
-        return max(0, min(digits, 4)) if digits <= 5 else None
     if unit == "%":
         return 2
-    return None
+    if not summary.std:
+        return None
+    digits = 1 - math.floor(math.log10(summary.std))
+    return max(0, min(digits, 4)) if digits <= 5 else None
 
 
 def mean_and_spread(summary: Summary | None, unit: str = "") -> str:

@@ -19,7 +19,7 @@ _MANY = 100
 
 def scale(figure: Figure, axes: Axes, members: Sequence[Item]) -> None:
     """Set scales and limits as declared, and name both axes."""
-    from matplotlib.ticker import FuncFormatter
+    from matplotlib.ticker import FuncFormatter, NullFormatter
 
     for axis, scale in (("x", figure.xscale), ("y", figure.yscale)):
         if scale != "linear":
@@ -28,8 +28,8 @@ def scale(figure: Figure, axes: Axes, members: Sequence[Item]) -> None:
             written = getattr(axes, f"{axis}axis")
             major = _short if scale == "log" else "{:g}".format
             written.set_major_formatter(FuncFormatter(lambda value, _, text=major: text(value)))
-            minor = partial(_minor, written) if scale == "log" else _nothing
-            written.set_minor_formatter(FuncFormatter(minor))
+            minor = FuncFormatter(partial(_minor, written)) if scale == "log" else NullFormatter()
+            written.set_minor_formatter(minor)
     if figure.xlim:
         axes.set_xlim(*figure.xlim)
     if figure.ylim:
@@ -52,10 +52,6 @@ def _minor(axis: Any, value: float, position: int) -> str:
         return ""
     digits = f"{value:e}"
     return _short(value) if digits[0] in "25" and float(digits.partition("e")[0]) % 1 == 0 else ""
-
-
-def _nothing(value: float, position: int) -> str:
-    return ""
 
 
 def name_axes(figure: Figure, axes: Axes, members: Sequence[Item]) -> None:

@@ -62,10 +62,7 @@ class FolderWatcher:
     def __init__(self, settings: Settings, jobs: Sequence[RunJob], on_event: OnEvent) -> None:
         self.store, self.on_event = Store(settings.output), on_event
         self.locks = RunLocks(self.store, settings.lease_seconds)
-        try:
-            self.locks.prepare()
-        except OSError as error:
-            raise self.store.cannot_write(error) from error
+        self.locks.prepare()
         self.pending = {job.slug: job for job in jobs}
         self.before = {slug: self.store.version(slug) for slug in self.pending}
         self.started: dict[str, int] = {}

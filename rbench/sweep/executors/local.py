@@ -42,10 +42,7 @@ class Local:
 
     def run(self, jobs: Sequence[RunJob], on_event: OnEvent) -> None:
         """See :class:`rbench.sweep.executors.base.Executor`."""
-        try:
-            self.locks.prepare()
-        except OSError as error:
-            raise self.store.cannot_write(error) from error
+        self.locks.prepare()
         if jobs:
             self.loop = Loop(self.settings, self.store, self.locks, jobs, on_event)
             self.loop.run()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import atexit
+import functools
+import gc
 import os
 import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,11 +44,23 @@ def _empty_folder(
     monkeypatch.chdir(tmp_path_factory.mktemp("cwd"))
 
 
+@pytest.fixture(scope="session")
+def build_once() -> Callable[..., Any]:
+    """What makes the parser of all commands, which is most of what a quick command costs."""
+    import typer.main
+
+    return functools.cache(typer.main.get_command)
+
+
 @pytest.fixture
 def rbench(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    build_once: Callable[..., Any],
 ) -> Rbench:
     """The real command line with its exit code, in this process and in an empty folder."""
+    monkeypatch.setattr("typer.main.get_command", build_once)
 
     def run(*words: str) -> Done:
         from rbench.cli import main
@@ -72,3 +87,12 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, value in faulty_plugin.environment(folder).items():
         monkeypatch.setenv(name, value)
     return folder
+
+
+def pytest_collection_finish() -> None:
+    """What the imports made stays; no later garbage collection has to look through it.
+
+    With torch and timm these are half a million objects, and every run on a CPU collects.
+    """
+    gc.collect()
+    gc.freeze()

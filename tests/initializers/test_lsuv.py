@@ -36,9 +36,15 @@ def network(**fields: Any) -> nn.Module:
     return build(resolve(spec, CATALOG), data(), print).network
 
 
-def test_every_layer_has_unit_variance_on_training_images() -> None:
-    tolerance = 0.05
-    net = network(model="resnet10t", init_kwargs={"tolerance": tolerance}).eval()
+TOLERANCE = 0.05
+
+
+@pytest.fixture(scope="module")
+def net() -> nn.Module:
+    return network(model="resnet10t", init_kwargs={"tolerance": TOLERANCE}).eval()
+
+
+def test_every_layer_has_unit_variance_on_training_images(net: nn.Module) -> None:
     seen: dict[str, float] = {}
     for name, module in net.named_modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
@@ -49,11 +55,11 @@ def test_every_layer_has_unit_variance_on_training_images() -> None:
     with torch.no_grad():
         net((images - 0.5) / 0.5)
     assert len(seen) > 10
-    assert all(value == pytest.approx(1, abs=tolerance) for value in seen.values()), seen
+    assert all(value == pytest.approx(1, abs=TOLERANCE) for value in seen.values()), seen
 
 
-def test_directions_are_those_of_orthogonal_weights() -> None:
-    weight = network(model="resnet10t").conv1[0].weight.detach().flatten(1).double()  # type: ignore[index, operator, union-attr]
+def test_directions_are_those_of_orthogonal_weights(net: nn.Module) -> None:
+    weight = net.conv1[0].weight.detach().flatten(1).double()  # type: ignore[index, operator, union-attr]
     gram = weight @ weight.T
     assert torch.allclose(gram / gram[0, 0], torch.eye(len(gram), dtype=torch.float64), atol=1e-5)
 

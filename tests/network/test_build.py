@@ -44,10 +44,10 @@ def test_an_initializer_draws_spatial_convolutions_only_unless_told_otherwise() 
     plain, spatial, everything = (
         dict(built(**fields).network.named_parameters())
         for fields in (
-            {"model": "resnet50"},
-            {"model": "resnet50", "init": "normal", "init_kwargs": {"std": 2.0}},
+            {"model": "resnet14t"},
+            {"model": "resnet14t", "init": "normal", "init_kwargs": {"std": 2.0}},
             {
-                "model": "resnet50",
+                "model": "resnet14t",
                 "init": "normal",
                 "init_kwargs": {"std": 2.0},
                 "init_scope": "conv",

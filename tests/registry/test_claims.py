@@ -22,6 +22,7 @@ from rbench.report.leaderboard import from_records, make_tables
 from rbench.spec.conditions import Condition, Where, matches
 from tests.helpers.synthetic_records import digest, freeze_report, record
 
+CATALOG = Catalog.from_environment()
 CLAIMS = [(paper, claim) for paper in papers() for claim in paper.claim]
 NAMES = [f"{paper.name}:{claim.id}" for paper, claim in CLAIMS]
 CANDIDATES: list[Any] = [None, True, False, 1, 2, 3, 4, 8, 16, 64, "noise", "content", "1"]
@@ -50,12 +51,11 @@ def places(claim: Claim, where: Where) -> list[int]:
 def run(where: Where, at: dict[str, Any], seed: int, values: Values) -> Record:
     """A record whose columns are those that ``where`` asks for, and ``at``."""
     wanted = {column: one_of(condition) for column, condition in where.items()} | at
-    catalog = Catalog.from_environment()
     made = record("x", seed=seed, values=dict(values))
     made.seed = made.resolved["seed"] = seed
     for kind in ("model", "task"):
         name = wanted.pop(kind, "resnet18" if kind == "model" else "classification")
-        find = catalog.architecture if kind == "model" else catalog.task
+        find = CATALOG.architecture if kind == "model" else CATALOG.task
         component: Any = find(name)
         filled = component.options.model_validate(getattr(component, "defaults", {}))
         options = filled.model_dump(mode="json")

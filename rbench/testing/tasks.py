@@ -9,6 +9,7 @@ from accelerate import Accelerator
 from torch import nn
 
 from rbench.errors import UserError
+from rbench.network.frozen import Frozen, FrozenWeightsMoved
 from rbench.plugin.catalog import Catalog
 from rbench.plugin.components import Task
 from rbench.plugin.contexts import TaskContext
@@ -39,6 +40,7 @@ def check_task(task: Task, options: Options, catalog: Catalog) -> Iterator[str]:
         )
     recipe = {"epochs": 1, "batch_size": 4, "lr": 0.01, "amp": False}
     training = Training.model_validate(recipe) if task.trains(options) else None
+    frozen = Frozen(network, {})
     context = TaskContext(
         network=network,
         data=_images(),
@@ -47,6 +49,7 @@ def check_task(task: Task, options: Options, catalog: Catalog) -> Iterator[str]:
         accelerator=Accelerator(cpu=True),
         workers=0,
         make_batches=make_batches,
+        frozen=frozen,
     )
     before = torch.get_rng_state()
     try:
@@ -60,6 +63,10 @@ def check_task(task: Task, options: Options, catalog: Catalog) -> Iterator[str]:
         yield f"its run returns a {type(outcome).__name__}, not a {task.produces.__name__}"
     if not torch.equal(before, torch.get_rng_state()):
         yield "its run moves the global random state of torch"
+    try:
+        frozen.check()
+    except FrozenWeightsMoved:
+        yield "its run moves entries that it fixed"
 
 
 def _images() -> ImageData:

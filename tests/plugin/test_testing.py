@@ -353,3 +353,25 @@ def test_a_tasks_metrics_must_read_its_outcome(on_the_spot: Callable[..., None])
     on_the_spot(task, images, metric(lambda *_: [value()]))
     with pytest.raises(AssertionError, match="its metric number cannot read a Mine"):
         check_plugin("mine")
+
+
+def test_a_task_keeps_what_it_fixed(on_the_spot: Callable[..., None]) -> None:
+    def run(context: rbench.TaskContext, options: rbench.Options) -> rbench.Outcome:
+        assert context.frozen is not None
+        first = next(context.network.parameters())
+        context.frozen.fix({"0.weight": torch.ones_like(first, dtype=torch.bool)})
+        first.data += 1
+        return rbench.Outcome(network=context.network)
+
+    task = rbench.Task(
+        name="job",
+        summary="A job.",
+        run=run,
+        produces=rbench.Outcome,
+        dataset="set",
+        metrics=(),
+    )
+    images = rbench.Dataset(name="set", summary="A set.", open=lambda *_: 1 / 0)  # type: ignore[arg-type, return-value]
+    on_the_spot(task, images)
+    with pytest.raises(AssertionError, match="its run moves entries that it fixed"):
+        check_plugin("mine")

@@ -8,7 +8,7 @@ import gc
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,21 @@ def _empty_folder(
 ) -> None:
     """Every test runs in a folder of its own: ``rbench.run`` finds and leaves results there."""
     monkeypatch.chdir(tmp_path_factory.mktemp("cwd"))
+
+
+@pytest.fixture(scope="module")
+def installed_once() -> Iterator[None]:
+    """For tests that read many records: the installed plugins are looked for once a module.
+
+    Each look reads the metadata of all packages; with hundreds of them it takes longer than a
+    small leaderboard.
+    """
+    from rbench.plugin.catalog import Catalog
+
+    with pytest.MonkeyPatch.context() as patch:
+        found = Catalog.from_environment()
+        patch.setattr(Catalog, "from_environment", lambda: found)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -96,3 +111,8 @@ def pytest_collection_finish() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    """At the end they are collected as ever; triton would list what is left as leaks."""
+    gc.unfreeze()

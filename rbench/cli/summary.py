@@ -114,10 +114,16 @@ def _table(done: list[Record]) -> Table:
     for phase in first.timing:
         if phase.seconds < BRIEF:
             continue
-        rate = f"{phase.images_per_second:,.0f} images/s" if phase.images_per_second else ""
+        rate = _rate(phase.images_per_second) if phase.images_per_second else ""
         table.add_row(f"{phase.name} seconds", f"{phase.seconds:.1f}", rate)
     table.add_row("seconds in all", f"{first.seconds:.1f}", "")
     return table
+
+
+def _rate(images_per_second: float) -> str:
+    """As "1,234 images/s", and "0.093 images/s" where an image takes long."""
+    digits = ",.0f" if images_per_second >= 10 else ".2g"
+    return f"{images_per_second:{digits}} images/s"
 
 
 def _number(value: MetricValue, records: list[Record]) -> tuple[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from scipy.stats import binomtest
 
-from rbench.cli.summary import _number
+from rbench.cli.summary import _number, _rate
 from rbench.records.record import MetricValue
 from tests.helpers.synthetic_records import record
 
@@ -29,3 +29,10 @@ def test_a_share_at_an_end_has_wilsons_interval(value: float, hits: int, seeds: 
     assert shown == f"{value:.4g} [{100 * interval.low:.3g}, {100 * interval.high:.3g}] %"
     assert "Wilson" in over
     assert "±" not in shown
+
+
+@pytest.mark.parametrize(
+    ("rate", "shown"), [(1234.4, "1,234"), (49.6, "50"), (7.12, "7.1"), (0.0934, "0.093")]
+)
+def test_a_slow_rate_is_no_zero(rate: float, shown: str) -> None:
+    assert _rate(rate) == f"{shown} images/s"

@@ -266,6 +266,7 @@ def test_hostile_records_neither_run_nor_break_the_page(driver: Any, tmp_path: P
 
 
 @needs_browser
+@pytest.mark.slow
 def test_two_thousand_rows_open_and_sort(driver: Any, tmp_path: Path) -> None:
     text = page_of(many(8000, protocols=1))
     assert text.count('"rank"') == 2000

@@ -87,6 +87,7 @@ assert "torch" not in sys.modules
 """
 
 
+@pytest.mark.slow
 def test_several_processes_make_the_same_files(tmp_path: Path) -> None:
     records = tmp_path / "records"
     records.mkdir()

@@ -128,6 +128,7 @@ def test_trained_numbers_agree(one: dict[str, Record], two: dict[str, Record]) -
     assert found.metric("top1").n == 360
 
 
+@pytest.mark.slow
 def test_the_record_says_how_norms_were_shared(
     one: dict[str, Record], two: dict[str, Record]
 ) -> None:

@@ -103,7 +103,8 @@ def test_frozen_weights_that_move_fail_the_run(monkeypatch: pytest.MonkeyPatch) 
 
     object.__setattr__(classification.COMPONENT, "run", meddler)
     try:
-        (record,) = rb.run(**TINY, freeze="spatial")
+        with pytest.warns(UserWarning, match="seed 0 failed: FrozenWeightsMoved"):
+            (record,) = rb.run(**TINY, freeze="spatial")
     finally:
         object.__setattr__(classification.COMPONENT, "run", honest)
     assert record.status == "failed"
@@ -112,7 +113,8 @@ def test_frozen_weights_that_move_fail_the_run(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_diverged_run_is_a_failed_record() -> None:
-    (record,) = rb.run(**{**TINY, "lr": 1e30, "smoothing": 0.0})
+    with pytest.warns(UserWarning, match="the training loss of epoch 1 is nan"):
+        (record,) = rb.run(**{**TINY, "lr": 1e30, "smoothing": 0.0})
     assert record.status == "failed"
     assert record.error is not None
     assert record.error.kind == "Diverged"

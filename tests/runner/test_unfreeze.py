@@ -41,7 +41,8 @@ def test_a_resumed_run_thaws_at_the_same_epoch(
 
     with monkeypatch.context() as patched:
         patched.setattr(resume.Checkpointer, "_save", once)
-        (cut,) = rb.run(**TINY, output=tmp_path, checkpoint_every=1)
+        with pytest.warns(UserWarning, match="seed 0 interrupted"):
+            (cut,) = rb.run(**TINY, output=tmp_path, checkpoint_every=1)
     assert cut.status == "interrupted"
     (again,) = rb.run(**TINY, output=tmp_path, checkpoint_every=1)
     assert any("resumed" in note for note in again.notes)

@@ -80,6 +80,7 @@ def test_one_bad_run_stops_no_other(plugin: Path, tmp_path: Path) -> None:
         assert record.digest == cells[name].digest
 
 
+@pytest.mark.slow
 def test_a_plugin_file_that_changed_since_submission_is_not_run(tmp_path: Path) -> None:
     file = tmp_path / "my_init.py"
     text = (

@@ -77,10 +77,10 @@ def _text(built: Built) -> str:
     lines = table(("tensor", "shape", "numbers", "initializer", "training"), rows, right=(2,))
     learn, frozen = built.freeze.learnable, built.freeze.frozen
     total = learn.count + frozen.count
+    what = built.freeze.learns if built.freeze.trained else "nothing, untrained; not frozen"
     lines += [
         "",
-        f"learns: {built.freeze.learns}: {learn.count:,} of {total:,} parameters "
-        f"in {len(learn.names)} tensors",
+        f"learns: {what}: {learn.count:,} of {total:,} parameters in {len(learn.names)} tensors",
         f"frozen: {frozen.count:,} parameters in {len(frozen.names)} tensors, "
         f"{len(built.freeze.buffers)} buffers",
     ]

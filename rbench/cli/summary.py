@@ -102,9 +102,11 @@ def _table(done: list[Record]) -> Table:
             table.add_row(
                 "drawn weights", f"{drawn.numbers:,}", f"{drawn.tensors} of {drawn.of} tensors"
             )
-        if first.freeze.learns:
+        if not first.trained:
+            table.add_row("learns", f"0 of {total:,}", "nothing, untrained")
+        elif first.freeze.learns:
             table.add_row("learns", f"{learn.count:,} of {total:,}", first.freeze.learns)
-        for label, part in (("learnable", learn), ("frozen", frozen)):
+        for label, part in (("learnable", learn), ("frozen", frozen)) if first.trained else ():
             share = f"{100 * part.count / total:.1f} %" if total else ""
             table.add_row(
                 f"{label} parameters", f"{part.count:,}", f"{len(part.names)} tensors, {share}"

@@ -86,7 +86,7 @@ def build(resolved: Resolved, data: ImageData, note: Note) -> Built:
         note(f"--freeze {term.given} is called {term.name} now")
     trainable = any(parameter.requires_grad for parameter in network.parameters())
     frozen = freeze(network, resolved.freezing, spec.seed)
-    found = report(frozen, resolved.freezing)
+    found = report(frozen, resolved.freezing, resolved.trained)
     if resolved.training is not None and trainable and not found.learnable.count:
         raise UserError(
             f"--freeze {','.join(found.policy)}: nothing is left to learn, and the task "

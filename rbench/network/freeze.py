@@ -119,8 +119,11 @@ def select(
     return fixed
 
 
-def report(frozen: Frozen, freezing: Freezing) -> FreezeReport:
-    """Count and name what learns and what is fixed to the end; hash what is fixed."""
+def report(frozen: Frozen, freezing: Freezing, trained: bool) -> FreezeReport:
+    """Count and name what learns and what is fixed to the end; hash what is fixed.
+
+    ``trained`` says whether the run's task lets parameters learn at all.
+    """
     network, end = frozen.network, frozen.at_the_end()
     stands_for, not_kept = _represented(network)
     learnable, fixed = Tensors(count=0), Tensors(count=0)
@@ -143,7 +146,8 @@ def report(frozen: Frozen, freezing: Freezing) -> FreezeReport:
         policy=[term.text for term in freezing.terms],
         learnable=learnable,
         frozen=fixed,
-        learns=learns(network, frozen),
+        learns=learns(network, frozen) if trained else "",
+        trained=trained,
         statistics=frozen.statistics,
         buffers=[name for name, _ in network.named_buffers() if name in tensors],
         unfreeze=[stage.text for stage in freezing.stages],

@@ -172,6 +172,9 @@ class Task:
     """The recipe where neither the user nor the dataset names one."""
     trains: Callable[[Any], bool] = lambda options: True
     """Whether, under these options, the task trains and so needs a recipe."""
+    learns: Callable[[Any], bool] | None = None
+    """Whether, under these options, parameters of the network learn; None: where it trains. For a
+    task that fits the network without a recipe."""
     labels: bool = True
     """Whether the task needs labeled train and test splits."""
     score: str | None = None

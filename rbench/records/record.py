@@ -107,8 +107,10 @@ class FreezeReport(_Part):
 
     A tensor of which a part is frozen is named on both sides; the SHA-256 is of whole tensors, of
     ``buffers`` and of frozen entries with their masks. ``learns`` says by kind of layer what
-    learns. ``statistics`` says whether frozen norms keep their running statistics; None in
-    records from before, where they moved and are not in the SHA-256.
+    learns. ``trained`` says whether the run lets anything learn, without which ``learnable`` is
+    what could; see :attr:`Record.trained` for records without it. ``statistics`` says whether
+    frozen norms keep their running statistics; None in records from before, where they moved and
+    are not in the SHA-256.
     """
 
     policy: list[str]
@@ -116,6 +118,7 @@ class FreezeReport(_Part):
     frozen: Tensors
     sha256_after: str | None = None
     learns: str = ""
+    trained: bool | None = None
     statistics: bool | None = None
     buffers: list[str] = []
     unfreeze: list[str] = []
@@ -267,6 +270,13 @@ class Record(_Part):
             and training.get("keep") == "best"
             and "val" not in self.resolved
         )
+
+    @property
+    def trained(self) -> bool:
+        """Whether parameters of the network learned; records from before say it by a recipe."""
+        if self.freeze is not None and self.freeze.trained is not None:
+            return self.freeze.trained
+        return "training" not in self.resolved or self.resolved["training"] is not None
 
     def metric(self, name: str) -> MetricValue:
         """The value of that name; KeyError where the record has none."""

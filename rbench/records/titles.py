@@ -24,7 +24,7 @@ def title(record: Record) -> str:
 
 def learned(record: Record) -> str:
     """``norms, classifier, 4,778 of 272,474``: what learned, and how many parameters."""
-    if "training" in record.resolved and record.resolved["training"] is None:
+    if not record.trained:
         return "nothing, untrained"
     freeze = record.freeze
     if freeze is None:

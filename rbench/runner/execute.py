@@ -280,9 +280,9 @@ class _Run:
         record.details = details
         record.result_sha256 = state_sha256(built.network)
         built.frozen.check()
-        freeze = (
-            report(built.frozen, self.resolved.freezing) if built.frozen.chosen else built.freeze
-        )
+        freeze = built.freeze
+        if built.frozen.chosen:
+            freeze = report(built.frozen, self.resolved.freezing, self.resolved.trained)
         freeze.sha256_after = freeze.frozen.sha256
         record.freeze = freeze
         built.network.to(self.accelerator.device)

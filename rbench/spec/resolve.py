@@ -70,6 +70,12 @@ class Resolved:
     """The name that the run has in a results folder already (see ``Store.name``)."""
 
     @property
+    def trained(self) -> bool:
+        """Whether parameters of the network learn in the run."""
+        task = self.task.component
+        return (task.learns or task.trains)(self.task.options)
+
+    @property
     def components(self) -> dict[str, object]:
         """Every component that takes part, by kind and name: ``metric top1``."""
         chosen: list[Chosen[Any] | None]

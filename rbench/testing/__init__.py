@@ -11,6 +11,7 @@ A plugin author's whole contract test::
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -164,6 +165,11 @@ def _family(family: ArchitectureFamily) -> Iterator[str]:
 
 
 def _architecture(architecture: Architecture, options: Options) -> Iterator[str]:
+    known = {*type(options).model_fields, *architecture.defaults}
+    for name in re.findall(r"\{(\w+)\}", architecture.title):
+        if name not in known:
+            yield f"its title names '{name}', which is no option{suggest(name, known)}"
+
     def build(seed: int) -> nn.Module:
         context = BuildContext(
             name=architecture.name, in_chans=3, img_size=(32, 32), num_classes=10, seed=seed

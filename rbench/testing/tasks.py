@@ -9,6 +9,7 @@ from accelerate import Accelerator
 from torch import nn
 
 from rbench.errors import UserError
+from rbench.network.build import state_sha256
 from rbench.network.frozen import Frozen, FrozenWeightsMoved
 from rbench.plugin.catalog import Catalog
 from rbench.plugin.components import Task
@@ -52,6 +53,7 @@ def check_task(task: Task, options: Options, catalog: Catalog) -> Iterator[str]:
         frozen=frozen,
     )
     before = torch.get_rng_state()
+    drawn = state_sha256(network)
     try:
         outcome: object = task.run(context, options)
     except UserError:
@@ -67,6 +69,13 @@ def check_task(task: Task, options: Options, catalog: Catalog) -> Iterator[str]:
         frozen.check()
     except FrozenWeightsMoved:
         yield "its run moves entries that it fixed"
+    moved = state_sha256(network) != drawn
+    if moved != (task.learns or task.trains)(options):
+        yield (
+            "its run changes the network, and neither trains nor learns says so"
+            if moved
+            else "trains or learns says that parameters learn, and its run leaves them alone"
+        )
 
 
 def _images() -> ImageData:

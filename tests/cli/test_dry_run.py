@@ -42,6 +42,9 @@ def test_it_tells_what_the_run_does(rbench: Rbench, tmp_path: Path, words: tuple
     for tensor in told["tensors"]:
         assert f"\n{tensor['name']} " in text
     assert f"{freeze['learnable']['count']:,} of " in text
+    # RUN trains nothing, and both say so.
+    assert (freeze["trained"], freeze["learns"]) == (False, "")
+    assert "\nlearns: nothing, untrained; not frozen: " in text
 
 
 def test_it_refuses_what_the_run_refuses(rbench: Rbench) -> None:

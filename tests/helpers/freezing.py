@@ -46,4 +46,4 @@ def frozen_by(network: nn.Module, *terms: str, seed: int = 0, **fields: Any) -> 
 
 def freeze(network: nn.Module, terms: Iterable[str], seed: int = 0, **fields: Any) -> FreezeReport:
     read = parsed(terms, **fields)
-    return engine.report(engine.freeze(network, read, seed), read)
+    return engine.report(engine.freeze(network, read, seed), read, True)

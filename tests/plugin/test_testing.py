@@ -253,6 +253,10 @@ class _Required(rbench.Options):
         (architecture(_unseeded), "the same seed builds another network"),
         (architecture(_constant), "another seed builds the same network"),
         (architecture(_fixed_classes), "asked for 10 classes it gives 7"),
+        (
+            architecture(_constant, title="Net-{depth}"),
+            "its title names 'depth', which is no option",
+        ),
         (architecture(lambda *_: _Restless()), "the same images give different outputs"),
         (architecture(lambda *_: _Restless()), "it moves the global random state of torch"),
         (architecture(lambda *_: 1 / 0), "architecture net: ZeroDivisionError: division by zero"),

@@ -12,10 +12,11 @@ from typer.testing import CliRunner
 
 from rbench.cli.app import app
 from rbench.records.record import FreezeReport, Record, Tensors, Tuning, to_json
+from rbench.records.titles import learned
 from rbench.report.leaderboard import from_records, make_tables, read_folders
 from rbench.report.leaderboard.table_other import to_latex, to_terminal
 from rbench.report.leaderboard.text import mean_and_spread
-from tests.helpers.synthetic_records import digest, record
+from tests.helpers.synthetic_records import digest, freeze_report, record
 
 
 def again(one: Record, **identity: Any) -> Record:
@@ -90,13 +91,22 @@ def test_labels_say_what_learned_in_this_run() -> None:
         frozen=Tensors(count=3, names=["c"]),
     )
     untrained = again(record("rrvgg"), training=None)
-    tables = make_tables(from_records([record("plain"), design, untrained]))
+    # Fitted to single images, without a recipe.
+    fitted = again(record("dip_skip", "norms"), training=None)
+    fitted.freeze = freeze_report("norms").model_copy(update={"trained": True})
+    runs = [record("plain"), design, untrained, fitted]
+    tables = make_tables(from_records(runs))
     entries = {entry.model: entry for table in tables for entry in table.entries}
-    assert [entries[m].frozen for m in ("plain", "rwvgg", "rrvgg")] == [
-        "none",
-        "by design",
-        "all (untrained)",
+    words = {
+        "plain": "none", "rwvgg": "by design", "rrvgg": "all (untrained)", "dip_skip": "norms"
+    }  # fmt: skip
+    assert {model: entries[model].frozen for model in words} == words
+    assert [run.trained for run in runs] == [True, True, False, True]
+    assert [learned(run) for run in runs[2:]] == [
+        "nothing, untrained",
+        "all but norms, 4,778 of 272,474",
     ]
+    assert entries["dip_skip"].learned == 4778
     assert entries["rwvgg"].learned == 7
     assert entries["rrvgg"].learned == 0
     assert entries["rrvgg"].fixed == 272474

@@ -172,6 +172,9 @@ def test_configurations_of_one_name_are_told_apart() -> None:
     two.resolved["pretrained"], two.digest = True, "other"
     (table,) = tables([one, two])
     assert {entry.note for entry in table.entries} == {"pretrained=False", "pretrained=True"}
+    said = leader(table)
+    assert "(pretrained=False)" in said
+    assert "(pretrained=True)" in said
 
 
 def test_any_order_gives_the_same_bytes(tmp_path: Path) -> None:

@@ -201,6 +201,9 @@ def test_the_task_on_a_photograph(rbench: Rbench, degradation: str) -> None:
     assert values["psnr"] == pytest.approx(values["restoration_average"], abs=1e-3)
     assert values["restoration_oracle"] >= values["restoration_last"]
     assert record["freeze"]["frozen"]["sha256"] == record["freeze"]["sha256_after"]
+    assert record["freeze"]["trained"]
+    assert "learns: 1x1 convolutions, norms" in done.stdout
+    assert "untrained" not in done.stdout
     assert len(record["history"]["psnr_last"]) == 12
     assert len(record["artifacts"]) == 1
 

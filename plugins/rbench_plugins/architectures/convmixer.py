@@ -24,7 +24,7 @@ class ConvMixerOptions(Options):
 COMPONENT = Architecture(
     name="convmixer",
     summary="ConvMixer of any width, depth, kernel and patch size; default ConvMixer-256/8.",
-    title="ConvMixer-{width}/{depth}",
+    title="ConvMixer-{dim}/{depth}",
     build="rbench_plugins.architectures.functions.convmixer:build",
     options=ConvMixerOptions,
 )

@@ -46,5 +46,6 @@ COMPONENT = Task(
     dataset="photographs",
     metrics=("restoration",),
     trains=lambda options: False,
+    learns=lambda options: True,
     labels=False,
 )

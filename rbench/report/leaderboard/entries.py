@@ -68,7 +68,7 @@ class Entry:
     @property
     def trained(self) -> bool:
         """Whether anything of the network learned in its runs."""
-        return self.first.identity.get("training") is not None
+        return self.first.trained
 
     @property
     def learned(self) -> int | None:

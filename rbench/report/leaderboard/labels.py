@@ -19,21 +19,26 @@ def tell_apart(entries: list[Entry]) -> None:
     for entry in entries:
         groups[entry.model, entry.init, entry.freeze].append(entry)
     for group in groups.values():
-        if len(group) < 2:
-            continue
-        flat = [flatten(entry.first.identity) | _code(entry) for entry in group]
-        keys = sorted({key for one in flat for key in one})
-        counts = {key: Counter(repr(one.get(key)) for one in flat) for key in keys}
-        differing = [key for key in keys if len(counts[key]) > 1]
-        if any(key.endswith(".source") for key in differing):
-            differing = [key for key in differing if not key.startswith("code of")]
-        for entry, one in zip(group, flat, strict=True):
-            # What is rarest comes first: a long note is cut.
-            order = sorted(
-                differing, key=lambda k: (counts[k][repr(one.get(k))], -len(counts[k]), k)
-            )
-            parts = [f"{_shorter(key)}={_value(key, one.get(key))}" for key in order]
-            entry.note = printable(", ".join(parts), LONGEST)
+        if len(group) > 1:
+            for entry, what in zip(group, differences(group), strict=True):
+                entry.note = what
+
+
+def differences(group: list[Entry]) -> list[str]:
+    """For each entry the values of what differs between them: ``task.pruned=True, seed=1``."""
+    flat = [flatten(entry.first.identity) | _code(entry) for entry in group]
+    keys = sorted({key for one in flat for key in one})
+    counts = {key: Counter(repr(one.get(key)) for one in flat) for key in keys}
+    differing = [key for key in keys if len(counts[key]) > 1]
+    if any(key.endswith(".source") for key in differing):
+        differing = [key for key in differing if not key.startswith("code of")]
+    found = []
+    for one in flat:
+        # What is rarest comes first: a long text is cut.
+        order = sorted(differing, key=lambda k: (counts[k][repr(one.get(k))], -len(counts[k]), k))
+        parts = [f"{_shorter(key)}={_value(key, one.get(key))}" for key in order]
+        found.append(printable(", ".join(parts), LONGEST))
+    return found
 
 
 def _code(entry: Entry) -> dict[str, str]:

@@ -43,6 +43,7 @@ class _Frozen(msgspec.Struct):
     learnable: _Count
     frozen: _Tensors
     learns: str = ""
+    trained: bool | None = None
 
 
 class _Error(msgspec.Struct):
@@ -179,6 +180,7 @@ class Reader:
             frozen_parameters=head.freeze.frozen.count if head.freeze else None,
             frozen_names=self._names(head.freeze.frozen.names) if head.freeze else "",
             learns=head.freeze.learns if head.freeze else "",
+            trained=_trained(head, known.identity),
             metrics=head.metrics,
             pictures=head.artifacts,
             identity=known.identity,
@@ -282,6 +284,13 @@ def _selected_on_test(head: _Head, identity: dict[str, Any]) -> bool:
     training = identity.get("training")
     keeps = isinstance(training, dict) and training.get("keep") == "best"
     return keeps and "val" not in identity
+
+
+def _trained(head: _Head, identity: dict[str, Any]) -> bool:
+    """As ``Record.trained``: old records say it by their recipe."""
+    if head.freeze is not None and head.freeze.trained is not None:
+        return head.freeze.trained
+    return identity.get("training") is not None
 
 
 def _ambiguous(identity: dict[str, Any]) -> bool:

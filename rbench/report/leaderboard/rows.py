@@ -38,7 +38,8 @@ class Row(msgspec.Struct, frozen=True, gc=False, eq=False):
     the metrics with their options; ``explicit_options`` holds the options that the user wrote out,
     for labels; ``frozen_names`` is a digest of the names of the frozen tensors; ``trained_images``
     counts an image again in each epoch, ``pixels`` are those of an image. ``learns`` says by kind
-    of layer what learned; empty in older records. ``code`` holds the source's digest and the
+    of layer what learned; empty in older records. ``trained`` says whether anything learned.
+    ``code`` holds the source's digest and the
     release of each component that is not rbench's own.
     """
 
@@ -69,6 +70,7 @@ class Row(msgspec.Struct, frozen=True, gc=False, eq=False):
     trained_images: int = 0
     pixels: int = 0
     learns: str = ""
+    trained: bool = True
     code: dict[str, tuple[str, str]] = {}
 
 

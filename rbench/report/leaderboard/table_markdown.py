@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from rbench.report.leaderboard.cost import made_on
 from rbench.report.leaderboard.entries import SELECTED, Entry, MetricColumn, Table
+from rbench.report.leaderboard.labels import differences
 from rbench.report.leaderboard.multiplicity import MOST_RANKED
 from rbench.report.leaderboard.stats import Difference, Summary, difference
 from rbench.report.leaderboard.text import (
@@ -131,16 +132,20 @@ def leader(table: Table) -> str:
         return ""
     first = ranked[0]
     value = quantity(first.summaries[metric.name], metric.unit)
-    text = f"{full_name(first)} leads: {metric.name} {value}"
+    name = full_name(first)
     if len(ranked) == 1:
-        return text + ", alone so far."
+        return f"{name} leads: {metric.name} {value}, alone so far."
     second = ranked[1]
+    other = full_name(second)
+    if name == other:
+        name, other = (f"{name} ({what})" for what in differences([first, second]))
+    text = f"{name} leads: {metric.name} {value}"
     gap = difference(first.values[metric.name], second.values[metric.name])
     if gap is None:
         return text + "."
     word = gap.verdict(metric.higher_is_better, 2 if metric.unit == "%" else None)
     tail = word if word != "better" else "beyond the noise"
-    text = f"{text}, {gap_text(gap, metric.unit)} ahead of {full_name(second)}: {tail}."
+    text = f"{text}, {gap_text(gap, metric.unit)} ahead of {other}: {tail}."
     if first.rank_interval is None:
         return text
     low, high = first.rank_interval

@@ -172,7 +172,8 @@ def learns(network: nn.Module, frozen: Frozen) -> str:
     for name, parameter in network.named_parameters():
         sizes[kinds[name]] += parameter.numel()
         still[kinds[name]] += count_fixed(name, parameter, end)
-    if not any(still.values()):
+    _, not_kept = _represented(network)
+    if not any(still.values()) and not not_kept:
         return "everything" if any(sizes.values()) else "nothing"
     words = [
         group if not still[group] else f"part of the {group}"
@@ -186,9 +187,10 @@ def _kinds(network: nn.Module) -> dict[str, str]:
     """The group of every parameter."""
     spatial, norms = spatial_parameters(network), norm_parameters(network)
     classifier = classifier_parameters(network)
+    stands_for, _ = _represented(network)
     found: dict[str, str] = {}
     for prefix, module in network.named_modules():
-        for name, _ in module.named_parameters(recurse=False):
+        for name, parameter in module.named_parameters(recurse=False):
             full = f"{prefix}.{name}" if prefix else name
             owner = prefix.split(".parametrizations")[0]
             holder = network.get_submodule(owner) if owner != prefix else module
@@ -201,6 +203,8 @@ def _kinds(network: nn.Module) -> dict[str, str]:
                 if full in spatial
                 else "1x1 convolutions"
                 if is_convolution(holder)
+                or full in stands_for
+                or (parameter.ndim == 4 and parameter.shape[2:] == (1, 1))
                 else "linear layers"
                 if isinstance(holder, nn.Linear)
                 else "other"

@@ -34,8 +34,9 @@ def learned(record: Record) -> str:
     count, total = freeze.learnable.count, freeze.learnable.count + freeze.frozen.count
     if not freeze.frozen.count:
         return f"everything, {count:,} parameters"
-    # Records from before the words existed have the policy.
-    words = freeze.learns or f"all but {', '.join(freeze.policy)}"
+    # Older records have no words, or "everything" where frozen filters are not kept.
+    words = "" if freeze.learns == "everything" else freeze.learns
+    words = words or f"all but {', '.join(freeze.policy)}"
     return f"{words}, {count:,} of {total:,}"
 
 

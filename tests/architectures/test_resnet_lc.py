@@ -422,6 +422,7 @@ def check_counts(expansion: int, execution: str) -> None:
     network = build(resnet_lc.COMPONENT, SPATIAL, expansion=expansion, execution=execution)
     report = freeze(network, ["spatial"])
     assert (report.learnable.count, report.frozen.count) == COUNTS[expansion]
+    assert report.learns == "1x1 convolutions, norms, classifier"
     for part, learns in ((report.learnable, True), (report.frozen, False)):
         kept = sum(p.numel() for p in network.parameters() if p.requires_grad is learns)
         assert kept == (part.count if part.stored is None else part.stored)

@@ -112,6 +112,14 @@ def test_labels_say_what_learned_in_this_run() -> None:
     assert entries["rrvgg"].fixed == 272474
 
 
+def test_older_records_of_filters_that_are_not_kept_do_not_say_everything() -> None:
+    one = record("resnet_lc", "spatial")
+    one.freeze = freeze_report("spatial").model_copy(update={"learns": "everything"})
+    (table,) = make_tables(from_records([one]))
+    assert table.entries[0].what_learned in ("4.78 k of 272 k", "4,778 of 272 k")
+    assert learned(one) == "all but spatial, 4,778 of 272,474"
+
+
 @pytest.mark.parametrize("share", [0.0, 100.0])
 def test_a_share_at_an_end_has_wilsons_interval(share: float) -> None:
     records = [record(seed=seed, values={"top5": share}) for seed in range(3)]

@@ -80,7 +80,9 @@ class Entry:
         """``norms, classifier: 4.78 k of 272 k``; older records have the numbers alone."""
         if not self.trained or not self.fixed or self.learned is None:
             return count(self.learned)
-        words = next((f"{row.learns}: " for row in self.rows if row.learns), "")
+        # Older records say "everything" where frozen filters are not kept.
+        known = (f"{row.learns}: " for row in self.rows if row.learns not in ("", "everything"))
+        words = next(known, "")
         return f"{words}{count(self.learned)} of {count(self.learned + self.fixed)}"
 
     @property

@@ -286,3 +286,10 @@ def test_options_of_freezing_rules_tell_rows_apart() -> None:
         found.append(one)
     (table,) = tables(found)
     assert {e.freeze for e in table.entries} == {"!norms+fraction p=0.5", "!norms+fraction p=0.9"}
+
+
+def test_what_few_runs_have_comes_after_the_others() -> None:
+    usual = [record(seed=seed, values={"top1": 90.0, "loss": 1.0}) for seed in range(4)]
+    again = record(seed=0, values={"top1": 90.0, "attacked": 50.0, "nll": 1.0})
+    (table,) = tables([*usual, again])
+    assert [metric.name for metric in table.metrics] == ["top1", "loss", "attacked", "nll"]

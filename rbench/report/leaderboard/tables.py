@@ -122,7 +122,10 @@ def at_an_end(summary: Summary, metrics: Sequence[Value]) -> Summary:
 
 
 def _metrics(entries: list[Entry], columns: MetricColumns) -> list[MetricColumn]:
-    """Metrics in the order in which records hold them, the same for any order of records."""
+    """Metrics in the order in which records hold them, the same for any order of records.
+
+    What less than half as many runs as the most frequent metric have comes after the others.
+    """
     counts = Counter(
         (columns.name(row, metric), place, metric.unit, metric.higher_is_better)
         for entry in entries
@@ -134,7 +137,9 @@ def _metrics(entries: list[Entry], columns: MetricColumns) -> list[MetricColumn]
     for (name, place, unit, better), number in counts.items():
         places[name] = min(place, places.get(name, place))
         kinds[name][unit, better] += number
-    ordered = sorted(places, key=lambda name: (places[name], name))
+    runs = {name: sum(found.values()) for name, found in kinds.items()}
+    most = max(runs.values(), default=0)
+    ordered = sorted(places, key=lambda name: (2 * runs[name] < most, places[name], name))
     found = []
     for name in ordered:
         unit, better = min(kinds[name], key=lambda kind: (-kinds[name][kind], str(kind)))

@@ -80,7 +80,6 @@ def table_data(table: Table, records: str, environments: Environments) -> Json:
         "pairs": math.comb(sum(bool(entry.rows) for entry in table.entries), 2),
         "primary": table.metrics.index(table.primary) if table.primary else -1,
         "controls": [c for c in CONTROLS if any(c in e.controls for e in table.entries)],
-        "inits": any(entry.init != "default" for entry in table.entries),
         "common": list(common.items()),
         "rows": [
             _row(

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from rbench.records.titles import label
+from rbench.records.titles import label, short
 from rbench.report.leaderboard.controls import Baseline, find_controls
 from rbench.report.leaderboard.entries import Entry, MetricColumn, Table
 from rbench.report.leaderboard.grouping import (
@@ -105,7 +105,8 @@ def _policy(row: Row) -> str:
         rule = rules.get(term.removeprefix("!"))
         found = rule.get("options") if isinstance(rule, dict) else None
         pairs = found.items() if isinstance(found, dict) else ()
-        shown.append(" ".join([term, *(f"{name}={value}" for name, value in pairs)]))
+        given = (f"{name}={short(value)}" for name, value in pairs if value is not None)
+        shown.append(" ".join([term, *given]))
     return policy(shown)
 
 

@@ -103,6 +103,8 @@ function columnsOf(table, compare) {
   const high = values.reduce((most, value) => Math.max(most, value), -Infinity);
   const missing = -Infinity;
   const alike = (read) => table.rows.length > 1 && table.rows.every((row) => read(row) === read(table.rows[0]));
+  // With the network, as without it rows look the same.
+  const drawn = (row) => (row.init === "default" ? "" : `drawn by ${row.init}`);
   const numeric = (title, read, rank, hide) => ({
     title, rank, hide, class: "num",
     sort: (row) => read(row)?.[0] ?? missing,
@@ -129,16 +131,16 @@ function columnsOf(table, compare) {
           ? make("span", { class: "note", title: "Ranks that the seeds leave possible" }, `${row.ranks[0]}–${row.ranks[1]}`) : null),
     },
     {
-      title: "network", class: "net", width: narrow ? 120 : undefined, header: true, text: (row) => `${row.model} ${row.note}`,
+      title: "network", class: "net", width: narrow ? 120 : undefined, header: true, text: (row) => `${row.model} ${drawn(row)} ${row.note}`,
       show: (row) => {
         const name = make("bdi", { class: row.model.length > 30 ? "long" : "whole" }, row.model);
         const frozen = narrow && row.freeze !== "none" ? `frozen: ${row.freeze}` : "";
-        const notes = [frozen, row.note, row.comparable ? "" : "not comparable"].filter(Boolean).join("; ");
+        const notes = [drawn(row), frozen, row.note, row.comparable ? "" : "not comparable"].filter(Boolean).join("; ");
         const mark = row.marked ? make("span", { class: "word bad" }, row.marked) : null;
         return notes || mark ? make("span", {}, name, mark, make("span", { class: "note" }, notes)) : name;
       },
     },
-    { title: "init", class: "net", rank: 1, hide: !table.inits, text: (row) => row.init },
+    { title: "init", class: "net", rank: 202, hide: true, text: (row) => row.init },
     { title: "frozen", class: "net", rank: narrow ? 1 : undefined, hide: alike((row) => row.freeze), text: (row) => row.freeze },
   ];
   table.metrics.forEach((one, place) => {

@@ -138,6 +138,10 @@ def test_large_numbers_are_short_and_many_decades_have_only_their_own() -> None:
     texts = tick_texts(declared, records, "x")
     assert {"100k", "1M", "10M"} <= texts
     assert not any(text[0] in "25" for text in texts)
+    records = [record("m", "none", 0, {"a": 3.0, "n": 9e4 * e}, {"b": e}) for e in (1, 2, 3)]
+    texts = tick_texts(figure(x="metric.n", y="a"), records, "x")
+    assert {"100k", "200k"} <= texts
+    assert not any("000" in text for text in texts)
 
 
 def test_two_configurations_on_one_point_are_refused() -> None:

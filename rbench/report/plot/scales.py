@@ -13,6 +13,8 @@ from rbench.report.plot.style import words
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_LONG = 1e5
+"""Numbers on a linear axis that reaches so far are written as 100k."""
 _MANY = 100
 """From this ratio of an axis's ends on, its decades are numbers enough."""
 
@@ -22,10 +24,13 @@ def scale(figure: Figure, axes: Axes, members: Sequence[Item]) -> None:
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
     for axis, scale in (("x", figure.xscale), ("y", figure.yscale)):
-        if scale != "linear":
+        written = getattr(axes, f"{axis}axis")
+        if scale == "linear":
+            if max(map(abs, written.get_view_interval())) >= _LONG:
+                written.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
+        else:
             getattr(axes, f"set_{axis}scale")("log", base=2 if scale == "log2" else 10)
             # matplotlib writes powers as TeX, which the style does not read.
-            written = getattr(axes, f"{axis}axis")
             major = _short if scale == "log" else "{:g}".format
             written.set_major_formatter(FuncFormatter(lambda value, _, text=major: text(value)))
             minor = FuncFormatter(partial(_minor, written)) if scale == "log" else NullFormatter()
@@ -40,7 +45,7 @@ def scale(figure: Figure, axes: Axes, members: Sequence[Item]) -> None:
 def _short(value: float) -> str:
     """``100k`` and ``20M`` for large numbers, so that they stand beside each other."""
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if value >= max(size, 1e4):
+        if abs(value) >= max(size, 1e4):
             return f"{value / size:g}{letter}"
     return f"{value:g}"
 
@@ -55,7 +60,7 @@ def _minor(axis: Any, value: float, position: int) -> str:
 
 
 def name_axes(figure: Figure, axes: Axes, members: Sequence[Item]) -> None:
-    """Write what is declared, or else the columns\' names with their units."""
+    """Write what is declared, or else the columns' names with their units."""
     y = next(iter(figure.ys), "")
     xlabel = figure.xlabel if figure.xlabel is not None else title_of(figure.x or "", members)
     ylabel = figure.ylabel if figure.ylabel is not None else title_of(y, members)
@@ -64,7 +69,7 @@ def name_axes(figure: Figure, axes: Axes, members: Sequence[Item]) -> None:
 
 
 def title_of(column: str, members: Sequence[Item]) -> str:
-    """A column\'s name in words, with the unit of the metric that it is."""
+    """A column's name in words, with the unit of the metric that it is."""
     for item in members:
         for metric in item.record.metrics:
             if metric.name == column.removeprefix("metric.") and metric.unit:

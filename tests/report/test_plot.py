@@ -15,7 +15,7 @@ from rbench.report.plot.axes import fill
 from rbench.report.plot.declaration import Figure
 from rbench.report.plot.marks import lines_of
 from rbench.report.plot.pixels import picture_file
-from rbench.report.plot.points import points, selected, series
+from rbench.report.plot.points import points, selected, series, sort_key
 from rbench.report.plot.style import paper
 from tests.helpers.synthetic_records import hostile, record
 
@@ -265,3 +265,9 @@ def test_one_record_of_many_networks_has_its_own_spread() -> None:
     assert points(figure(**axes, y="ssim", error="sem"), found([one]), [])[0].error == 0.05
     assert points(figure(**axes, y="ssim", error="none"), found([one]), [])[0].error == 0
     assert points(figure(**axes, y="psnr"), found([one]), [])[0].error == 0
+
+
+def test_texts_with_numbers_are_sorted_by_the_numbers() -> None:
+    names = ["b.10", "b.9", "a", 3, 20.0, "declared"]
+    ordered = sorted(names, key=lambda value: sort_key(value, ["declared"]))
+    assert ordered == ["declared", 3, 20.0, "a", "b.9", "b.10"]

@@ -32,4 +32,5 @@ COMPONENT = Task(
     metrics=("psnr", "ssim"),
     trains=lambda options: False,
     labels=False,
+    compared=("layer",),
 )

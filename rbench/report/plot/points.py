@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -201,12 +202,12 @@ def half_error_bar(kind: str, summary: Summary) -> float:
 
 
 def sort_key(value: Any, order: Sequence[Any]) -> tuple[int, float, str]:
-    """Sorting key: the declared order, then numbers by size, then texts."""
+    """Sorting key: the declared order, then numbers by size, then texts, ``layer.9, layer.10``."""
     if value in order:
         return (0, float(list(order).index(value)), "")
     if isinstance(value, int | float):
         return (1, float(value), "")
-    return (2, 0.0, str(value))
+    return (2, 0.0, re.sub(r"\d+", lambda digits: digits[0].zfill(12), str(value)))
 
 
 def _gap(

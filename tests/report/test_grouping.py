@@ -207,3 +207,15 @@ def test_tables_of_two_folders_are_told_apart_by_their_contents() -> None:
     assert len(names) == 2
     assert all(" · dataset content " in name for name in names)
     assert {name.rpartition(" ")[2] for name in names} == {"01234567", "fedcba98"}
+
+
+def test_frozen_filters_that_are_not_kept_are_another_configuration() -> None:
+    frozen, learnable = record("resnet_lc", "spatial"), record("resnet_lc", "none")
+    for one, fixed in ((frozen, 34_228_224), (learnable, 0)):
+        one.freeze = FreezeReport(
+            policy=one.spec["freeze"],  # type: ignore[arg-type]
+            learnable=Tensors(count=7, names=["w"]),
+            frozen=Tensors(count=fixed, stored=0 if fixed else None),
+        )
+    (table,) = make_tables(from_records([frozen, learnable]))
+    assert sorted(entry.freeze for entry in table.entries) == ["none", "spatial"]

@@ -32,5 +32,4 @@ COMPONENT = Task(
     metrics=("psnr", "ssim"),
     trains=lambda options: False,
     labels=False,
-    compared=("layer",),
 )

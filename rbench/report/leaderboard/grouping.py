@@ -20,18 +20,20 @@ def configurations(rows: Sequence[Row]) -> list[list[Row]]:
     """The rows of each configuration.
 
     Freeze policies that froze the same tensors, such as ``layer3`` and ``layer3.*``, are one
-    configuration; the shortest of them comes first and names it.
+    configuration; the shortest of them comes first and names it. Frozen filters that are not kept
+    have no name, so that the number of frozen parameters counts as well.
     """
     by_configuration: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         by_configuration[row.configuration].append(row)
-    together: dict[tuple[bytes, str], list[list[Row]]] = defaultdict(list)
+    together: dict[tuple[bytes, str, int | None], list[list[Row]]] = defaultdict(list)
     for _, members in sorted(by_configuration.items()):
         first = members[0]
         rest = {k: v for k, v in first.identity.items() if k != "freeze"}
         done = next((row for row in members if row.frozen_names), None)
         key = msgspec.json.encode(rest, order="sorted")
-        together[key, done.frozen_names if done else first.configuration].append(members)
+        what = (done.frozen_names, done.frozen_parameters) if done else (first.configuration, None)
+        together[key, *what].append(members)
     found = []
     for groups in together.values():
         groups.sort(key=lambda members: (len(_policy(members)), _policy(members)))

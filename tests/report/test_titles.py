@@ -8,6 +8,7 @@ import sys
 import pytest
 from jinja2 import UndefinedError
 
+from rbench.plugin.catalog import Catalog
 from rbench.records.record import Phase, Record
 from rbench.report.html import render
 from rbench.report.leaderboard import from_records, make_tables
@@ -34,7 +35,7 @@ def of(
 
 
 def test_networks_have_titles_from_their_options() -> None:
-    words = Words()
+    words = Words(Catalog.from_environment())
     options = {"depth": 20, "width": 16}
     assert words.network({"name": "resnet_cifar", "options": options}) == "ResNet-20-16"
     assert words.network({"name": "resnet_lc_32_8x64"}) == "ResNet-32-8"

@@ -21,7 +21,7 @@ MOST = 2
 class Words:
     """What components are called in headings: their declared titles, else their names."""
 
-    catalog: Catalog = field(default_factory=Catalog.from_environment)
+    catalog: Catalog
     _networks: dict[str, str] = field(default_factory=dict)
 
     def question(self, identity: Mapping[str, Any]) -> str:
@@ -76,7 +76,7 @@ class Words:
 
 def entitle(tables: Sequence[Table], words: Words | None = None) -> None:
     """Give each table its heading in words and its question; no two headings are equal."""
-    words = words or Words()
+    words = words or Words(Catalog.from_environment())
     headings: dict[str, list[Table]] = defaultdict(list)
     for table in tables:
         table.question = words.question(table.entries[0].first.identity)

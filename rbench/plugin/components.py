@@ -187,6 +187,10 @@ class Task:
     protocol, and so a table of the leaderboard."""
     revision: int = 1
 
+    def lets_learn(self, options: Any) -> bool:
+        """Whether, under these options, parameters of the network learn, by a recipe or without."""
+        return (self.learns or self.trains)(options)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:

@@ -72,8 +72,7 @@ class Resolved:
     @property
     def trained(self) -> bool:
         """Whether parameters of the network learn in the run."""
-        task = self.task.component
-        return (task.learns or task.trains)(self.task.options)
+        return self.task.component.lets_learn(self.task.options)
 
     @property
     def components(self) -> dict[str, object]:

@@ -70,7 +70,7 @@ def check_task(task: Task, options: Options, catalog: Catalog) -> Iterator[str]:
     except FrozenWeightsMoved:
         yield "its run moves entries that it fixed"
     moved = state_sha256(network) != drawn
-    if moved != (task.learns or task.trains)(options):
+    if moved != task.lets_learn(options):
         yield (
             "its run changes the network, and neither trains nor learns says so"
             if moved

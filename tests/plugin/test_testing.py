@@ -150,14 +150,20 @@ def rule(select: Callable[..., Any], **given: Any) -> rbench.FreezingRule:
     return rbench.FreezingRule(name="rule", summary="A rule.", select=select, **given)
 
 
-def task(run: Callable[..., Any]) -> rbench.Task:
+def task(run: Callable[..., Any], **given: Any) -> rbench.Task:
     return rbench.Task(
         name="job",
         summary="A job.",
         run=run,
         produces=rbench.ClassificationOutcome,
         dataset="digits",
+        **given,
     )
+
+
+def _moves(context: rbench.TaskContext, *_: Any) -> None:
+    with torch.no_grad():
+        next(context.network.parameters()).add_(1)
 
 
 def _coin(network: nn.Module, *_: Any) -> list[str]:
@@ -272,6 +278,15 @@ class _Required(rbench.Options):
         (rule(lambda *_: [str(torch.rand(()))]), "no tensor"),
         (task(lambda *_: 1 / 0), "its run raises ZeroDivisionError: division by zero"),
         (task(lambda *_: 3), "its run returns a int, not a ClassificationOutcome"),
+        (task(lambda *_: 3), "says that parameters learn, and its run leaves them alone"),
+        (
+            task(lambda *_: 3, trains=lambda _: False, learns=lambda _: True),
+            "says that parameters learn, and its run leaves them alone",
+        ),
+        (
+            task(_moves, trains=lambda _: False),
+            "its run changes the network, and neither trains nor learns says so",
+        ),
         (metric(lambda *_: [3]), "measure returns something other than MetricValues"),
         (metric(_twice), "two of its values have one name"),
         (metric(_touches), "it changes the network"),

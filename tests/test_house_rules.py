@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,7 @@ def _at_load(node: ast.AST) -> Iterator[ast.AST]:
         yield from _at_load(child)
 
 
+@cache
 def parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
@@ -70,10 +72,10 @@ def test_there_is_something_to_look_at() -> None:
     assert all(files(package) for package in SOURCES)
 
 
-@pytest.mark.parametrize("path", files("rbench"), ids=lambda p: p.relative_to(ROOT).as_posix())
-def test_the_engine_imports_no_plugin_and_no_registry(path: Path) -> None:
-    roots = {name.split(".")[0] for name in imports(parsed(path))}
-    assert not roots & {"rbench_plugins", "rbench_registry"}
+def test_the_engine_imports_no_plugin_and_no_registry() -> None:
+    for path in files("rbench"):
+        roots = {name.split(".")[0] for name in imports(parsed(path))}
+        assert not roots & {"rbench_plugins", "rbench_registry"}, path
 
 
 def test_the_engine_names_no_task_dataset_or_metric_but_the_default_task() -> None:
@@ -93,12 +95,10 @@ def test_the_engine_names_no_task_dataset_or_metric_but_the_default_task() -> No
     assert found == [("rbench/spec/run_spec.py", "classification")]
 
 
-@pytest.mark.parametrize(
-    "path", files("rbench_plugins"), ids=lambda p: p.relative_to(ROOT).as_posix()
-)
-def test_built_ins_import_the_public_face_only(path: Path) -> None:
-    inner = [name for name in imports(parsed(path)) if name.startswith("rbench.")]
-    assert not inner, f"{inner}: say `from rbench import ...`"
+def test_built_ins_import_the_public_face_only() -> None:
+    for path in files("rbench_plugins"):
+        inner = [name for name in imports(parsed(path)) if name.startswith("rbench.")]
+        assert not inner, f"{path}, {inner}: say `from rbench import ...`"
 
 
 def test_the_registry_holds_no_code() -> None:
@@ -107,13 +107,13 @@ def test_the_registry_holds_no_code() -> None:
     assert all(isinstance(node, ast.Expr) for node in parsed(path).body), "a docstring at most"
 
 
-@pytest.mark.parametrize("path", files("rbench"), ids=lambda p: p.relative_to(ROOT).as_posix())
-def test_a_room_imports_only_the_rooms_before_it(path: Path) -> None:
-    room = path.relative_to(SOURCES["rbench"]).with_suffix("").parts[0]
-    assert room in ROOMS, "a new room: give it a row in ROOMS and a line in CONTRIBUTING"
-    allowed = {room, *LEAVES, *ROOMS[room].split()}
-    found = {name.split(".")[1] for name in internal(parsed(path))}
-    assert found <= allowed, f"{room} imports {sorted(found - allowed)}"
+def test_a_room_imports_only_the_rooms_before_it() -> None:
+    for path in files("rbench"):
+        room = path.relative_to(SOURCES["rbench"]).with_suffix("").parts[0]
+        assert room in ROOMS, f"{room} is new: give it a row in ROOMS and a line in CONTRIBUTING"
+        allowed = {room, *LEAVES, *ROOMS[room].split()}
+        found = {name.split(".")[1] for name in internal(parsed(path))}
+        assert found <= allowed, f"{path} imports {sorted(found - allowed)}"
 
 
 def internal(tree: ast.Module) -> Iterator[str]:
@@ -202,16 +202,14 @@ def test_describing_components_imports_nothing_heavy(kind: str) -> None:
             assert not roots & (HEAVY | {"numpy", "matplotlib", "PIL"}), path
 
 
-@pytest.mark.parametrize(
-    "path", files("rbench_plugins"), ids=lambda p: p.relative_to(ROOT).as_posix()
-)
-def test_built_ins_import_at_the_top(path: Path) -> None:
+def test_built_ins_import_at_the_top() -> None:
     """What a component needs stands at the top of the file that its function's name names."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    for node in local_imports(parsed(path)):
-        assert "#" in lines[node.lineno - 1], (
-            f"line {node.lineno}: import it at the top, or say behind the import why not"
-        )
+    for path in files("rbench_plugins"):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        for node in local_imports(parsed(path)):
+            assert "#" in lines[node.lineno - 1], (
+                f"{path}:{node.lineno}: import it at the top, or say behind the import why not"
+            )
 
 
 def local_imports(tree: ast.Module) -> Iterator[ast.Import | ast.ImportFrom]:
@@ -312,24 +310,20 @@ def test_start_up_loads_nothing_heavy(code: str) -> None:
     assert done.stdout.split() == []
 
 
-@pytest.mark.parametrize(
-    "path",
-    [path for package in SOURCES for path in files(package)],
-    ids=lambda p: p.relative_to(ROOT).as_posix(),
-)
-def test_files_are_small_and_say_what_they_are(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= 400, "one feature, one file"
-    assert ast.get_docstring(parsed(path)), "a first line that says what the file is for"
+def test_files_are_small_and_say_what_they_are() -> None:
+    for path in (path for package in SOURCES for path in files(package)):
+        text = path.read_text(encoding="utf-8")
+        assert len(text.splitlines()) <= 400, f"{path}: one feature, one file"
+        assert ast.get_docstring(parsed(path)), f"{path}: say in the first line what it is for"
 
 
-@pytest.mark.parametrize("path", files("rbench"), ids=lambda p: p.relative_to(ROOT).as_posix())
-def test_more_than_six_parameters_have_a_reason(path: Path) -> None:
+def test_more_than_six_parameters_have_a_reason() -> None:
     """Ruff counts them (PLR0913, max-args in pyproject.toml); an exception says why."""
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        if "PLR0913" in line:
-            reason = line.partition("PLR0913")[2].split()
-            assert len(reason) >= 3, f"line {number}: say why behind noqa: PLR0913"
+    for path in files("rbench"):
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            if "PLR0913" in line:
+                reason = line.partition("PLR0913")[2].split()
+                assert len(reason) >= 3, f"{path}:{number}: say why behind noqa: PLR0913"
 
 
 def test_all_packages_are_typed_and_licensed() -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import entry_points
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,9 @@ def names(folder: str) -> list[str]:
 
 def read(folder: str, name: str) -> Table:
     """The declaration ``name`` of ``folder``; UnknownName where there is none."""
-    for found, text in _files(folder):
+    for found, file in _files(folder):
         if found == name:
-            return parse(text, f"{folder}/{name}.toml")
+            return parse(file.read_text(encoding="utf-8"), f"{folder}/{name}.toml")
     raise UnknownName(folder.removesuffix("s"), name, names(folder))
 
 
@@ -142,7 +143,7 @@ def _packages() -> tuple[str, ...]:
     return tuple(sorted({point.value for point in entry_points(group=GROUP)}))
 
 
-def _files(folder: str) -> Iterator[tuple[str, str]]:
+def _files(folder: str) -> Iterator[tuple[str, Traversable]]:
     for package in _packages():
         try:
             entries = list((files(package) / folder).iterdir())
@@ -150,4 +151,4 @@ def _files(folder: str) -> Iterator[tuple[str, str]]:
             continue
         for entry in entries:
             if entry.name.endswith(".toml"):
-                yield entry.name.removesuffix(".toml"), entry.read_text(encoding="utf-8")
+                yield entry.name.removesuffix(".toml"), entry

@@ -129,6 +129,7 @@ def test_bad_input(context: BuildContext, options: dict[str, Any], message: str)
         supermask.COMPONENT.build(context, supermask.SupermaskOptions(**options))
 
 
+@pytest.mark.slow
 def test_it_learns_digits_with_its_weights_as_drawn(rbench: Rbench) -> None:
     import json
     from pathlib import Path

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.conftest import Rbench
 
 
@@ -52,6 +54,7 @@ def test_plugins_names_the_built_in_one(rbench: Rbench) -> None:
     assert "metric fgsm" in builtin["components"]
 
 
+@pytest.mark.slow
 def test_doctor_tells_devices_and_versions(rbench: Rbench) -> None:
     facts = json.loads(rbench("doctor", "--json").stdout)
     assert facts["device"] in ("cpu", "cuda")

@@ -61,11 +61,11 @@ def test_version(rbench: Rbench) -> None:
     ("typed", "offered"),
     [
         ("rbench run --model resnet18d", "resnet18d"),
-        ("rbench run --metrics fgs", "fgsm"),
-        ("rbench run --recipe low", "lowres"),
-        ("rbench show met", "metrics"),
+        pytest.param("rbench run --metrics fgs", "fgsm", marks=pytest.mark.slow),
+        pytest.param("rbench run --recipe low", "lowres", marks=pytest.mark.slow),
+        pytest.param("rbench show met", "metrics", marks=pytest.mark.slow),
         ("rbench show metric fgs", "fgsm"),
-        ("rbench sweep p2_fig4", "p2_fig4"),
+        pytest.param("rbench sweep p2_fig4", "p2_fig4", marks=pytest.mark.slow),
     ],
 )
 def test_names_are_completed_without_torch(typed: str, offered: str) -> None:
@@ -116,17 +116,20 @@ def shell(command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_is_no_failure() -> None:
     done = shell("rbench list models | head -1")
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_a_full_disk_under_the_output_is_one_line() -> None:
     done = shell("rbench list models > /dev/full")
     assert done.returncode == 1
     assert done.stderr == "rbench: cannot write the output: No space left on device\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", ["list", "show suite p2_fig4", "run -h", "--help"])
 def test_a_terminal_without_unicode(words: str) -> None:
     done = shell(f"PYTHONIOENCODING=latin-1 rbench {words} > /dev/null")

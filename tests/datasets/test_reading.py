@@ -93,6 +93,7 @@ def test_exif_orientation_is_applied(tmp_path: Path) -> None:
     assert open_image(tmp_path / "r.jpg").size == (48, 64)
 
 
+@pytest.mark.slow
 def test_a_hundred_megapixels(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
     Image.new("1", (10_000, 10_000)).save(tmp_path / "big.png", compress_level=1)
     assert fit_image(open_image(tmp_path / "big.png"), (32, 32)).size == (32, 32)

@@ -82,6 +82,7 @@ def test_logits_that_are_not_finite_give_none_and_a_note(case: tuple[Tensor, Ten
     assert notes == ["calibration: some logits are not finite"]
 
 
+@pytest.mark.slow
 def test_the_reliability_picture(case: tuple[Tensor, Tensor]) -> None:
     saved: list[tuple[str, Any, str]] = []
 

@@ -44,6 +44,7 @@ def test_steps_come_before_epochs_and_untrained_runs_have_no_curve() -> None:
     assert "fewer than two points" in notes[0]
 
 
+@pytest.mark.slow
 def test_a_run_records_it(tmp_path: Any) -> None:
     (record,) = rbench.run(
         model="resnet10t",

@@ -18,6 +18,7 @@ from rbench import MemoryImages, MetricContext, UserError
 from tests.helpers.digit_classifier import digits, measure, outcome, trained
 
 
+@pytest.mark.slow
 def test_accuracy_is_counted_image_by_image() -> None:
     _, test = digits()
     assert test.labels is not None

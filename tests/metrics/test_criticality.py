@@ -114,6 +114,7 @@ def test_without_a_run_the_initial_values_are_unknown(result: ClassificationOutc
     assert component.measure(result, context, component.options(modes=("zero",)))
 
 
+@pytest.mark.slow
 def test_frozen_layers_of_a_run_have_the_criticality_zero() -> None:
     (record,) = rbench.run(
         model="resnet_lc_8_4x2",

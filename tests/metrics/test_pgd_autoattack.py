@@ -55,6 +55,7 @@ def test_both_engines_find_the_same_robust_accuracy(result: ClassificationOutcom
     assert (own.name, own.unit, own.n) == ("pgd@0.06", "%", 120)
 
 
+@pytest.mark.slow
 def test_stronger_attacks_leave_fewer_images(result: ClassificationOutcome) -> None:
     options = {"epsilons": [0.06]}
     (single,), _ = measure(fgsm_metric.COMPONENT, result, **options)
@@ -154,6 +155,7 @@ def test_images_limits_the_attack_and_random_state_stays(result: ClassificationO
     assert all(parameter.grad is None for parameter in result.classifier.parameters())
 
 
+@pytest.mark.slow
 def test_folded_filters_are_formed_once_for_all_passes(
     result: ClassificationOutcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,9 +23,9 @@ from tests.conftest import Rbench
 @pytest.mark.parametrize(
     ("model", "side", "own"),
     [
-        ("test_convnext", 32, 160),
-        ("vit_tiny_patch16_224", 16, 224),
-        ("test_maxvit", 32, 160),
+        pytest.param("test_convnext", 32, 160, marks=pytest.mark.slow),
+        pytest.param("vit_tiny_patch16_224", 16, 224, marks=pytest.mark.slow),
+        pytest.param("test_maxvit", 32, 160, marks=pytest.mark.slow),
         ("nest_tiny", 16, 224),
         pytest.param("inception_v3", 96, 299, marks=pytest.mark.slow),
     ],
@@ -88,6 +88,7 @@ def test_looking_changes_nothing() -> None:
     assert all(torch.equal(v, before[k]) for k, v in network.state_dict().items())
 
 
+@pytest.mark.slow
 def test_one_image_in_a_step_and_batch_norm() -> None:
     fields = {"epochs": 1, "limit": 20, "limit_test": 20, "metrics": ("top1",), "output": None}
     with pytest.raises(UserError, match="--batch-size 1: a batch norm of resnet18 would see one"):

@@ -154,6 +154,7 @@ def ends(name: str) -> list[str]:
     return sorted(drawing._last_of_branches)
 
 
+@pytest.mark.slow
 def test_what_ends_a_residual_branch() -> None:
     """Whether it is drawn or not; not the gate that looks at it, nor a shortcut's convolution."""
     blocks = [f"layer{stage}.{block}" for stage in (1, 2, 3, 4) for block in (0, 1)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import timm
 import torch
 from torch import Tensor, nn
@@ -88,6 +89,7 @@ def test_freezing_the_spatial_filters_freezes_all_that_they_are_computed_from() 
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_weight_standardized_layers_and_weights_read_by_others_are_reached() -> None:
     """NF-ResNet's convolution computes with its weight itself; BEiT reads ``qkv.weight``."""
     for name, size in (("nf_resnet26", 32), ("beit_base_patch16_224", 224)):

@@ -10,7 +10,7 @@ import pytest
 
 from rbench.plugin.catalog import Catalog
 from rbench.report.compare.arms import lines, pairs
-from rbench.report.compare.declaration import Claim, Paper
+from rbench.report.compare.declaration import Claim, Paper, papers
 from rbench.report.compare.papers_of_suite import papers_of
 from rbench.report.compare.select import Measured
 from rbench.report.leaderboard import from_records, make_tables
@@ -32,6 +32,8 @@ WITHOUT_CLAIMS = {
 
 
 CATALOG = Catalog.from_environment()
+PAPERS = papers()
+compared_with = cache(papers_of)
 
 
 @cache
@@ -72,7 +74,7 @@ def identity(spec: RunSpec) -> dict[str, Any]:
 @cache
 def entries(suite: str) -> list[Measured]:
     """The suite's runs as a leaderboard would have them, with every metric that is declared."""
-    metrics = {m for p in papers_of(None) for m in _metrics(p)}
+    metrics = {m for p in PAPERS for m in _metrics(p)}
     records = []
     for spec in read_suite(suite).runs():
         made = record(seed=spec.seed, values=dict.fromkeys(sorted(metrics), 50.0 + spec.seed))
@@ -116,7 +118,7 @@ def reaches(claim: Claim, members: list[Measured], free: list[str]) -> bool:
 @pytest.mark.parametrize("name", COMPARED)
 def test_a_suite_reaches_what_it_compares_with(name: str) -> None:
     found = entries(name)
-    for paper in papers_of(name):
+    for paper in compared_with(name):
         assert paper.value or paper.claim, f"{name} names nothing of {paper.name}"
         for value in paper.value:
             for where in (value.where, {**value.where, **value.minus}):
@@ -133,10 +135,10 @@ def test_every_suite_of_a_figure_with_claims_names_them() -> None:
 
 def test_every_claim_and_value_belongs_to_a_suite() -> None:
     """Table 4 prices the paper's own computers; nobody repeats that."""
-    known = {p.name: p for p in papers_of(None)}
+    known = {p.name: p for p in PAPERS}
     reached: dict[str, set[str]] = defaultdict(set)
     for name in COMPARED:
-        for paper in papers_of(name):
+        for paper in compared_with(name):
             reached[paper.name] |= {one.id for one in (*paper.value, *paper.claim)}
     for name, paper in known.items():
         everything = {one.id for one in (*paper.value, *paper.claim)}

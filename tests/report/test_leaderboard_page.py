@@ -156,6 +156,7 @@ def head(driver: Any, title: str) -> Any:
     return next(h for h in css(driver, ".board thead th") if h.text.startswith(title))
 
 
+@pytest.mark.slow
 @needs_browser
 def test_sorting_searching_and_columns_in_a_browser(driver: Any, tmp_path: Path) -> None:
     show(driver, tmp_path, page_of(demo()))
@@ -183,6 +184,7 @@ def test_sorting_searching_and_columns_in_a_browser(driver: Any, tmp_path: Path)
     assert driver.get_log("browser") == []
 
 
+@pytest.mark.slow
 @needs_browser
 def test_rows_show_seeds_controls_records_and_command(driver: Any, tmp_path: Path) -> None:
     show(driver, tmp_path, page_of(demo()))
@@ -205,6 +207,7 @@ def test_rows_show_seeds_controls_records_and_command(driver: Any, tmp_path: Pat
     assert not css(driver, ".more")
 
 
+@pytest.mark.slow
 @needs_browser
 def test_every_control_has_a_name_and_every_table_a_caption(driver: Any, tmp_path: Path) -> None:
     picture = Picture("f", "Accuracy", "image/png", PIXEL, "suite")
@@ -223,6 +226,7 @@ def test_every_control_has_a_name_and_every_table_a_caption(driver: Any, tmp_pat
     assert driver.switch_to.active_element.text.startswith("Skip")
 
 
+@pytest.mark.slow
 @needs_browser
 def test_dark_and_phone(tmp_path: Path) -> None:
     with browser.chromium(390, 800, dark=True) as phone:
@@ -241,6 +245,7 @@ def test_dark_and_phone(tmp_path: Path) -> None:
         assert min(sizes) >= 24
 
 
+@pytest.mark.slow
 @needs_browser
 def test_hostile_records_neither_run_nor_break_the_page(driver: Any, tmp_path: Path) -> None:
     pictures = [Picture("x", "<script>window.hacked=1</script>", "image/png", PIXEL)]

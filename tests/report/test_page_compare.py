@@ -18,7 +18,7 @@ from tests.helpers import browser
 from tests.helpers.synthetic_records import record
 from tests.report.test_leaderboard_page import PIXEL, css, needs_browser, show
 
-pytestmark = needs_browser
+pytestmark = [needs_browser, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 import rbench
+from rbench.records.record import to_json
 from rbench.report.publish import upload
 from tests.conftest import Rbench
+from tests.helpers.synthetic_records import record
 
 ROOT = Path(__file__).parents[2]
 
@@ -45,6 +47,14 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("made") / "results"
     rbench.run(model="test_resnet", img_size=32, epochs=2, metrics=["top1"], output=str(folder))
+    return folder
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> Path:
+    folder = tmp_path / "records"
+    folder.mkdir()
+    (folder / "one.json").write_text(to_json(record("one")))
     return folder
 
 
@@ -98,15 +108,15 @@ def test_a_refused_push_is_one_line_and_leaves_no_worktree(
         (["--hub", "no-slash"], "write user/name"),
     ],
 )
-def test_bad_input_is_one_line(words: list[str], said: str, rbench: Rbench, results: Path) -> None:
-    done = rbench("publish", str(results), *words)
+def test_bad_input_is_one_line(words: list[str], said: str, rbench: Rbench, records: Path) -> None:
+    done = rbench("publish", str(records), *words)
     assert done.returncode == 2
     assert said in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
 
 
-def test_the_hub_gets_nothing_without_yes_and_says_when_it_is_off(results: Path) -> None:
-    names = upload(results, "user/records", "dataset", dry_run=True)
+def test_the_hub_gets_nothing_without_yes_and_says_when_it_is_off(records: Path) -> None:
+    names = upload(records, "user/records", "dataset", dry_run=True)
     assert any(name.endswith(".json") for name in names)
     script = (
         "import sys; from pathlib import Path; from rbench.report.publish import upload\n"
@@ -115,7 +125,7 @@ def test_the_hub_gets_nothing_without_yes_and_says_when_it_is_off(results: Path)
         "except UserError as error: print(error)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script, str(results)],
+        [sys.executable, "-c", script, str(records)],
         env={**os.environ, "HF_HUB_OFFLINE": "1"}, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert "HF_HUB_OFFLINE is set" in done.stdout

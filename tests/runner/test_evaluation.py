@@ -51,6 +51,7 @@ def test_curves_change_no_number_and_end_in_the_final_metrics() -> None:
     assert "curves" in {phase.name for phase in curves.timing}
 
 
+@pytest.mark.slow
 def test_curves_in_mixed_precision_are_measured_in_float32() -> None:
     fields = {**TINY, "val": 50, "eval_every": 1, "eval_split": "test", "eval_metrics": ("loss",)}
     (record,) = rb.run(**fields, amp=True, channels_last=True)

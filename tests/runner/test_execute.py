@@ -57,6 +57,7 @@ def test_the_same_spec_gives_the_same_numbers(record: rb.Record) -> None:
     assert again.metrics == record.metrics
 
 
+@pytest.mark.slow
 def test_seeds_are_records_of_their_own_and_differ() -> None:
     one, other = rb.run(**TINY, seeds=2)
     assert (one.seed, other.seed) == (0, 1)
@@ -73,6 +74,7 @@ def test_everything_frozen_is_refused_where_the_task_trains() -> None:
     assert record.network_sha256 == record.result_sha256
 
 
+@pytest.mark.slow
 def test_mixed_precision_ends_in_float32_numbers() -> None:
     (record,) = rb.run(**TINY, amp=True, channels_last=True)
     assert record.status == "done", record.error

@@ -90,7 +90,8 @@ def test_what_the_text_says_is_fixed() -> None:
         StylizationOptions(method="fvt_literal", start="wct")
 
 
-@pytest.mark.parametrize("start", ["content", pytest.param("noise", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("start", ["content", "noise"])
 def test_it_lowers_its_losses_and_leaves_a_record(start: str) -> None:
     (record,) = rbench.run(
         model="rrvgg",

@@ -87,6 +87,7 @@ def test_the_same_run_gives_the_same_numbers() -> None:
     assert run(seed=1).metric("style_gram").value != first.metric("style_gram").value
 
 
+@pytest.mark.slow
 def test_command_line_with_files_of_any_kind(rbench: Rbench, tmp_path: Path) -> None:
     write(tmp_path / "cat.png", (60, 40))
     write(tmp_path / "grey.png", (33, 50), "L")

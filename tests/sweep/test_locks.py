@@ -150,6 +150,7 @@ def _race(folder: str, rounds: int) -> None:
             time.sleep(0.0005)
 
 
+@pytest.mark.slow
 def test_processes_never_hold_a_lock_together(shared: RunLocks, tmp_path: Path) -> None:
     stale = {"host": locks._host()[0], "space": locks._host()[1], "pid": 2**22, "started": "1"}
     for number in range(0, 40, 2):

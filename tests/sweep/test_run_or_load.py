@@ -29,6 +29,7 @@ def run() -> Resolved:
     return resolve(rbench.RunSpec(**FIELDS), Catalog.from_environment())
 
 
+@pytest.mark.slow
 def test_a_run_of_another_process_is_waited_for(run: Resolved, tmp_path: Path) -> None:
     there, here = tmp_path / "there", tmp_path / "here"
     made = run_or_load(run, there, Execution(folder=there))

@@ -157,6 +157,7 @@ def test_what_the_engine_freezes_is_not_counted(rbench: Rbench) -> None:
     assert freeze["frozen"]["sha256"] == freeze["sha256_after"]
 
 
+@pytest.mark.slow
 def test_single_entries_that_the_engine_freezes_stay_and_are_not_counted(rbench: Rbench) -> None:
     words = ["pruned=true", "--freeze-kwargs", "fraction.p=0.5", "fraction.unit=weight"]
     details = cast(Any, run(rbench, "entries", *words, freeze="fraction")["details"])

@@ -147,6 +147,7 @@ def test_what_is_frozen_is_not_moved(photo: Tensor) -> None:
     assert torch.equal(fitted.average, fitted.last)
 
 
+@pytest.mark.slow
 def test_a_fit_that_falls_apart_goes_back(photo: Tensor) -> None:
     """At a learning rate that destroys the fit, the last good weights return."""
     observation = degrade.noisy(photo, 25, generator(0, "noise"))
@@ -188,7 +189,14 @@ def test_inversion_matches_features_and_recovers_from_an_early_layer(photo: Tens
         last_convolution(nn.Linear(2, 2))
 
 
-@pytest.mark.parametrize("degradation", ["denoise", "inpaint", "super_resolution"])
+@pytest.mark.parametrize(
+    "degradation",
+    [
+        pytest.param("denoise", marks=pytest.mark.slow),
+        pytest.param("inpaint", marks=pytest.mark.slow),
+        "super_resolution",
+    ],
+)
 def test_the_task_on_a_photograph(rbench: Rbench, degradation: str) -> None:
     words = ["run", "--task", "deep_image_prior", "--model", "dip_skip", "--img-size", "48"]
     words += ["--model-kwargs", "width=8", "scales=3", "input_channels=4", "--freeze", "spatial"]
@@ -208,6 +216,7 @@ def test_the_task_on_a_photograph(rbench: Rbench, degradation: str) -> None:
     assert len(record["artifacts"]) == 1
 
 
+@pytest.mark.slow
 def test_the_inversion_of_a_random_network(rbench: Rbench) -> None:
     words = ["run", "--task", "inversion", "--model", "resnet18", "--img-size", "32"]
     words += ["--model-kwargs", "zero_init_last=false", "--task-kwargs", "steps=8", "layer=layer1"]

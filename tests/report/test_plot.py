@@ -103,6 +103,20 @@ def test_values_of_several_columns_have_words_together() -> None:
     assert [label for label, _ in series(declared, shown)] == ["all learns", "8, frozen"]
 
 
+def test_networks_without_one_of_the_columns_are_in_a_series() -> None:
+    """Of the two networks each has an option that the other has not."""
+    lc, plain = (
+        record(name, "none", 0, {"top1": 80.0, "top5": 90.0}, options)
+        for name, options in (("lc", {"expansion": 8}), ("plain", {"step": 384}))
+    )
+    neither = record("other", "none", 0, {"top1": 1.0, "top5": 2.0})
+    columns = ["model.expansion", "model.step"]
+    words = {"8": "combinations", "384": "a larger step"}
+    declared = figure(kind="scatter", x="top1", y="top5", series=columns, labels=words)
+    labels = [label for label, _ in series(declared, found([lc, plain, neither]))]
+    assert sorted(labels) == ["a larger step", "combinations"]
+
+
 def test_a_metric_answers_to_its_name_without_what_it_was_measured_at() -> None:
     (item,) = found([record(values={"fgsm@1/255": 40.0, "fgsm@8/255": 3.0})])
     assert item.get("fgsm") == 40.0

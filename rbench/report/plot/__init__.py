@@ -16,7 +16,8 @@ from the suite's records (matplotlib; SVG, or PNG where it shows pixels)::
     xscale = "log2"                     # linear (default), log, log2; yscale likewise
     xlabel = "E"                        # ylabel likewise; default: the column and its unit
     labels = {none = "learnable", spatial = "frozen random"}   # words for values
-    # of a series of several columns also for all its values: {"rwvgg, normal" = "random"}
+    # of a series of several columns also for all its values: {"rwvgg, normal" = "random"},
+    # without those that a network has not
     order = ["none", "spatial"]         # order of the series, others follow
     width = "column"                    # column (89 mm, default) or page (183 mm)
     front = 1                           # the leaderboard's page begins with the lowest of these

@@ -140,11 +140,14 @@ def panels(figure: Figure, chosen: Sequence[Item]) -> list[tuple[Any, list[Item]
 
 
 def series(figure: Figure, chosen: Sequence[Item]) -> list[tuple[str, list[Item]]]:
-    """The items of each series under its label, in the declared order."""
+    """The items of each series under its label, in the declared order.
+
+    A network that has some of the columns only (another has the option) is in a series, too.
+    """
     groups: dict[Key, list[Item]] = defaultdict(list)
     for item in chosen:
         key = tuple(item.get(column) for column in figure.series_columns)
-        if None not in key:
+        if not key or any(part is not None for part in key):
             groups[key].append(item)
     ordered = sorted(groups, key=lambda key: [sort_key(part, figure.order) for part in key])
     return [(_label(figure, key), groups[key]) for key in ordered]
@@ -153,8 +156,9 @@ def series(figure: Figure, chosen: Sequence[Item]) -> list[tuple[str, list[Item]
 def _label(figure: Figure, key: Key) -> str:
     """The declared words for these values together, else for each of them."""
     plain = figure.model_copy(update={"labels": {}})
-    together = ", ".join(plain.word(part) for part in key)
-    return figure.labels.get(together, ", ".join(figure.word(part) for part in key))
+    parts = [part for part in key if part is not None]
+    together = ", ".join(plain.word(part) for part in parts)
+    return figure.labels.get(together, ", ".join(figure.word(part) for part in parts))
 
 
 def points(figure: Figure, chosen: Sequence[Item], everything: Sequence[Item]) -> list[Point]:

@@ -264,6 +264,7 @@ def test_the_engine_imports_at_the_top_unless_that_is_slow() -> None:
     assert not wrong, f"import these at the top, or say behind the import why not: {wrong}"
 
 
+@pytest.mark.slow
 def test_every_function_that_a_built_in_names_is_there() -> None:
     from rbench.plugin.catalog import Catalog
     from rbench.plugin.components import FAMILIES, KINDS, Component

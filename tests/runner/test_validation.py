@@ -145,6 +145,7 @@ def test_what_does_not_fit_is_one_line(fields: dict[str, Any], message: str) -> 
         resolved(**fields)
 
 
+@pytest.mark.slow
 def test_keep_best_selects_on_the_validation_split_and_tests_once() -> None:
     (best,) = rb.run(**TINY, keep="best", val=100)
     assert best.status == "done", best.error

@@ -146,6 +146,7 @@ def test_the_task_trains_few_weights_and_prunes_or_keeps_the_rest(rbench: Rbench
         assert {k: measured[k] for k in same} == {k: record[k] for k in same}
 
 
+@pytest.mark.slow
 def test_what_the_engine_freezes_is_not_counted(rbench: Rbench) -> None:
     record = run(rbench, "frozen", freeze="spatial")
     details = record["details"]

@@ -57,7 +57,7 @@ def test_only_pixels_that_are_there_count(photo: Tensor) -> None:
     assert observation.loss(everywhere).item() == pytest.approx(0.01, rel=1e-4)
 
 
-@pytest.mark.parametrize("factor", [2, 3, 4])
+@pytest.mark.parametrize("factor", [2, *(pytest.param(f, marks=pytest.mark.slow) for f in (3, 4))])
 def test_lanczos_downsampling_is_scipys_convolution(photo: Tensor, factor: int) -> None:
     def window(x: float) -> float:
         return 0.0 if abs(x) >= 2 else float(np.sinc(x) * np.sinc(x / 2))
@@ -189,14 +189,8 @@ def test_inversion_matches_features_and_recovers_from_an_early_layer(photo: Tens
         last_convolution(nn.Linear(2, 2))
 
 
-@pytest.mark.parametrize(
-    "degradation",
-    [
-        pytest.param("denoise", marks=pytest.mark.slow),
-        pytest.param("inpaint", marks=pytest.mark.slow),
-        "super_resolution",
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("degradation", ["denoise", "inpaint", "super_resolution"])
 def test_the_task_on_a_photograph(rbench: Rbench, degradation: str) -> None:
     words = ["run", "--task", "deep_image_prior", "--model", "dip_skip", "--img-size", "48"]
     words += ["--model-kwargs", "width=8", "scales=3", "input_channels=4", "--freeze", "spatial"]

@@ -57,15 +57,16 @@ def test_version(rbench: Rbench) -> None:
     assert (done.returncode, done.stdout) == (0, f"rbench {package.__version__}\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
         ("rbench run --model resnet18d", "resnet18d"),
-        pytest.param("rbench run --metrics fgs", "fgsm", marks=pytest.mark.slow),
-        pytest.param("rbench run --recipe low", "lowres", marks=pytest.mark.slow),
-        pytest.param("rbench show met", "metrics", marks=pytest.mark.slow),
+        ("rbench run --metrics fgs", "fgsm"),
+        ("rbench run --recipe low", "lowres"),
+        ("rbench show met", "metrics"),
         ("rbench show metric fgs", "fgsm"),
-        pytest.param("rbench sweep p2_fig4", "p2_fig4", marks=pytest.mark.slow),
+        ("rbench sweep p2_fig4", "p2_fig4"),
     ],
 )
 def test_names_are_completed_without_torch(typed: str, offered: str) -> None:

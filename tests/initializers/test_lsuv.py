@@ -44,6 +44,7 @@ def net() -> nn.Module:
     return network(model="resnet10t", init_kwargs={"tolerance": TOLERANCE}).eval()
 
 
+@pytest.mark.slow
 def test_every_layer_has_unit_variance_on_training_images(net: nn.Module) -> None:
     seen: dict[str, float] = {}
     for name, module in net.named_modules():

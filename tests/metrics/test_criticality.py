@@ -15,6 +15,8 @@ import rbench
 from rbench import ClassificationOutcome, MetricContext, MetricValue, Outcome, UserError
 from tests.helpers.digit_classifier import DigitClassifier, digits, outcome, trained
 
+pytestmark = pytest.mark.slow  # each trains or attacks a network
+
 
 def rebuild(seed: int | None = None) -> nn.Module:
     return DigitClassifier(0 if seed is None else seed % 2**31).eval()
@@ -114,7 +116,6 @@ def test_without_a_run_the_initial_values_are_unknown(result: ClassificationOutc
     assert component.measure(result, context, component.options(modes=("zero",)))
 
 
-@pytest.mark.slow
 def test_frozen_layers_of_a_run_have_the_criticality_zero() -> None:
     (record,) = rbench.run(
         model="resnet_lc_8_4x2",

@@ -19,6 +19,8 @@ from torch import Tensor, nn
 from rbench import ClassificationOutcome, MemoryImages, global_seed
 from tests.helpers.digit_classifier import digits, measure, outcome, trained
 
+pytestmark = pytest.mark.slow  # each trains or attacks a network
+
 EPSILON = 0.1
 
 
@@ -55,7 +57,6 @@ def test_both_engines_find_the_same_robust_accuracy(result: ClassificationOutcom
     assert (own.name, own.unit, own.n) == ("pgd@0.06", "%", 120)
 
 
-@pytest.mark.slow
 def test_stronger_attacks_leave_fewer_images(result: ClassificationOutcome) -> None:
     options = {"epsilons": [0.06]}
     (single,), _ = measure(fgsm_metric.COMPONENT, result, **options)
@@ -75,7 +76,6 @@ def test_stronger_attacks_leave_fewer_images(result: ClassificationOutcome) -> N
     assert ensemble.details["pgd"] == pytest.approx(iterated.value, abs=1.7)  # another start
 
 
-@pytest.mark.slow
 def test_autoattack_is_at_least_as_strong_as_each_of_its_parts(
     result: ClassificationOutcome,
 ) -> None:
@@ -155,7 +155,6 @@ def test_images_limits_the_attack_and_random_state_stays(result: ClassificationO
     assert all(parameter.grad is None for parameter in result.classifier.parameters())
 
 
-@pytest.mark.slow
 def test_folded_filters_are_formed_once_for_all_passes(
     result: ClassificationOutcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:

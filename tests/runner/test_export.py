@@ -73,6 +73,7 @@ def test_what_cannot_be_exported_is_said_in_one_line(tmp_path: Path, catalog: Ca
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "options"),
     [("test_resnet", {"stem_pool": False}), ("lc_test_resnet", {"expansion": 2})],

@@ -106,6 +106,7 @@ def test_one_network_by_hand(images: Tensor) -> None:
     assert got.values["theory_sin"].uncertainty is None
 
 
+@pytest.mark.slow
 def test_draws_give_rates_and_the_prediction_fits(images: Tensor) -> None:
     got = Run(images).of(random_cnn(width=64, draws=400))
     rates = got.details("theory_violations")["by_delta"]

@@ -103,6 +103,15 @@ def recorded_content(dataset: str, content: str) -> str:
     return _recorded().get((dataset, content), content)
 
 
+def unlike(content: str, dataset: str) -> str:
+    """Why results on known contents cannot equal those on ``dataset``; empty where none is told.
+
+    The contents' file of ``data/`` has a table ``unlike`` with a reason for each such dataset.
+    """
+    name = known_data().get(content)
+    return "" if name is None else str(read("data", name).get("unlike", {}).get(dataset, ""))
+
+
 Moments = tuple[tuple[float, ...], tuple[float, ...]]
 """Mean and standard deviation by channel, of values in [0, 1]."""
 

@@ -20,6 +20,7 @@ from rbench.report.compare.report import Report
 from rbench.report.leaderboard import from_records, make_tables
 from rbench.report.leaderboard.stats import Sample, Summary, difference
 from rbench.spec.parse import parse
+from rbench.spec.registry import known_data
 from tests.helpers.synthetic_records import record
 
 
@@ -62,15 +63,29 @@ def test_values_of_the_papers_protocol_agree_or_differ(centre: float, verdict: s
     assert row.difference == pytest.approx(centre - 90)
 
 
+def test_known_images_go_by_their_name_and_say_why_they_cannot_give_the_papers_value() -> None:
+    one = record("net1", dataset="image_folder")
+    data = {"name": "image_folder", "revision": 1, "content": next(iter(known_data()))}
+    resolved = one.resolved | {"dataset": data}
+    declared = paper(value=[VALUE | {"where": {"model": "net*"}, "paper": {"dataset": "cifar10"}}])
+    (row,) = made([one.model_copy(update={"resolved": resolved})], declared).values
+    assert row.departures == (
+        "dataset cifar10-jpeg instead of cifar10 "
+        "(the same photographs with pixels that JPEG changed)",
+    )
+
+
 def test_reduced_protocols_are_not_comparable_and_say_why() -> None:
     (row,) = made(runs("net1", 90.0, dataset="svhn"), paper(value=[VALUE])).values
     assert row.verdict == "not comparable"
     assert row.departures == ("dataset svhn instead of digits",)
+    assert row.protocol == "paper's, other data"
     (row,) = made(runs("other", 90.0), paper(value=[VALUE])).values
     assert row.verdict == "not measured"
     cut = [one.model_copy(update={"comparable": False}) for one in runs("net1", 90.0)]
     (row,) = made(cut, paper(value=[VALUE])).values
     assert row.verdict == "not comparable"
+    assert row.protocol == "reduced"
 
 
 def test_the_papers_protocol_is_preferred_to_a_reduced_one() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from rbench.report.compare.arms import ALWAYS_FREE, disagreement
@@ -110,7 +110,7 @@ def _value(paper: Paper, value: Value, pool: Pool, protocols: set[str]) -> Value
         summary,
         best.entry.model,
         gap,
-        "reduced" if departures else "paper's",
+        _protocol(departures),
         tuple(departures),
         verdict,
     )
@@ -177,10 +177,17 @@ def _claim(paper: Paper, claim: Claim, found: Sequence[Measured], protocols: set
         paper.name,
         claim,
         tuple(sorted(results, key=lambda r: (r.verdict.startswith(NOT_JUDGED), r.where, r.text))),
-        "paper's" if own else "reduced",
+        _protocol(() if own else departures),
         () if own else tuple(sorted(departures)),
         _together(claim, [result.verdict for result in results]),
     )
+
+
+def _protocol(departures: Iterable[str]) -> str:
+    kinds = {departure.split()[0] == "dataset" for departure in departures}
+    if not kinds:
+        return "paper's"
+    return "paper's, other data" if kinds == {True} else "reduced"
 
 
 def _together(claim: Claim, verdicts: list[str]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from rbench.report.leaderboard.entries import Entry, Table
 from rbench.report.leaderboard.stats import Sample
+from rbench.spec import registry
 from rbench.spec.columns import NAMED, canonical_name, columns, named
 from rbench.spec.conditions import Condition, Where, describe, holds, matches, predicate
 
@@ -42,10 +43,26 @@ class Measured:
     def departures(self, where: Where) -> list[str]:
         """The conditions that do not hold, in words."""
         return [
-            f"{column} {self.get(column)} instead of {describe(wanted)}"
+            f"{column} {self._named(column)} instead of {describe(wanted)}{self._why(column, wanted)}"
             for column, wanted in where.items()
             if not matches(self.get(column), wanted)
         ]
+
+    def _named(self, column: str) -> Any:
+        # Known contents go by their own name: "image_folder" says nothing of the pictures.
+        value = self.get(column)
+        return registry.known_data().get(self._content, value) if column == "dataset" else value
+
+    def _why(self, column: str, wanted: Condition) -> str:
+        if column != "dataset":
+            return ""
+        why = registry.unlike(self._content, describe(wanted))
+        return f" ({why})" if why else ""
+
+    @cached_property
+    def _content(self) -> str:
+        dataset = self.entry.first.identity.get("dataset") or {}
+        return str(dataset.get("content") or "")
 
 
 def measured(tables: Iterable[Table]) -> list[Measured]:

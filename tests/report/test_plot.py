@@ -173,6 +173,16 @@ def test_protocols_are_not_mixed() -> None:
     assert notes == ["3 records of other protocols left out"]
 
 
+@pytest.mark.parametrize("place", ["series", "panel", "x"])
+def test_a_record_that_a_column_would_place_and_that_lacks_it_is_named(place: str) -> None:
+    plain = [record("net", "none", seed, {"top1": 80.0}) for seed in range(2)]
+    wide = [record("net", "none", seed, {"top1": 90.0}, {"width": 8}) for seed in range(2)]
+    declared = figure(**{"kind": "bars", "x": "model", "y": "top1", place: "model.width"})
+    chosen, notes = selected(declared, found(plain + wide))
+    assert [item.get("model.width") for item in chosen] == [8, 8]
+    assert notes == ["2 records without model.width left out"]
+
+
 KINDS: list[dict[str, Any]] = [
     {**CURVE, "xscale": "log2", "reference": [{"label": "b", "where": {"freeze": "none"}}]},
     {**CURVE, "reported": [{"label": "paper", "x": [1, 8], "y": [80.0, 81.0]}], "slope": -0.5},
@@ -203,7 +213,7 @@ def test_every_kind_is_drawn_the_same_in_any_order(
 def test_no_fitting_record_is_a_note_and_no_file() -> None:
     drawn = draw(figure(x="model.width", y="top1"), found(grid()))
     assert drawn.content is None
-    assert drawn.notes == ["no record fits it"]
+    assert drawn.notes == ["18 records without model.width left out", "no record fits it"]
 
 
 def test_reported_values_becomelines_of() -> None:

@@ -106,7 +106,9 @@ def dig(content: Any, path: str) -> Any:
 
 def selected(figure: Figure, found: Sequence[Item]) -> tuple[list[Item], list[str]]:
     """The items of a figure, no point mixing protocols, and what was left out."""
-    chosen = sorted((item for item in found if item.matches(figure.where)), key=_order)
+    fitting = sorted((item for item in found if item.matches(figure.where)), key=_order)
+    lacking = {item.record.digest: name for item in fitting if (name := _lacks(figure, item))}
+    chosen = [item for item in fitting if item.record.digest not in lacking]
     weight = Counter(item.record.protocol for item in found)
     groups: dict[Key, list[Item]] = defaultdict(list)
     coordinates = [c for c in (figure.x, figure.panel, figure.rows, figure.columns) if c]
@@ -125,7 +127,22 @@ def selected(figure: Figure, found: Sequence[Item]) -> tuple[list[Item], list[st
             else:
                 dropped += 1
     notes = [f"{dropped} records of other protocols left out"] if dropped else []
+    lacked = Counter(lacking.values())
+    notes += [f"{count} records without {column} left out" for column, count in lacked.items()]
     return [item for item in chosen if item.record.digest in kept], notes
+
+
+def _lacks(figure: Figure, item: Item) -> str:
+    """The columns that would place an item, where it has no value of them; else empty."""
+    if figure.kind == "pictures":
+        return ""
+    for column in (figure.panel, figure.x):
+        if column is not None and item.get(column) is None:
+            return column
+    columns = figure.series_columns
+    if columns and all(item.get(column) is None for column in columns):
+        return " and ".join(columns)
+    return ""
 
 
 def panels(figure: Figure, chosen: Sequence[Item]) -> list[tuple[Any, list[Item]]]:

@@ -43,7 +43,8 @@ class Measured:
     def departures(self, where: Where) -> list[str]:
         """The conditions that do not hold, in words."""
         return [
-            f"{column} {self._named(column)} instead of {describe(wanted)}{self._why(column, wanted)}"
+            f"{column} {self._named(column)} instead of {describe(wanted)}"
+            + self._why(column, wanted)
             for column, wanted in where.items()
             if not matches(self.get(column), wanted)
         ]

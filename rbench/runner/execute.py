@@ -176,7 +176,7 @@ class _Run:
         """Set up the device and the precision."""
         self.accelerator = make_accelerator(self.resolved)
         self.record.environment = environment.describe(
-            self.accelerator, precision(self.resolved), self.execution.plugins
+            self.accelerator, network_precision(self.resolved), self.execution.plugins
         )
         folder = self.execution.folder if self.accelerator.is_main_process else None
         self.tracking = Tracking(self.resolved, folder, self.note)
@@ -377,6 +377,12 @@ def precision(resolved: Resolved) -> str:
     """The precision of training: float32, bfloat16 or float16."""
     training = resolved.training
     return training.amp_dtype if training is not None and training.amp else "float32"
+
+
+def network_precision(resolved: Resolved) -> str:
+    """What a record names as the precision: the task's own option ``dtype``, else training's."""
+    own: str | None = getattr(resolved.task.options, "dtype", None)
+    return own or precision(resolved)
 
 
 def _rate(phase: Phase) -> Phase:

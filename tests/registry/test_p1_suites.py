@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 import pytest
 
 from rbench.plugin.catalog import Catalog
@@ -44,9 +46,13 @@ def test_cells_and_figures_are_valid(figure: str, suffix: str, catalog: Catalog)
 def test_the_paper_draws_30_networks_on_50_photographs_at_every_width() -> None:
     runs = read_suite("p1_fig7a").runs()
     widths = [2**n for n in range(2, 12)]
+    found: dict[tuple[int, str], list[int]] = defaultdict(list)
+    for run in runs:
+        at = (run.model_kwargs["depth"], run.task_kwargs["dtype"])
+        found[at].append(run.model_kwargs["width"])
     for depth in (1, 2):
-        found = [c.model_kwargs["width"] for c in runs if c.model_kwargs["depth"] == depth]
-        assert found == widths
+        assert found[depth, "bfloat16"] == widths
+        assert found[depth, "float32"] == widths[:5]
     assert {c.task_kwargs["networks"] for c in runs} == {30}
     assert {c.dataset_kwargs["images"] for c in runs} == {50}
     assert {c.img_size for c in runs} == {(224, 224)}

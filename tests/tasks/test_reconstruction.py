@@ -68,6 +68,19 @@ def test_the_first_network_is_the_one_of_a_single_run(catalog: Catalog) -> None:
 
 
 @pytest.mark.slow
+def test_bfloat16_is_named_as_the_precision_and_moves_ssim_by_little(catalog: Catalog) -> None:
+    exact, rounded = (
+        _run(catalog, task_kwargs={"networks": 8, "dtype": dtype})
+        for dtype in ("float32", "bfloat16")
+    )
+    assert exact.environment["precision"] == "float32"
+    assert rounded.environment["precision"] == "bfloat16"
+    first, second = exact.metric("ssim").value, rounded.metric("ssim").value
+    assert first is not None
+    assert first != second
+    assert second == pytest.approx(first, abs=0.02)
+
+
 def test_an_initializer_draws_every_network(catalog: Catalog) -> None:
     task = {"networks": 3}
     own = _run(catalog, task_kwargs=task)

@@ -271,6 +271,8 @@ def line(means: list[float], freeze: str = "spatial") -> list[Record]:
         ([90, 88, 85, 80], "falls", "holds"),
         ([80, 95, 70, 90], "rises", "does not hold"),
         ([80, 85, 82, 80.01], "rises", "within the noise"),
+        # A rank correlation of exactly 0.8, the least that counts.
+        ([81, 80, 84, 83, 88], "rises", "holds"),
     ],
 )
 def test_trends(means: list[float], direction: str, verdict: str) -> None:

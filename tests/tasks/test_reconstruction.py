@@ -135,26 +135,31 @@ def test_what_cannot_be_run_is_said_in_a_line(
     assert "\n" not in str(caught.value)
 
 
-def test_a_trained_classifiers_cnn_is_inverted(catalog: Catalog, tmp_path: Path) -> None:
-    from rbench_plugins.architectures import vgg16_small
+@pytest.mark.parametrize(
+    ("network", "classifier", "first"),
+    [("vgg_dcn", "vgg16_small", "conv1_1"), ("alexnet_dcn", "alexnet_small", "conv1")],
+)
+def test_a_trained_classifiers_cnn_is_inverted(
+    catalog: Catalog, tmp_path: Path, network: str, classifier: str, first: str
+) -> None:
+    from rbench_plugins.architectures.small_cnns import COMPONENTS as SMALL
     from safetensors.torch import save_file
 
-    options = vgg16_small.COMPONENT.options(width=4)
-    classifier = vgg16_small.COMPONENT.build(BuildContext(), options)
-    save_file(classifier.state_dict(), tmp_path / "vgg.safetensors")
+    component = SMALL[classifier]
+    trained = component.build(BuildContext(), component.options(width=4))
+    assert trained(torch.rand(2, 3, 32, 32)).shape == (2, BuildContext().num_classes)
+    checkpoint = tmp_path / "trained.safetensors"
+    save_file(trained.state_dict(), checkpoint)
     record = _run(
         catalog,
-        model="vgg_dcn",
+        model=network,
         model_kwargs={"width": 4, "depth": 3},
-        initial_checkpoint=str(tmp_path / "vgg.safetensors"),
+        initial_checkpoint=str(checkpoint),
     )
     assert record.metric("ssim").value is not None
-    with pytest.raises(UserError, match=r"conv1_1.*width"):
+    with pytest.raises(UserError, match=rf"{first}.*width"):
         _run(
-            catalog,
-            model="vgg_dcn",
-            model_kwargs={"width": 5},
-            initial_checkpoint=str(tmp_path / "vgg.safetensors"),
+            catalog, model=network, model_kwargs={"width": 5}, initial_checkpoint=str(checkpoint)
         )
 
 

@@ -13,9 +13,9 @@ from rbench_plugins.architectures import (
     resnet14,
     resnet_cifar,
     resnet_lc,
+    small_cnns,
     supermask,
     timm_models,
-    vgg16_small,
 )
 
 COMPONENTS: list[Architecture | ArchitectureFamily] = [
@@ -32,8 +32,8 @@ COMPONENTS: list[Architecture | ArchitectureFamily] = [
     resnet_cifar.FAMILY,
     resnet_lc.COMPONENT,
     resnet_lc.FAMILY,
+    *small_cnns.COMPONENTS.values(),
     supermask.COMPONENT,
     supermask.FAMILY,
     timm_models.COMPONENT,
-    vgg16_small.COMPONENT,
 ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from rbench import Architecture, ArchitectureFamily, BuildContext, UserError
-from rbench_plugins.architectures import convmixer, resnet14, resnet_cifar, timm_models, vgg16_small
+from rbench_plugins.architectures import convmixer, resnet14, resnet_cifar, small_cnns, timm_models
 
 if TYPE_CHECKING:
     from torch import nn
@@ -19,7 +19,7 @@ SOURCES: tuple[Architecture | ArchitectureFamily, ...] = (
     resnet_cifar.FAMILY,
     resnet14.COMPONENT,
     convmixer.COMPONENT,
-    vgg16_small.COMPONENT,
+    *small_cnns.COMPONENTS.values(),
     timm_models.COMPONENT,
 )
 BaseKwargs = dict[str, bool | int | float | str | None]

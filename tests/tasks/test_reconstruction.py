@@ -158,9 +158,7 @@ def test_a_trained_classifiers_cnn_is_inverted(
     )
     assert record.metric("ssim").value is not None
     with pytest.raises(UserError, match=rf"{first}.*width"):
-        _run(
-            catalog, model=network, model_kwargs={"width": 5}, initial_checkpoint=str(checkpoint)
-        )
+        _run(catalog, model=network, model_kwargs={"width": 5}, initial_checkpoint=str(checkpoint))
 
 
 def test_chunks_do_not_change_the_outputs() -> None:

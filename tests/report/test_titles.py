@@ -92,6 +92,13 @@ def test_the_best_protocol_comes_first_and_what_was_cut_short_last() -> None:
     assert paper[-1].question == "Theory of random networks"
 
 
+def test_several_seeds_come_before_longer_training_with_one() -> None:
+    long = of(training={"epochs": 75}, trained_images=3_750_000)
+    short = [of(seed, training={"epochs": 20}, trained_images=1_000_000) for seed in range(2)]
+    titles = [table.title for table in tables([long, *short])]
+    assert [title.partition(", ")[2] for title in titles] == ["20 epochs", "75 epochs"]
+
+
 def test_what_the_runs_took() -> None:
     runs = [of(seed) for seed in range(3)]
     for one in runs:

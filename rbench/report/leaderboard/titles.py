@@ -115,8 +115,9 @@ def heading(table: Table, words: Words) -> str:
 def ordered(tables: Sequence[Table], paper: Collection[str] = ()) -> list[Table]:
     """The tables with the best protocol first, and those of one question together.
 
-    Within a question: protocols of a paper (digests in ``paper``), then by the images seen in
-    training, the size of the images and the number of records; runs cut short come last. The
+    Within a question: protocols of a paper (digests in ``paper``), then those that were run with
+    several seeds, then by the images seen in training, the size of the images and the number of
+    records; runs cut short come last. The
     questions follow each other by their first tables, those with more training first.
     """
 
@@ -125,7 +126,8 @@ def ordered(tables: Sequence[Table], paper: Collection[str] = ()) -> list[Table]
         seen = max((row.trained_images for row in rows), default=0)
         pixels = max((row.pixels for row in rows), default=0)
         own = table.protocol not in paper
-        return table.cut, own, -seen, -pixels, -len(rows), table.name, table.protocol
+        alone = all(len({row.seed for row in entry.rows}) < 2 for entry in table.entries)
+        return table.cut, own, alone, -seen, -pixels, -len(rows), table.name, table.protocol
 
     groups: dict[str, list[Table]] = defaultdict(list)
     for table in sorted(tables, key=merit):

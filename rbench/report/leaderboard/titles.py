@@ -135,7 +135,7 @@ def ordered(tables: Sequence[Table], paper: Collection[str] = ()) -> list[Table]
 
     def first(group: Sequence[Table]) -> tuple[Any, ...]:
         # Training is the question that this is about, whoever's protocol it follows.
-        return min((cut, *rest) for cut, _, *rest in map(merit, group))
+        return min((cut, *rest) for cut, _, _, *rest in map(merit, group))
 
     return [table for group in sorted(groups.values(), key=first) for table in group]
 

@@ -7,7 +7,6 @@ record that says so.
 from __future__ import annotations
 
 import math
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +19,6 @@ from typing import TYPE_CHECKING
 
 import torch
 from accelerate import Accelerator
-from accelerate.state import AcceleratorState
 
 from rbench.errors import UserError
 from rbench.network.build import build, state_sha256
@@ -38,6 +36,7 @@ from rbench.plugin.contexts import (
 from rbench.records.record import Failure, Phase, Record, Tuning
 from rbench.records.store import Store
 from rbench.runner import environment, memory
+from rbench.runner.accelerator import make_accelerator, network_precision
 from rbench.runner.batches import make_batches
 from rbench.runner.finite import finite_json, finite_value
 from rbench.runner.load_data import described, open_data, sampled
@@ -349,40 +348,6 @@ class _Run:
         kept = self.execution.trained(self.resolved)
         if kept is not None and self.record.error is None and self.accelerator.is_main_process:
             shutil.rmtree(kept, ignore_errors=True)
-
-
-def make_accelerator(resolved: Resolved) -> Accelerator:
-    """Accelerate for this run.
-
-    Accelerate's state is a process-wide singleton that fixes the precision, so the state of the
-    run before is reset.
-    """
-    AcceleratorState._reset_state()
-    mixed = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}[precision(resolved)]
-    deterministic = resolved.spec.deterministic
-    if deterministic:
-        # cuBLAS reads this when it is first used.
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    lax = torch.is_deterministic_algorithms_warn_only_enabled()
-    if lax or deterministic != torch.are_deterministic_algorithms_enabled():
-        # Not without need: the call imports torch's compiler, which takes a second or two.
-        torch.use_deterministic_algorithms(deterministic)
-    torch.backends.cudnn.benchmark = False
-    if resolved.device.startswith("cuda:"):
-        torch.cuda.set_device(resolved.device)
-    return Accelerator(mixed_precision=mixed, cpu=resolved.device == "cpu")
-
-
-def precision(resolved: Resolved) -> str:
-    """The precision of training: float32, bfloat16 or float16."""
-    training = resolved.training
-    return training.amp_dtype if training is not None and training.amp else "float32"
-
-
-def network_precision(resolved: Resolved) -> str:
-    """What a record names as the precision: the task's own option ``dtype``, else training's."""
-    own: str | None = getattr(resolved.task.options, "dtype", None)
-    return own or precision(resolved)
 
 
 def _rate(phase: Phase) -> Phase:

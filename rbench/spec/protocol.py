@@ -66,7 +66,7 @@ def title(identity: Mapping[str, Any]) -> str:
     recipe, training, size = identity.get("recipe"), identity.get("training"), dataset["img_size"]
     parts = [
         task["name"],
-        registry.known_data().get(str(dataset.get("content") or ""), dataset["name"]),
+        registry.known_name(dataset) or dataset["name"],
         f"{size[0]}x{size[1]} px" if size else "",
         ", ".join([f"recipe {recipe}", *changes(recipe, training)]) if recipe else "",
         f"{training['epochs']} epochs" if training and training["epochs"] != 1 else "",

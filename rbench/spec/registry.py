@@ -7,7 +7,7 @@ folders ``recipes/``, ``suites/``, ``papers/`` and ``data/`` are read. Nothing i
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.metadata import entry_points
 from importlib.resources import files
@@ -92,6 +92,11 @@ def known_data() -> dict[str, str]:
     }
 
 
+def known_name(dataset: Mapping[str, Any]) -> str | None:
+    """The name of a record's images (``resolved.dataset``) where their contents are known."""
+    return known_data().get(str(dataset.get("content") or ""))
+
+
 def recorded_content(dataset: str, content: str) -> str:
     """The form in which records of ``dataset`` name ``content``.
 
@@ -103,13 +108,12 @@ def recorded_content(dataset: str, content: str) -> str:
     return _recorded().get((dataset, content), content)
 
 
-def unlike(content: str, dataset: str) -> str:
-    """Why results on known contents cannot equal those on ``dataset``; empty where none is told.
+def unlike(name: str, dataset: str) -> str:
+    """Why results on the known images ``name`` cannot equal those on ``dataset``, or nothing.
 
-    The contents' file of ``data/`` has a table ``unlike`` with a reason for each such dataset.
+    The images' file of ``data/`` has a table ``unlike`` with a reason for each such dataset.
     """
-    name = known_data().get(content)
-    return "" if name is None else str(read("data", name).get("unlike", {}).get(dataset, ""))
+    return str(read("data", name).get("unlike", {}).get(dataset, ""))
 
 
 Moments = tuple[tuple[float, ...], tuple[float, ...]]

@@ -14,7 +14,7 @@ import rbench
 from rbench.cli import app
 from rbench.plugin.catalog import Catalog
 from rbench.records.record import read, to_json
-from rbench.runner.execute import make_accelerator
+from rbench.runner.accelerator import make_accelerator
 from rbench.spec.resolve import resolve
 from rbench.sweep.job import RunJob
 

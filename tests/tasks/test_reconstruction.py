@@ -67,7 +67,6 @@ def test_the_first_network_is_the_one_of_a_single_run(catalog: Catalog) -> None:
     assert one.network_sha256 == many.network_sha256 == many.result_sha256
 
 
-@pytest.mark.slow
 def test_bfloat16_is_named_as_the_precision_and_moves_ssim_by_little(catalog: Catalog) -> None:
     exact, rounded = (
         _run(catalog, task_kwargs={"networks": 8, "dtype": dtype})
@@ -81,6 +80,7 @@ def test_bfloat16_is_named_as_the_precision_and_moves_ssim_by_little(catalog: Ca
     assert second == pytest.approx(first, abs=0.02)
 
 
+@pytest.mark.slow
 def test_an_initializer_draws_every_network(catalog: Catalog) -> None:
     task = {"networks": 3}
     own = _run(catalog, task_kwargs=task)

@@ -43,27 +43,19 @@ class Measured:
     def departures(self, where: Where) -> list[str]:
         """The conditions that do not hold, in words."""
         return [
-            f"{column} {self._named(column)} instead of {describe(wanted)}"
-            + self._why(column, wanted)
+            self._departure(column, wanted)
             for column, wanted in where.items()
             if not matches(self.get(column), wanted)
         ]
 
-    def _named(self, column: str) -> Any:
-        # Known contents go by their own name: "image_folder" says nothing of the pictures.
-        value = self.get(column)
-        return registry.known_data().get(self._content, value) if column == "dataset" else value
-
-    def _why(self, column: str, wanted: Condition) -> str:
-        if column != "dataset":
-            return ""
-        why = registry.unlike(self._content, describe(wanted))
-        return f" ({why})" if why else ""
-
-    @cached_property
-    def _content(self) -> str:
+    def _departure(self, column: str, wanted: Condition) -> str:
+        value, why = self.get(column), ""
         dataset = self.entry.first.identity.get("dataset") or {}
-        return str(dataset.get("content") or "")
+        if column == "dataset" and (known := registry.known_name(dataset)):
+            # "image_folder" says nothing of the images.
+            value, why = known, registry.unlike(known, describe(wanted))
+        text = f"{column} {value} instead of {describe(wanted)}"
+        return f"{text} ({why})" if why else text
 
 
 def measured(tables: Iterable[Table]) -> list[Measured]:

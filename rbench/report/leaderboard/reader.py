@@ -20,7 +20,7 @@ from rbench.records.record import SCHEMA, Record, RecordError
 from rbench.report.leaderboard.parallel import side_by_side
 from rbench.report.leaderboard.rows import Picture, Row, Value
 from rbench.spec.protocol import protocol, title, tuned
-from rbench.spec.registry import known_data, recorded_contents
+from rbench.spec.registry import known_data, known_name, recorded_contents
 
 MANY = 5000
 """Records from which on several processes read them."""
@@ -273,7 +273,7 @@ def _named(title: str, identity: dict[str, Any]) -> str:
     dataset = identity.get("dataset")
     if not isinstance(dataset, dict):
         return title
-    known = known_data().get(str(dataset.get("content")))
+    known = known_name(dataset)
     return title.replace(f" · {dataset.get('name')}", f" · {known}", 1) if known else title
 
 

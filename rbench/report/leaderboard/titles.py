@@ -43,8 +43,7 @@ class Words:
 
     def dataset(self, dataset: object) -> str:
         """The images: ``CIFAR-10``."""
-        content = dataset.get("content") if isinstance(dataset, Mapping) else None
-        if known := registry.known_data().get(str(content or "")):
+        if isinstance(dataset, Mapping) and (known := registry.known_name(dataset)):
             return known
         name = _name(dataset)
         try:

@@ -1,0 +1,45 @@
+"""The device and the precision of a run."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+
+from rbench.spec.resolve import Resolved
+
+
+def make_accelerator(resolved: Resolved) -> Accelerator:
+    """Accelerate for this run.
+
+    Accelerate's state is a process-wide singleton that fixes the precision, so the state of the
+    run before is reset.
+    """
+    AcceleratorState._reset_state()
+    mixed = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}[precision(resolved)]
+    deterministic = resolved.spec.deterministic
+    if deterministic:
+        # cuBLAS reads this when it is first used.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    lax = torch.is_deterministic_algorithms_warn_only_enabled()
+    if lax or deterministic != torch.are_deterministic_algorithms_enabled():
+        # Not without need: the call imports torch's compiler, which takes a second or two.
+        torch.use_deterministic_algorithms(deterministic)
+    torch.backends.cudnn.benchmark = False
+    if resolved.device.startswith("cuda:"):
+        torch.cuda.set_device(resolved.device)
+    return Accelerator(mixed_precision=mixed, cpu=resolved.device == "cpu")
+
+
+def precision(resolved: Resolved) -> str:
+    """The precision of training: float32, bfloat16 or float16."""
+    training = resolved.training
+    return training.amp_dtype if training is not None and training.amp else "float32"
+
+
+def network_precision(resolved: Resolved) -> str:
+    """What a record names as the precision: the task's own option ``dtype``, else training's."""
+    own: str | None = getattr(resolved.task.options, "dtype", None)
+    return own or precision(resolved)

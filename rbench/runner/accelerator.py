@@ -8,6 +8,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
+from rbench.spec.precision import cpu_lacks_bfloat16
 from rbench.spec.resolve import Resolved
 
 
@@ -43,3 +44,14 @@ def network_precision(resolved: Resolved) -> str:
     """What a record names as the precision: the task's own option ``dtype``, else training's."""
     own: str | None = getattr(resolved.task.options, "dtype", None)
     return own or precision(resolved)
+
+
+def slow_precision(resolved: Resolved) -> str | None:
+    """What to tell the user where training is in bfloat16 on a CPU without it; else None."""
+    if resolved.device != "cpu" or precision(resolved) != "bfloat16" or not cpu_lacks_bfloat16():
+        return None
+    return (
+        "this processor has no instructions for bfloat16, so that training takes about ten times "
+        "as long as in float32: --no-amp (in a sweep --set training.amp=false) trains in float32, "
+        "which is a run of its own"
+    )

@@ -36,7 +36,7 @@ from rbench.plugin.contexts import (
 from rbench.records.record import Failure, Phase, Record, Tuning
 from rbench.records.store import Store
 from rbench.runner import environment, memory
-from rbench.runner.accelerator import make_accelerator, network_precision
+from rbench.runner.accelerator import make_accelerator, network_precision, slow_precision
 from rbench.runner.batches import make_batches
 from rbench.runner.finite import finite_json, finite_value
 from rbench.runner.load_data import described, open_data, sampled
@@ -177,6 +177,8 @@ class _Run:
         self.record.environment = environment.describe(
             self.accelerator, network_precision(self.resolved), self.execution.plugins
         )
+        if slow := slow_precision(self.resolved):
+            self.note(slow)
         folder = self.execution.folder if self.accelerator.is_main_process else None
         self.tracking = Tracking(self.resolved, folder, self.note)
         for name in () if self.record.tuning is None else self.record.tuning.at_edge:

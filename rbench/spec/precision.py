@@ -27,17 +27,27 @@ def bfloat16_is_faster(device: str) -> bool:
     """Whether a run on ``device`` trains in bfloat16 unless its recipe or the user says not to."""
     if device.startswith("cuda"):
         return True
-    return device == "cpu" and cpu_bfloat16_speedup() >= PAYS
+    return device == "cpu" and (cpu_bfloat16_speedup() or 0.0) >= PAYS
+
+
+def cpu_lacks_bfloat16() -> bool:
+    """Whether this processor is known to have no instructions for bfloat16.
+
+    PyTorch computes in bfloat16 there, too, but training takes ten times as long as in float32
+    or more.
+    """
+    flags = hardware.cpu_flags()
+    return bool(flags) and flags.isdisjoint(ABLE)
 
 
 @cache
-def cpu_bfloat16_speedup() -> float:
+def cpu_bfloat16_speedup() -> float | None:
     """Training speed in bfloat16 over that in float32, both channels_last, on this processor.
 
-    1.0 where the processor has no instructions for bfloat16.
+    None, and not measured, where the processor is not known to have instructions for bfloat16.
     """
     if hardware.cpu_flags().isdisjoint(ABLE):
-        return 1.0
+        return None
     key = f"{hardware.cpu_name()}, torch {version('torch')}"
     path = cache_folder() / "bfloat16.json"
     try:

@@ -113,8 +113,10 @@ def _declared(recipe: str) -> dict[str, Any]:
 
 
 def in_words(name: str, value: Any) -> str:
-    """``lr 0.1``, ``no nesterov``, ``betas 0.9/0.999``."""
+    """``lr 0.1``, ``no nesterov``, ``betas 0.9/0.999``, ``mixed precision``."""
     words = name.rpartition(".")[2].replace("_", " ")
+    if words == "amp" and isinstance(value, bool):
+        return "mixed precision" if value else "float32"
     if isinstance(value, Mapping):
         return f"{words} tuned in {value.get('low', 0):g} to {value.get('high', 0):g}"
     if isinstance(value, bool):

@@ -49,6 +49,16 @@ def test_networks_have_titles_from_their_options() -> None:
     assert words.question({"task": {"name": "my_task"}}) == "My task"
 
 
+def test_precisions_are_named_in_words() -> None:
+    mixed, single = of(training={"amp": True}), of(training={"amp": False})
+    found = tables([mixed, single])
+    entitle(found)
+    assert sorted(table.title.rpartition(": ")[2] for table in found) == [
+        "float32",
+        "mixed precision",
+    ]
+
+
 def test_variants_of_a_network_share_a_heading_and_protocols_do_not() -> None:
     lc = {"name": "resnet_lc", "options": {"depth": 20, "width": 16, "expansion": 8}}
     plain = {"name": "resnet_cifar", "options": {"depth": 20, "width": 16}}

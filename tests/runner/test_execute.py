@@ -15,6 +15,7 @@ import timm
 import torch
 
 import rbench as rb
+from rbench import hardware
 from rbench.files import write_atomically
 from rbench.records.record import parse, read, to_json
 from tests.conftest import Rbench
@@ -55,6 +56,18 @@ def test_the_same_spec_gives_the_same_numbers(record: rb.Record) -> None:
     assert again.digest == record.digest
     assert again.result_sha256 == record.result_sha256
     assert again.metrics == record.metrics
+
+
+@pytest.mark.parametrize(("flag", "noted"), [("avx2", True), ("avx512_bf16", False)])
+def test_bfloat16_on_a_processor_without_it_is_told(
+    flag: str, noted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hardware, "cpu_flags", lambda: frozenset({flag}))
+    (record,) = rb.run(**{**TINY, "limit": 8, "batch_size": 8}, amp=True, device="cpu")
+    told = [note for note in record.notes if "--set training.amp=false" in note]
+    assert bool(told) == noted
+    (record,) = rb.run(**{**TINY, "limit": 8, "batch_size": 8}, amp=False, device="cpu")
+    assert not any("bfloat16" in note for note in record.notes)
 
 
 @pytest.mark.slow

@@ -22,7 +22,7 @@ def test_a_processor_without_bfloat16_is_not_measured(
     empty_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hardware, "cpu_flags", lambda: frozenset({"avx2"}))
-    assert precision.cpu_bfloat16_speedup() == 1.0
+    assert precision.cpu_bfloat16_speedup() is None
     assert not precision.bfloat16_is_faster("cpu")
     assert list(empty_cache.iterdir()) == []
 
@@ -32,7 +32,8 @@ def test_a_measurement_is_kept_and_read_again(
 ) -> None:
     monkeypatch.setattr(hardware, "cpu_flags", lambda: frozenset({"avx512_bf16"}))
     first = precision.cpu_bfloat16_speedup()
-    assert first > 0.1
+    assert first is not None
+    assert first > 0
     (kept,) = json.loads((empty_cache / "bfloat16.json").read_text()).items()
     assert hardware.cpu_name() in kept[0]
     assert "torch" in kept[0]
@@ -51,4 +52,4 @@ def test_a_broken_cache_is_measured_again(
 ) -> None:
     monkeypatch.setattr(hardware, "cpu_flags", lambda: frozenset({"amx_bf16"}))
     (empty_cache / "bfloat16.json").write_text(content)
-    assert precision.cpu_bfloat16_speedup() > 0.1
+    assert (precision.cpu_bfloat16_speedup() or 0) > 0

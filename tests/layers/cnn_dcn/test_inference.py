@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from rbench_plugins.architectures.cnn_dcn import COMPONENTS
+from rbench_plugins.layers.cnn_dcn import bfloat16_stack
 from rbench_plugins.layers.cnn_dcn.bfloat16_stack import fits
 from rbench_plugins.layers.cnn_dcn.network import CnnDcn
 from rbench_plugins.layers.cnn_dcn.reconstruct import reconstruct
@@ -68,8 +69,19 @@ def _agree(network: CnnDcn, images: torch.Tensor) -> None:
         (RRVGG_MEAN, {"width": 16}),
     ],
 )
-def test_bfloat16_with_little_noise(component: Architecture, options: dict[str, object]) -> None:
-    """Against float64 with the same rounded weights only the maps' rounding is left."""
+@pytest.mark.parametrize("instructions", [True, False])
+def test_bfloat16_with_little_noise(
+    component: Architecture,
+    options: dict[str, object],
+    instructions: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Against float64 with the same rounded weights only the maps' rounding is left.
+
+    So it is on a processor without instructions for bfloat16, too.
+    """
+    if not instructions:
+        monkeypatch.setattr(bfloat16_stack, "onednn_fuses", lambda dtype: dtype != torch.bfloat16)
     network, images = _network(component, **options), _images((48, 56))
     assert fits(network)
     for parameter in network.parameters():  # weights that bfloat16 holds: powers of two

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from rbench_plugins.layers.cnn_dcn.inference import onednn_fuses
 from rbench_plugins.layers.cnn_dcn.network import CnnDcn
 from rbench_plugins.layers.cnn_dcn.plan import Conv, convs
 
@@ -23,7 +24,7 @@ LEVELS = 255
 
 
 def fits(network: nn.Module) -> bool:
-    """Whether ``network`` is such a stack, and this PyTorch can run it so on a CPU."""
+    """Whether ``network`` is such a stack."""
     return (
         isinstance(network, CnnDcn)
         and not network.encoder.normalize
@@ -31,7 +32,6 @@ def fits(network: nn.Module) -> bool:
         and isinstance(network.encoder.activation, nn.ReLU)
         and isinstance(network.decoder.activation, nn.ReLU)
         and all(parameter.ndim == 4 for parameter in network.parameters())
-        and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
     )
 
 
@@ -74,7 +74,7 @@ class Bfloat16Stack:
         for weight, bias in zip(self.weights[:-1], self.biases, strict=False):
             x = _cut(x, weight, bias)
             _fill(x, f)
-        x = F.conv2d(x, self.weights[-1], padding=self.weights[-1].shape[-1] // 2)
+        x = _convolved(x, self.weights[-1])
         inside = x[..., f : x.shape[-2] - f, f : x.shape[-1] - f]
         # In planes at once, as images are kept, and the constant only behind the rounding.
         output = torch.empty(inside.shape, dtype=torch.float32).copy_(inside)
@@ -111,12 +111,23 @@ def _weights(network: CnnDcn) -> list[Tensor]:
 
 
 def _cut(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """``max(conv(x) + bias, -1)`` in one pass; ``bias`` is float32."""
+    """``max(conv(x) + bias, -1)``; ``bias`` is float32."""
+    if not onednn_fuses(x.dtype):
+        return _convolved(x, weight, bias).clamp_min_(-1)
     ones, padding = [1, 1], [weight.shape[-1] // 2] * 2
     output: Tensor = torch.ops.mkldnn._convolution_pointwise(
         x, weight, bias, padding, ones, ones, 1, "hardtanh", [-1.0, float("inf")], ""
     )
     return output
+
+
+def _convolved(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """``F.conv2d`` of maps in bfloat16, whose sums are in float32 on every processor."""
+    padding = weight.shape[-1] // 2
+    if onednn_fuses(x.dtype):
+        return F.conv2d(x, weight, bias, padding=padding)
+    # PyTorch's own convolution in bfloat16 takes several times as long as one in float32.
+    return F.conv2d(x.float(), weight.float(), bias, padding=padding).bfloat16()
 
 
 def _pilot(levels: Tensor) -> Tensor:

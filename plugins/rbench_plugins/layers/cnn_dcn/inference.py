@@ -20,7 +20,7 @@ def activated(layer: nn.Module, activation: nn.Module, x: Tensor) -> Tensor:
         and x.dtype == layer.weight.dtype
         and x.dtype in (torch.float32, torch.bfloat16)
         and only_forward()
-        and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
+        and onednn_fuses(x.dtype)
     )
     if not fused:
         return activation(layer(x))
@@ -37,6 +37,13 @@ def activated(layer: nn.Module, activation: nn.Module, x: Tensor) -> Tensor:
         [],
         "",
     )
+
+
+def onednn_fuses(dtype: torch.dtype) -> bool:
+    """Whether oneDNN has convolutions of this dtype with an activation on this processor."""
+    if not hasattr(torch.ops.mkldnn, "_convolution_pointwise"):
+        return False
+    return dtype != torch.bfloat16 or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def only_forward() -> bool:

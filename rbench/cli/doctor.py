@@ -23,8 +23,7 @@ def command(as_json: Annotated[bool, typer.Option("--json", help="print JSON")] 
         "threads": torch.get_num_threads(),
         "device": device,
         "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
-        "bfloat16 over float32 training speed (cpu)": cpu_bfloat16_speedup()
-        or "not measured, as this processor has no known instructions for bfloat16",
+        "bfloat16 over float32 training speed (cpu)": cpu_bfloat16_speedup(),
         "packages": {name: environment._version(name) for name in environment.PACKAGES},
         "plugins": {plugin.name: plugin.status for plugin in load().plugins},
     }
@@ -36,4 +35,6 @@ def command(as_json: Annotated[bool, typer.Option("--json", help="print JSON")] 
             value = ", ".join(f"{k} {v or 'missing'}" for k, v in value.items())
         elif isinstance(value, list):
             value = ", ".join(value) or "none"
+        elif value is None:
+            value = "not measured, as this processor has no known instructions for bfloat16"
         typer.echo(f"{name}: {value}")

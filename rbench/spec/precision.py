@@ -33,8 +33,8 @@ def bfloat16_is_faster(device: str) -> bool:
 def cpu_lacks_bfloat16() -> bool:
     """Whether this processor is known to have no instructions for bfloat16.
 
-    PyTorch computes in bfloat16 there, too, but training takes ten times as long as in float32
-    or more.
+    PyTorch computes in bfloat16 there, too, but training takes about ten times as long as in
+    float32.
     """
     flags = hardware.cpu_flags()
     return bool(flags) and flags.isdisjoint(ABLE)

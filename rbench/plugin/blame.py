@@ -32,7 +32,7 @@ def failure_of(error: Exception) -> Failure:
     """What a record keeps of ``error``."""
     return Failure(
         kind=type(error).__name__,
-        message=printable(error, 500),
+        message=printable(" ".join(str(error).split()), 500),
         component=getattr(error, COMPONENT, ""),
         place=getattr(error, PLACE, ""),
         traceback="".join(traceback.format_exception(error)),

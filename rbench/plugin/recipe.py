@@ -38,7 +38,11 @@ class Training(Options):
     )
     decay_epochs: float = Field(30, gt=0, description="epochs between two drops of sched=step")
     decay_rate: float = Field(
-        0.1, gt=0, le=1, description="factor by which a drop multiplies the learning rate"
+        0.1,
+        gt=0,
+        le=1,
+        description="factor by which a drop multiplies the learning rate; with sched=poly the "
+        "exponent of the remaining share of training",
     )
     smoothing: float = Field(0.0, ge=0, lt=1, description="label smoothing")
     bce_loss: bool = Field(False, description="binary cross-entropy for each class")
@@ -82,7 +86,9 @@ class Training(Options):
         description="epoch whose weights are measured; best: the highest score on the validation "
         "split, or, without --val, on the test split",
     )
-    drop_path: float | None = Field(None, ge=0, lt=1, description="drop_path_rate of timm models")
+    drop_path: float | None = Field(
+        None, ge=0, lt=1, description="drop_path_rate of the models that have it"
+    )
 
     def identity(self) -> dict[str, Any]:
         """The fields as a run's digest has them: one that is newer is there only if it is set."""

@@ -19,6 +19,7 @@ from rbench.plugin.data import Batch
 from rbench.plugin.recipe import Training
 from rbench.records.record import Selection
 from rbench.runner import cpu_bfloat16, preemption
+from rbench.runner.compiled import compile_errors
 from rbench.runner.distributed import broadcast_buffers, sync_batch_norms
 from rbench.runner.evaluation import Evaluate, Evaluator, better, series
 from rbench.runner.resume import Checkpointer, State
@@ -83,6 +84,8 @@ def train(
     if training.channels_last:
         module = module.to(memory_format=torch.channels_last)
     optimizer = make_optimizer(module, training, later)
+    for text in unused_options(training):
+        context.note(text)
     scheduler = make_scheduler(optimizer, training, len(batches))
     runner, optimizer = accelerator.prepare(module, optimizer)
     if training.torchcompile:
@@ -97,6 +100,7 @@ def train(
         global_seed(context.seed, "training"),
         preemption.deferred(checkpointer.folder is not None),
         cpu_bfloat16.in_float32(module),
+        compile_errors(),
     ):
         for epoch in range(state.step // len(batches), training.epochs):
             if frozen is not None:
@@ -242,6 +246,9 @@ def _make_optimizer(module: nn.Module, training: Training) -> torch.optim.Optimi
 
     if training.opt.lower() not in list_optimizers():
         raise UnknownName("optimizer", training.opt, list_optimizers())
+    name = training.opt.lower()
+    if name in ("sgd", "nesterov") and training.momentum == 0:
+        name = "momentum"  # torch refuses Nesterov's form without momentum, where both are one
     extra: dict[str, Any] = {}
     if training.opt_eps is not None:
         extra["eps"] = training.opt_eps
@@ -250,15 +257,28 @@ def _make_optimizer(module: nn.Module, training: Training) -> torch.optim.Optimi
     try:
         return create_optimizer_v2(
             module,
-            opt=training.opt,
+            opt=name,
             lr=training.lr,
             weight_decay=training.weight_decay,
             momentum=training.momentum,
             filter_bias_and_bn=training.filter_bias_and_bn,
             **extra,
         )
-    except (TypeError, ModuleNotFoundError) as error:
+    except (TypeError, ValueError, ModuleNotFoundError) as error:
         raise UserError(f"--opt {training.opt}: {error}") from error
+
+
+def unused_options(training: Training) -> list[str]:
+    """A sentence for each option of the recipe that its optimizer does not have."""
+    from timm.optim import get_optimizer_info
+
+    info = get_optimizer_info(training.opt.lower())
+    fields = {"opt_eps": info.has_eps, "opt_betas": info.has_betas}
+    return [
+        f"{name} has no effect: the optimizer {training.opt} does not have it"
+        for name, has in fields.items()
+        if not has and getattr(training, name) is not None
+    ]
 
 
 def make_scheduler(optimizer: torch.optim.Optimizer, training: Training, steps: int) -> Any:

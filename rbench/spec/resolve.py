@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any
 
 from rbench import hardware
-from rbench.errors import UnknownName, UserError, suggest
+from rbench.errors import UnknownName, UserError
 from rbench.files import user_path
 from rbench.plugin.catalog import Catalog
 from rbench.plugin.components import Architecture, Dataset, Initializer, Metric, Task
@@ -24,7 +24,6 @@ from rbench.plugin.recipe import Training
 from rbench.plugin.source import source_digest
 from rbench.records.store import Store
 from rbench.spec import registry
-from rbench.spec.augmentation import check_augmentation
 from rbench.spec.chosen import Chosen, choose
 from rbench.spec.evaluation import (
     ProbeSpec,
@@ -34,9 +33,8 @@ from rbench.spec.evaluation import (
 )
 from rbench.spec.freezing import Freezing, check_stages, freezing
 from rbench.spec.names import slug
-from rbench.spec.parse import parse
-from rbench.spec.precision import bfloat16_is_faster
 from rbench.spec.protocol import digest, protocol, title
+from rbench.spec.recipe import resolve_recipe
 from rbench.spec.run_spec import Kwargs, RunSpec
 
 DIGEST_VERSION = 1
@@ -143,7 +141,7 @@ def resolve(spec: RunSpec, catalog: Catalog, contents: Contents | None = None) -
     if found.needs_data_dir and data_folder(spec, found) is None:
         raise UserError(f"the dataset {found.name} needs --data-dir, or RBENCH_DATA")
     device = _device(spec.device)
-    recipe, training = _training(spec, task, found, device)
+    recipe, training = resolve_recipe(spec, task, found, device)
     metrics = chosen_metrics(spec, task.component, catalog)
     frozen = freezing(spec, catalog)
     check_stages(frozen, task.component, training)
@@ -231,36 +229,6 @@ def _device(asked: str) -> str:
     if kind == "cuda" and not hardware.has_cuda():
         raise UserError("--device cuda: no CUDA device is visible here; try --device cpu")
     return hardware.resolve_device(asked)
-
-
-def _training(
-    spec: RunSpec, chosen: Chosen[Task], dataset: Dataset, device: str
-) -> tuple[str | None, Training | None]:
-    """The recipe's name and its fields after the spec's changes; None for both without training."""
-    task = chosen.component
-    if not task.trains(chosen.options):
-        if spec.training or spec.recipe:
-            raise UserError(f"the task {task.name} does not train here, so it takes no recipe")
-        return None, None
-    name = spec.recipe or (dataset.recipe if task.recipe is None else task.recipe)
-    if name is None:
-        raise UserError(f"the task {task.name} needs a --recipe on {dataset.name}")
-    table = registry.find("recipes", name)
-    fields = registry.recipe_fields(table)
-    unknown = [key for key in spec.training if key not in Training.model_fields]
-    if unknown:
-        raise UserError(
-            f"unknown training option '{unknown[0]}'{suggest(unknown[0], Training.model_fields)}"
-        )
-    training = parse(Training, {**fields, **spec.training}, f"recipe {name}")
-    if training.aa is not None:
-        check_augmentation(training.aa)
-    if training.amp is None:
-        training = training.model_copy(update={"amp": bfloat16_is_faster(device)})
-    if training.amp and training.amp_dtype == "float16" and device == "cpu":
-        # Autocast would compute in float32 there, and the record would say float16.
-        raise UserError("--amp-dtype float16 needs a GPU; on a CPU take bfloat16, or --no-amp")
-    return table["name"], training
 
 
 def _file_digest(path: str | None) -> str | None:

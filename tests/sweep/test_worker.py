@@ -337,4 +337,5 @@ def test_nice_holds_for_a_worker_in_a_session_of_its_own(plugin: Path, tmp_path:
     done = subprocess.run(
         [sys.executable, script, tmp_path], capture_output=True, text=True, timeout=200
     )
-    assert done.stdout.rstrip().endswith("nice 7"), done
+    expected = min(os.nice(0) + 7, 19)  # pytest itself may run at a low priority
+    assert done.stdout.rstrip().endswith(f"nice {expected}"), done

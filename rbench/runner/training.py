@@ -269,15 +269,15 @@ def _make_optimizer(module: nn.Module, training: Training) -> torch.optim.Optimi
 
 
 def unused_options(training: Training) -> list[str]:
-    """A sentence for each option of the recipe that its optimizer does not have."""
+    """A sentence for each option that was changed and that the optimizer does not have."""
     from timm.optim import get_optimizer_info
 
     info = get_optimizer_info(training.opt.lower())
-    fields = {"opt_eps": info.has_eps, "opt_betas": info.has_betas}
+    has = {"opt_eps": info.has_eps, "opt_betas": info.has_betas, "momentum": info.has_momentum}
     return [
         f"{name} has no effect: the optimizer {training.opt} does not have it"
-        for name, has in fields.items()
-        if not has and getattr(training, name) is not None
+        for name, it_has in has.items()
+        if not it_has and getattr(training, name) != Training.model_fields[name].default
     ]
 
 

@@ -87,6 +87,8 @@ def test_options_that_the_optimizer_lacks_are_noted() -> None:
     train(linear(), batches, mean_square, ready)
     assert [note.split()[0] for note in notes] == ["opt_eps", "opt_betas"]
     assert not unused_options(recipe(opt="adamw", opt_eps=1e-3, opt_betas=(0.9, 0.99)))
+    assert unused_options(recipe(opt="adamw", momentum=0.8))
+    assert not unused_options(recipe(opt="adamw"))
 
 
 def test_sgd_without_momentum_is_gradient_descent() -> None:

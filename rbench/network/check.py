@@ -39,18 +39,7 @@ def build_checked(resolved: Resolved, data: ImageData, note: Note) -> Built:
     if checks:
         check_network(built.network, resolved, data)
         check_single_images(built.network, resolved, data)
-    training = resolved.training
-    if training is not None and training.drop_path and not _drops_paths(built.network):
-        note(
-            f"drop_path = {training.drop_path:g} has no effect: this network has no module "
-            "DropPath or StochasticDepth"
-        )
     return built
-
-
-def _drops_paths(network: nn.Module) -> bool:
-    """Whether a module is stochastic depth, by the names that timm and torchvision gave it."""
-    return any(type(m).__name__ in ("DropPath", "StochasticDepth") for m in network.modules())
 
 
 _passed: set[str] = set()

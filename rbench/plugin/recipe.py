@@ -119,6 +119,12 @@ class Training(Options):
         return self
 
     @model_validator(mode="after")
+    def _drops(self) -> Training:
+        if self.sched == "multistep" and not self.decay_milestones:
+            raise ValueError("sched = multistep needs decay_milestones, the epochs of the drops")
+        return self
+
+    @model_validator(mode="after")
     def _warm_up_ends(self) -> Training:
         if self.warmup_epochs >= self.epochs:
             raise ValueError(

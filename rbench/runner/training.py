@@ -7,21 +7,21 @@ is measured, and by which score an epoch is selected, is the task's and the metr
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from rbench.errors import UnknownName, UserError
+from rbench.errors import UserError
 from rbench.plugin.data import Batch
-from rbench.plugin.recipe import Training
 from rbench.records.record import Selection
 from rbench.runner import cpu_bfloat16, preemption
 from rbench.runner.compiled import compile_errors
 from rbench.runner.distributed import broadcast_buffers, sync_batch_norms
 from rbench.runner.evaluation import Evaluate, Evaluator, better, series
+from rbench.runner.optimizer import make_optimizer, make_scheduler, unused_options
 from rbench.runner.resume import Checkpointer, State
 from rbench.seeds import derive, global_seed, seed_globally
 
@@ -84,7 +84,7 @@ def train(
     if training.channels_last:
         module = module.to(memory_format=torch.channels_last)
     optimizer = make_optimizer(module, training, later)
-    for text in unused_options(training):
+    for text in unused_options(module, training):
         context.note(text)
     scheduler = make_scheduler(optimizer, training, len(batches))
     runner, optimizer = accelerator.prepare(module, optimizer)
@@ -222,92 +222,3 @@ def _micro_batches(batch: Batch, parts: int) -> list[Batch]:
     images = batch.images.chunk(parts)
     labels = [None] * parts if batch.labels is None else batch.labels.chunk(parts)
     return [Batch(i, t) for i, t in zip(images, labels, strict=True)]
-
-
-def make_optimizer(
-    module: nn.Module, training: Training, later: Iterable[nn.Parameter] = ()
-) -> torch.optim.Optimizer:
-    """timm's optimizer over the parameters that learn, now or ``later``.
-
-    A parameter without a gradient is left alone by every optimizer, by weight decay as well.
-    """
-    waiting = list(later)
-    for parameter in waiting:
-        parameter.requires_grad_(True)
-    try:
-        return _make_optimizer(module, training)
-    finally:
-        for parameter in waiting:
-            parameter.requires_grad_(False)
-
-
-def _make_optimizer(module: nn.Module, training: Training) -> torch.optim.Optimizer:
-    from timm.optim import create_optimizer_v2, list_optimizers
-
-    if training.opt.lower() not in list_optimizers():
-        raise UnknownName("optimizer", training.opt, list_optimizers())
-    name = training.opt.lower()
-    if name in ("sgd", "nesterov") and training.momentum == 0:
-        name = "momentum"  # torch refuses Nesterov's form without momentum, where both are one
-    extra: dict[str, Any] = {}
-    if training.opt_eps is not None:
-        extra["eps"] = training.opt_eps
-    if training.opt_betas is not None:
-        extra["betas"] = training.opt_betas
-    try:
-        return create_optimizer_v2(
-            module,
-            opt=name,
-            lr=training.lr,
-            weight_decay=training.weight_decay,
-            momentum=training.momentum,
-            filter_bias_and_bn=training.filter_bias_and_bn,
-            **extra,
-        )
-    except (TypeError, ValueError, ModuleNotFoundError) as error:
-        raise UserError(f"--opt {training.opt}: {error}") from error
-
-
-def unused_options(training: Training) -> list[str]:
-    """A sentence for each option that was changed and that the optimizer does not have."""
-    from timm.optim import get_optimizer_info
-
-    info = get_optimizer_info(training.opt.lower())
-    has = {"opt_eps": info.has_eps, "opt_betas": info.has_betas, "momentum": info.has_momentum}
-    return [
-        f"{name} has no effect: the optimizer {training.opt} does not have it"
-        for name, it_has in has.items()
-        if not it_has and getattr(training, name) != Training.model_fields[name].default
-    ]
-
-
-def make_scheduler(optimizer: torch.optim.Optimizer, training: Training, steps: int) -> Any:
-    """timm's schedule, updated at every step."""
-    from timm.scheduler import create_scheduler_v2
-
-    if training.sched == "none":
-        return _Constant()
-    scheduler, _ = create_scheduler_v2(
-        optimizer,
-        sched=training.sched,
-        num_epochs=training.epochs,
-        warmup_epochs=training.warmup_epochs,
-        warmup_lr=training.warmup_lr,
-        warmup_prefix=False,
-        min_lr=training.min_lr,
-        decay_milestones=list(training.decay_milestones),
-        decay_epochs=training.decay_epochs,
-        decay_rate=training.decay_rate,
-        cooldown_epochs=0,
-        step_on_epochs=False,
-        updates_per_epoch=steps,
-    )
-    if training.sched == "multistep":
-        # timm lowers the rate one update before a milestone (its issues 2745 and 2806 say why).
-        scheduler.decay_t = [milestone + 1 for milestone in scheduler.decay_t]
-    return scheduler
-
-
-class _Constant:
-    def step_update(self, step: int) -> None:
-        """The rate stays."""

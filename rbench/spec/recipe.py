@@ -26,7 +26,7 @@ USED_WITH: dict[str, tuple[str, Callable[[Training], bool]]] = {
     "warmup_epochs": ("a sched other than none", lambda t: t.sched != "none"),
     "warmup_lr": ("warmup_epochs above 0", lambda t: t.warmup_epochs > 0),
     "bce_target_thresh": ("bce_loss", lambda t: t.bce_loss),
-    "amp_dtype": ("amp", lambda t: t.amp is not False),
+    "amp_dtype": ("amp", lambda t: bool(t.amp)),
 }
 """Fields that change nothing unless another one has a certain value: which, and whether it has."""
 
@@ -54,11 +54,11 @@ def resolve_recipe(
             f"unknown training option '{unknown[0]}'{suggest(unknown[0], Training.model_fields)}"
         )
     training = parse(Training, {**fields, **spec.training}, f"recipe {name}")
-    _check_used(spec.training, training)
     if training.aa is not None:
         check_augmentation(training.aa)
     if training.amp is None:
         training = training.model_copy(update={"amp": bfloat16_is_faster(device)})
+    _check_used(spec.training, training)
     if training.amp and training.amp_dtype == "float16" and device == "cpu":
         # Autocast would compute in float32 there, and the record would say float16.
         raise UserError("--amp-dtype float16 needs a GPU; on a CPU take bfloat16, or --no-amp")
@@ -74,5 +74,3 @@ def _check_used(given: Mapping[str, Any], training: Training) -> None:
         condition, holds = USED_WITH[name]
         if not holds(training):
             raise UserError(f"{name} has no effect here: it is used with {condition}")
-    if training.sched == "multistep" and not training.decay_milestones:
-        raise UserError("sched = multistep needs decay_milestones: the epochs of the drops")

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from rbench.plugin.recipe import Training
-from rbench.runner.training import make_scheduler
+from rbench.runner.optimizer import make_scheduler
 from rbench.spec import registry
 from tests.runner.test_training import recipe
 

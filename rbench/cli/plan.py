@@ -57,7 +57,7 @@ def command(
     """Show which runs of a suite are done, failed, running or missing, and what is left will cost.
 
     The cost is that of earlier records of the same configuration on the same hardware; for a
-    configuration without any it is measured by a pilot of three steps.
+    configuration without any it is measured by a pilot of three steps and up to 64 test images.
     """
     from rbench.plugin.catalog import Catalog
     from rbench.records.store import Store
@@ -133,9 +133,12 @@ def show(suite: str, plan: Plan, bad: list[str]) -> None:
         )
         return
     unknown = f", plus {plural(plan.unknown, 'run')} of unknown cost" if plan.unknown else ""
+    needed = _bytes(plan.memory or None)
+    if plan.memory and any(c.cost.memory is None for c in plan.configurations):
+        needed = f"at least {needed}"
     console.print(
         f"about {duration(plan.seconds / plan.slots)} with {plan.slots} at the same time{unknown}; "
-        f"memory {_bytes(plan.memory or None)} of {_bytes(plan.memory_available)} free; "
+        f"memory {needed} of {_bytes(plan.memory_available)} free; "
         f"disk {_bytes(plan.disk)} with checkpoints"
     )
 

@@ -18,6 +18,7 @@ from rbench.records.store import Store
 from rbench.spec.resolve import Resolved
 from rbench.spec.run_spec import RunSpec
 from rbench.spec.select import select
+from rbench.sweep import pilot
 from rbench.sweep.job import RunJob
 from rbench.sweep.locks import RunLocks
 from rbench.sweep.plan import Cost, make_plan
@@ -198,6 +199,37 @@ def test_the_command_line_with_a_pilot(tmp_path: Path) -> None:
     assert 5 < group["seconds_each"] < 1100
     assert group["memory_bytes"] > 100 * MEBI
     assert not (tmp_path / "o").exists()
+
+
+def test_a_pilot_of_a_long_run_executes_a_small_part_of_it_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A reconstruction of fifty photographs took its pilot twice as long as the run itself."""
+    from rbench.runner import execute as runner
+
+    fields = {"model": "rrvgg", "model_kwargs": {"width": 4}, "img_size": 32, "device": "cpu"}
+    fields |= {"task": "reconstruction", "dataset": "photographs", "metrics": ["ssim"]}
+    (run,), _ = resolve_each([RunSpec.model_validate(fields)], Catalog.from_environment())
+    asked: list[int | None] = []
+    execute = runner.execute
+
+    def counted(resolved: Resolved, execution: runner.Execution) -> Record:
+        asked.append(execution.test_images)
+        return execute(resolved, execution)
+
+    monkeypatch.setattr(runner, "execute", counted)
+    short = pilot.measure(RunJob.of(run))
+    assert asked == [pilot.WARM_UP_IMAGES, pilot.IMAGES]
+    assert short.memory is not None
+    assert short.memory > 100 * MEBI
+    asked.clear()
+    monkeypatch.setattr(pilot, "LONG", 0.0)
+    long = pilot.measure(RunJob.of(run))
+    assert asked == [pilot.WARM_UP_IMAGES]
+    # Four of the eight photographs: their time counts twice, and their memory says nothing.
+    assert long.seconds is not None
+    assert long.seconds > 0
+    assert long.memory is None
 
 
 def test_unknown_costs_are_not_zero_and_every_run_is_counted_once(tmp_path: Path) -> None:

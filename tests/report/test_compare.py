@@ -328,6 +328,18 @@ def test_evidence_of_one_seed_does_not_count() -> None:
     assert row.verdict == "not judged: too few seeds"
 
 
+def test_a_claims_departures_are_those_of_the_runs_that_it_was_judged_on() -> None:
+    """Shorter runs that are not judged do not make the judged ones look shorter, too."""
+    judged = runs("net", 91.0, "spatial", dataset="svhn") + runs("net", 90.0, dataset="svhn")
+    few = [record("net", f, 0, {"top1": 50.0}, dataset="cifar10") for f in ("spatial", "none")]
+    declared = paper(claim=[{**ORDER, "paper": {"dataset": "digits"}}])
+    (row,) = made([*judged, *few], declared).claims
+    assert [result.verdict for result in row.results] == ["holds", "not judged: too few seeds"]
+    assert row.departures == ("dataset svhn instead of digits",)
+    (row,) = made(few, declared).claims
+    assert row.departures == ("dataset cifar10 instead of digits",)
+
+
 def test_runs_that_differ_in_an_option_that_no_side_names_are_not_compared() -> None:
     records = [*runs("a", 90.0), *runs("a", 91.0, "spatial")]
     for one in records[4:]:

@@ -43,6 +43,7 @@ class ClaimRow:
     results: tuple[ClaimResult, ...]
     protocol: str
     departures: tuple[str, ...]
+    """Of the runs that the verdict rests on."""
     verdict: str
 
 
@@ -159,28 +160,36 @@ def _claim(paper: Paper, claim: Claim, found: Sequence[Measured], protocols: set
             by_protocol[one.protocol].append(one)
     judge = Judge(claim, paper.requirement(claim), tuple(paper.free))
     own: list[ClaimResult] = []
-    reduced: list[ClaimResult] = []
-    departures: set[str] = set()
+    reduced: list[tuple[ClaimResult, set[str]]] = []
     for members in by_protocol.values():
         true = [m for m in members if m.entry.comparable and m.matches(conditions)]
         if found_here := judge.results(true):
             own += found_here
             protocols.update(m.protocol for m in true)
         elif found_here := judge.results(members):
-            reduced += found_here
-            departures.update(d for m in members for d in m.departures(conditions))
+            departures = {d for m in members for d in m.departures(conditions)}
             departures.update([CUT] if any(not m.entry.comparable for m in members) else [])
-    results = own or reduced
+            reduced += [(result, departures) for result in found_here]
+    results = own or [result for result, _ in reduced]
     if not results:
         return ClaimRow(paper.name, claim, (), "", (), NOT_MEASURED)
+    judged = any(_is_judged(result.verdict) for result in results)
+    departures = set()
+    if not own:
+        bearing = [d for result, d in reduced if _is_judged(result.verdict) == judged]
+        departures.update(*bearing)
     return ClaimRow(
         paper.name,
         claim,
-        tuple(sorted(results, key=lambda r: (r.verdict.startswith(NOT_JUDGED), r.where, r.text))),
-        _protocol(() if own else departures),
-        () if own else tuple(sorted(departures)),
+        tuple(sorted(results, key=lambda r: (not _is_judged(r.verdict), r.where, r.text))),
+        _protocol(departures),
+        tuple(sorted(departures)),
         _together(claim, [result.verdict for result in results]),
     )
+
+
+def _is_judged(verdict: str) -> bool:
+    return not verdict.startswith(NOT_JUDGED)
 
 
 def _protocol(departures: Iterable[str]) -> str:
@@ -192,7 +201,7 @@ def _protocol(departures: Iterable[str]) -> str:
 
 def _together(claim: Claim, verdicts: list[str]) -> str:
     """One verdict for all results; what could not be judged counts where nothing else is there."""
-    judged = [verdict for verdict in verdicts if not verdict.startswith(NOT_JUDGED)]
+    judged = [verdict for verdict in verdicts if _is_judged(verdict)]
     if not judged:
         return max(sorted(set(verdicts)), key=verdicts.count)
     if len(set(judged)) == 1:

@@ -26,6 +26,11 @@ STEADY = 0.8
 """A trend must have at least this rank correlation."""
 
 
+def is_judged(verdict: str) -> bool:
+    """Whether a verdict says something of the claim, not only why it cannot be judged."""
+    return not verdict.startswith(NOT_JUDGED)
+
+
 @dataclass(frozen=True)
 class ClaimResult:
     """One piece of evidence: on what, what was found, and what it says."""

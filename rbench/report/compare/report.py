@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from rbench.report.compare.arms import ALWAYS_FREE, disagreement
-from rbench.report.compare.claims import HOLDS, NOT_JUDGED, ClaimResult, Judge
+from rbench.report.compare.claims import HOLDS, ClaimResult, Judge, is_judged
 from rbench.report.compare.declaration import Claim, Paper, Value
 from rbench.report.compare.select import Measured, Pool, measured
 from rbench.report.leaderboard.entries import Table
@@ -173,23 +173,17 @@ def _claim(paper: Paper, claim: Claim, found: Sequence[Measured], protocols: set
     results = own or [result for result, _ in reduced]
     if not results:
         return ClaimRow(paper.name, claim, (), "", (), NOT_MEASURED)
-    judged = any(_is_judged(result.verdict) for result in results)
-    departures = set()
-    if not own:
-        bearing = [d for result, d in reduced if _is_judged(result.verdict) == judged]
-        departures.update(*bearing)
+    judged = any(is_judged(result.verdict) for result in results)
+    bearing = [d for result, d in reduced if is_judged(result.verdict) == judged]
+    departures = set() if own else set().union(*bearing)
     return ClaimRow(
         paper.name,
         claim,
-        tuple(sorted(results, key=lambda r: (not _is_judged(r.verdict), r.where, r.text))),
+        tuple(sorted(results, key=lambda r: (not is_judged(r.verdict), r.where, r.text))),
         _protocol(departures),
         tuple(sorted(departures)),
         _together(claim, [result.verdict for result in results]),
     )
-
-
-def _is_judged(verdict: str) -> bool:
-    return not verdict.startswith(NOT_JUDGED)
 
 
 def _protocol(departures: Iterable[str]) -> str:
@@ -201,7 +195,7 @@ def _protocol(departures: Iterable[str]) -> str:
 
 def _together(claim: Claim, verdicts: list[str]) -> str:
     """One verdict for all results; what could not be judged counts where nothing else is there."""
-    judged = [verdict for verdict in verdicts if _is_judged(verdict)]
+    judged = [verdict for verdict in verdicts if is_judged(verdict)]
     if not judged:
         return max(sorted(set(verdicts)), key=verdicts.count)
     if len(set(judged)) == 1:

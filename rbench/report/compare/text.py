@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from rbench.report.compare.claims import NOT_JUDGED
+from rbench.report.compare.claims import is_judged
 from rbench.report.compare.report import NOT_MEASURED, ClaimRow, Report, ValueRow
 from rbench.report.html import markup, render
 from rbench.report.leaderboard.text import markdown, mean_and_spread, number
@@ -41,7 +41,7 @@ def to_summary(made: Report) -> str:
     parts = []
     for paper in made.papers:
         claims = _of(made.claims, paper.name, False)
-        claims = [row for row in claims if not row.verdict.startswith(NOT_JUDGED)]
+        claims = [row for row in claims if is_judged(row.verdict)]
         parts.append(f"**{markdown(paper.title, 200)}.** {tally(made, paper.name)}\n")
         if claims:
             rows = {

@@ -127,10 +127,15 @@ def test_an_order_within_the_noise_and_one_that_holds_in_part() -> None:
     assert row.verdict == "within the noise"
     records += [*runs("a", 90.0), *runs("a", 91.0, "spatial")]
     (row,) = made(records, paper(claim=[ORDER])).claims
-    assert row.verdict == "holds in 1 of 2"
+    assert row.verdict == "holds in 1 of 2 (1 within the noise)"
     somewhere = {**ORDER, "holds": "somewhere"}
     (row,) = made(records, paper(claim=[somewhere])).claims
     assert row.verdict == "holds"
+    records += [*runs("c", 90.0), *runs("c", 89.0, "spatial")]
+    (row,) = made(records, paper(claim=[ORDER])).claims
+    assert row.verdict == "holds in 1 of 3 (1 within the noise)"
+    (row,) = made(records[8:], paper(claim=[ORDER])).claims
+    assert row.verdict == "holds in 1 of 2"
 
 
 def test_a_margin() -> None:

@@ -12,7 +12,7 @@ from rbench.report.compare.claims import HOLDS, ClaimResult, Judge, is_judged
 from rbench.report.compare.declaration import Claim, Paper, Value
 from rbench.report.compare.select import Measured, Pool, measured
 from rbench.report.leaderboard.entries import Table
-from rbench.report.leaderboard.stats import Summary, summarize, t_quantile
+from rbench.report.leaderboard.stats import NOISE, Summary, summarize, t_quantile
 from rbench.spec.columns import canonical_name
 
 AGREES, DIFFERS = "agrees", "differs"
@@ -203,4 +203,6 @@ def _together(claim: Claim, verdicts: list[str]) -> str:
     held = judged.count(HOLDS)
     if held and claim.holds == "somewhere":
         return HOLDS
-    return f"holds in {held or 'none'} of {len(judged)}"
+    text = f"holds in {held or 'none'} of {len(judged)}"
+    unsure = judged.count(NOISE)
+    return f"{text} ({unsure} {NOISE})" if unsure else text

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -18,6 +20,9 @@ from rbench.report.plot.pixels import picture_file
 from rbench.report.plot.points import points, selected, series, sort_key
 from rbench.report.plot.style import paper
 from tests.helpers.synthetic_records import hostile, record
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 def grid() -> list[Record]:
@@ -124,18 +129,25 @@ def test_a_metric_answers_to_its_name_without_what_it_was_measured_at() -> None:
     assert item.get("fg") is None
 
 
-def tick_texts(declared: Figure, records: list[Record], axis: str) -> set[str]:
-    """What stands at the ticks of a figure's axis, x or y."""
+@contextmanager
+def drawn(declared: Figure, records: list[Record]) -> Iterator[Axes]:
+    """The axes of a figure with one panel."""
     import matplotlib.pyplot as plt
 
     with paper():
         picture, axes = plt.subplots()
-        assert fill(declared, axes, found(records), [], None)
+        chosen, _ = selected(declared, found(records))
+        assert fill(declared, axes, chosen, [], None)
         picture.canvas.draw()
-        labels = getattr(axes, f"get_{axis}ticklabels")
-        texts = {tick.get_text() for tick in (*labels(minor=False), *labels(minor=True))} - {""}
+        yield axes
         plt.close(picture)
-    return texts
+
+
+def tick_texts(declared: Figure, records: list[Record], axis: str) -> set[str]:
+    """What stands at the ticks of a figure's axis, x or y."""
+    with drawn(declared, records) as axes:
+        labels = getattr(axes, f"get_{axis}ticklabels")
+        return {tick.get_text() for tick in (*labels(minor=False), *labels(minor=True))} - {""}
 
 
 def test_logarithmic_axes_write_numbers_not_tex() -> None:
@@ -156,6 +168,16 @@ def test_large_numbers_are_short_and_many_decades_have_only_their_own() -> None:
     texts = tick_texts(figure(x="metric.n", y="a"), records, "x")
     assert {"100k", "200k"} <= texts
     assert not any("000" in text for text in texts)
+
+
+def test_limits_and_the_order_of_texts_are_as_declared() -> None:
+    limits = figure(**CURVE, xlim=[0, 100], ylim=[90, 70])
+    with drawn(limits, grid()) as axes:
+        assert (axes.get_xlim(), axes.get_ylim()) == ((0, 100), (90, 70))
+    bars = figure(kind="bars", x="freeze", y="top1", where={"model_kwargs.expansion": 8})
+    for order, expected in (([], ["none", "spatial"]), (["spatial"], ["spatial", "none"])):
+        with drawn(bars.model_copy(update={"xorder": order}), grid()) as axes:
+            assert [label.get_text() for label in axes.get_xticklabels()] == expected
 
 
 def test_two_configurations_on_one_point_are_refused() -> None:
@@ -237,6 +259,8 @@ def test_reported_values_becomelines_of() -> None:
         ({**CURVE, "reference": [{"lable": "b", "value": 1}]}, "reference"),
         ({**CURVE, "name": "../x"}, "name"),
         ({**CURVE, "xscale": "ln"}, "xscale"),
+        ({**CURVE, "ylim": [80, 80]}, "ylim is empty: it begins and ends at 80"),
+        ({**CURVE, "xlim": [0, 64], "xscale": "log2"}, "xlim has 0, which no logarithmic axis"),
         ({**CURVE, "reported": [{"label": "p", "x": [1], "y": [1.0, 2.0]}]}, "differ in length"),
     ],
 )

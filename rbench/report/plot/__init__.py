@@ -58,7 +58,8 @@ where it is. A sentence with a value that no record has is left out.
 - ``curve``: mean of y over seeds against x with error bars; ``slope = -0.5`` adds a guide line of
   that slope on log scales, ``fit = true`` writes each line's least-squares slope of log y on
   log x into the legend. y may be a list of columns: a dash each, or a color each where there
-  is one series. x may be text, then in the order of ``xorder`` or of appearance.
+  is one series. x may be text: first what ``xorder`` lists, in its order, then numbers, then
+  texts by the alphabet.
   ``best = true`` rings the best point of each series and warns where it lies at an end of x.
 - ``bars``: the same as grouped bars.
 - ``scatter``: one point a record.

@@ -105,6 +105,11 @@ class Figure(Options):
             raise ValueError("only a curve and a history take a list of y")
         if isinstance(self.y, list) and not self.y:
             raise ValueError("y names no column")
+        for axis, scale, limits in (("x", self.xscale, self.xlim), ("y", self.yscale, self.ylim)):
+            if limits and limits[0] == limits[1]:
+                raise ValueError(f"{axis}lim is empty: it begins and ends at {limits[0]:g}")
+            if limits and scale != "linear" and min(limits) <= 0:
+                raise ValueError(f"{axis}lim has {min(limits):g}, which no logarithmic axis shows")
         return self
 
     @property

@@ -14,7 +14,15 @@ from rbench.cli.app import app
 from rbench.errors import UserError
 from rbench.records.record import Record
 from rbench.records.record import to_json as record_json
-from rbench.report.compare import papers, report, reported_value, to_html, to_json, to_markdown
+from rbench.report.compare import (
+    papers,
+    report,
+    reported_value,
+    to_html,
+    to_json,
+    to_markdown,
+    to_summary,
+)
 from rbench.report.compare.declaration import Paper
 from rbench.report.compare.report import Report
 from rbench.report.leaderboard import from_records, make_tables
@@ -115,6 +123,28 @@ def test_orders(frozen: float, verdict: str) -> None:
     one = [r for r in records if r.seed == 0]
     (row,) = made(one, paper(claim=[ORDER])).claims
     assert row.verdict == "not judged: too few seeds"
+
+
+def test_protocols_that_disagree_are_told_apart() -> None:
+    def said(*arms: tuple[str, float]) -> str:
+        records = [
+            one
+            for dataset, frozen in arms
+            for one in (
+                *runs("a", 90.0, dataset=dataset),
+                *runs("a", frozen, "spatial", dataset=dataset),
+            )
+        ]
+        comparison = made(records, paper(claim=[ORDER]))
+        (row,) = [line for line in to_summary(comparison).splitlines() if "frozen beats" in line]
+        verdict = row.split(" | ")[-1].removesuffix(" |")
+        assert verdict in to_markdown(comparison)
+        return verdict
+
+    assert said(("digits", 91.0), ("svhn", 89.0)) == "holds (digits); does not hold (svhn)"
+    assert said(("digits", 91.0), ("svhn", 91.0)) == "holds"
+    four = [("digits", 91.0), ("svhn", 89.0), ("cifar10", 91.0), ("cifar100", 91.0)]
+    assert said(*four) == "holds in 3 of 4"
 
 
 def test_an_order_within_the_noise_and_one_that_holds_in_part() -> None:

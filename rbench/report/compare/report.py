@@ -45,6 +45,8 @@ class ClaimRow:
     departures: tuple[str, ...]
     """Of the runs that the verdict rests on."""
     verdict: str
+    by_protocol: tuple[tuple[str, str], ...] = ()
+    """Name and verdict of each protocol on which the claim could be judged."""
 
 
 @dataclass
@@ -159,31 +161,46 @@ def _claim(paper: Paper, claim: Claim, found: Sequence[Measured], protocols: set
         if one.values(claim.metric):
             by_protocol[one.protocol].append(one)
     judge = Judge(claim, paper.requirement(claim), tuple(paper.free))
-    own: list[ClaimResult] = []
-    reduced: list[tuple[ClaimResult, set[str]]] = []
+    evidence: list[_Evidence] = []
     for members in by_protocol.values():
+        name = members[0].protocol_name
         true = [m for m in members if m.entry.comparable and m.matches(conditions)]
         if found_here := judge.results(true):
-            own += found_here
+            evidence.append(_Evidence(name, found_here, set()))
             protocols.update(m.protocol for m in true)
         elif found_here := judge.results(members):
             departures = {d for m in members for d in m.departures(conditions)}
             departures.update([CUT] if any(not m.entry.comparable for m in members) else [])
-            reduced += [(result, departures) for result in found_here]
-    results = own or [result for result, _ in reduced]
+            evidence.append(_Evidence(name, found_here, departures))
+    evidence = [one for one in evidence if not one.departures] or evidence
+    results = [result for one in evidence for result in one.results]
     if not results:
         return ClaimRow(paper.name, claim, (), "", (), NOT_MEASURED)
-    judged = any(is_judged(result.verdict) for result in results)
-    bearing = [d for result, d in reduced if is_judged(result.verdict) == judged]
-    departures = set() if own else set().union(*bearing)
+    bearing = [one for one in evidence if one.judged] or evidence
+    departures = set().union(*(one.departures for one in bearing))
     return ClaimRow(
         paper.name,
         claim,
         tuple(sorted(results, key=lambda r: (not is_judged(r.verdict), r.where, r.text))),
         _protocol(departures),
         tuple(sorted(departures)),
-        _together(claim, [result.verdict for result in results]),
+        _together(claim, results),
+        tuple((one.name, _together(claim, one.results)) for one in bearing),
     )
+
+
+@dataclass(frozen=True)
+class _Evidence:
+    """The results of one protocol, and how it departs from the paper's."""
+
+    name: str
+    results: list[ClaimResult]
+    departures: set[str]
+
+    @property
+    def judged(self) -> bool:
+        """Whether a result says something of the claim."""
+        return any(is_judged(result.verdict) for result in self.results)
 
 
 def _protocol(departures: Iterable[str]) -> str:
@@ -193,8 +210,9 @@ def _protocol(departures: Iterable[str]) -> str:
     return "paper's, other data" if kinds == {True} else "reduced"
 
 
-def _together(claim: Claim, verdicts: list[str]) -> str:
+def _together(claim: Claim, results: Iterable[ClaimResult]) -> str:
     """One verdict for all results; what could not be judged counts where nothing else is there."""
+    verdicts = [result.verdict for result in results]
     judged = [verdict for verdict in verdicts if is_judged(verdict)]
     if not judged:
         return max(sorted(set(verdicts)), key=verdicts.count)

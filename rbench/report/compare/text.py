@@ -45,7 +45,8 @@ def to_summary(made: Report) -> str:
         parts.append(f"**{markdown(paper.title, 200)}.** {tally(made, paper.name)}\n")
         if claims:
             rows = {
-                (row.claim.source, row.claim.text, row.claim.metric, row.verdict) for row in claims
+                (row.claim.source, row.claim.text, row.claim.metric, _by_protocol(row))
+                for row in claims
             }
             cells = [[markdown(cell, 200) for cell in row] for row in sorted(rows)]
             parts.append(_table(["source", "claim", "measured in", "verdict"], cells))
@@ -175,7 +176,22 @@ def _claim_cells(row: ClaimRow) -> list[str]:
     if len(row.results) > 4:
         shown.append(f"and {len(row.results) - 4} more")
     protocol = _protocol(row.protocol, row.departures)
-    return [row.claim.source, row.claim.text, "; ".join(shown) or "–", protocol, row.verdict]
+    return [row.claim.source, row.claim.text, "; ".join(shown) or "–", protocol, _by_protocol(row)]
+
+
+def _by_protocol(row: ClaimRow) -> str:
+    """A claim's verdict; where two or three protocols say different things, what each says.
+
+    The protocols are told apart by the parts of their names that not all of them have.
+    """
+    names = [name.split(" · ") for name, _ in row.by_protocol]
+    verdicts = [verdict for _, verdict in row.by_protocol]
+    parts = [", ".join(w for w in words if any(w not in o for o in names)) for words in names]
+    simple = not any(verdict.startswith("holds in") for verdict in verdicts)
+    if row.verdict.startswith("holds in") and simple and len(names) <= 3 and all(parts):
+        pairs = sorted(zip(parts, verdicts, strict=True))
+        return "; ".join(f"{verdict} ({part})" for part, verdict in pairs)
+    return row.verdict
 
 
 def _protocol(name: str, departures: tuple[str, ...]) -> str:

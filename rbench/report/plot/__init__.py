@@ -59,7 +59,7 @@ where it is. A sentence with a value that no record has is left out.
   that slope on log scales, ``fit = true`` writes each line's least-squares slope of log y on
   log x into the legend. y may be a list of columns: a dash each, or a color each where there
   is one series. x may be text: first what ``xorder`` lists, in its order, then numbers, then
-  texts by the alphabet.
+  texts in alphabetical order.
   ``best = true`` rings the best point of each series and warns where it lies at an end of x.
 - ``bars``: the same as grouped bars.
 - ``scatter``: one point a record.

@@ -170,6 +170,21 @@ def test_large_numbers_are_short_and_many_decades_have_only_their_own() -> None:
     assert not any("000" in text for text in texts)
 
 
+def test_a_strip_shows_every_seed_beside_its_mean() -> None:
+    words = {"none": "learnable", "spatial": "frozen random"}
+    fields = {"kind": "strip", "y": "top1", "series": "freeze", "labels": words}
+    declared = figure(**fields, where={"model.expansion": 8})
+    with drawn(declared, grid()) as axes:
+        marks = [line.get_ydata() for line in axes.lines if line.get_marker() == "o"]
+        assert [np.asarray(y).tolist() for y in marks] == [[81], [80, 81, 82], [84], [83, 84, 85]]
+        bars = [path.vertices[:, 1].tolist() for c in axes.collections for path in c.get_paths()]
+        assert bars == [[80, 82], [83, 85]]
+        assert [text.get_text() for text in axes.get_xticklabels()] == [
+            "learnable",
+            "frozen random",
+        ]
+
+
 def test_limits_and_the_order_of_texts_are_as_declared() -> None:
     limits = figure(**CURVE, xlim=[0, 100], ylim=[90, 70])
     with drawn(limits, grid()) as axes:
@@ -209,6 +224,7 @@ KINDS: list[dict[str, Any]] = [
     {**CURVE, "xscale": "log2", "reference": [{"label": "b", "where": {"freeze": "none"}}]},
     {**CURVE, "reported": [{"label": "paper", "x": [1, 8], "y": [80.0, 81.0]}], "slope": -0.5},
     {**CURVE, "kind": "bars", "panel": "dataset"},
+    {"kind": "strip", "y": "top1", "series": ["freeze", "model.expansion"]},
     {**CURVE, "kind": "scatter", "x": "learnable_parameters"},
     {"kind": "history", "y": ["history.train_loss"], "series": "freeze", "smooth": 5},
     {"kind": "heatmap", "x": "model.expansion", "y": "freeze", "value": "top1"},
@@ -254,7 +270,11 @@ def test_reported_values_becomelines_of() -> None:
     ("fields", "complaint"),
     [
         ({"x": "a", "y": "b", "serie": "c"}, "did you mean series"),
-        ({"x": "a"}, "a curve needs y"),
+        ({"x": "a"}, "kind curve needs y"),
+        ({**CURVE, "smooth": 5}, "smooth: only history read it, curve does not"),
+        ({**CURVE, "kind": "strip"}, "x: only curve, bars, scatter, heatmap read it"),
+        ({"kind": "strip", "y": "top1"}, "kind strip needs series"),
+        ({**CURVE, "minus": {"freeze": "none"}, "findings": ["{none}"]}, "leave out minus"),
         ({**CURVE, "reference": [{"label": "b"}]}, "give one of value"),
         ({**CURVE, "reference": [{"lable": "b", "value": 1}]}, "reference"),
         ({**CURVE, "name": "../x"}, "name"),
@@ -316,6 +336,6 @@ def test_one_record_of_many_networks_has_its_own_spread() -> None:
 
 
 def test_texts_with_numbers_are_sorted_by_the_numbers() -> None:
-    names = ["b.10", "b.9", "a", 3, 20.0, "declared"]
+    names = ["b.10", "b.9", "a", 3, None, 20.0, "declared"]
     ordered = sorted(names, key=lambda value: sort_key(value, ["declared"]))
-    assert ordered == ["declared", 3, 20.0, "a", "b.9", "b.10"]
+    assert ordered == [None, "declared", 3, 20.0, "a", "b.9", "b.10"]

@@ -6,7 +6,7 @@ from the suite's records (matplotlib; SVG, or PNG where it shows pixels)::
     [[figure]]
     name = "fig4-accuracy"              # file name; letters, digits, dash, dot, underscore
     title = "CIFAR-10, ResNet-LC-20-16xE"
-    kind = "curve"                      # curve bars scatter history heatmap matrix pictures
+    kind = "curve"                      # curve bars strip scatter history heatmap matrix pictures
     x = "model.expansion"               # a column, see below
     y = "top1"
     series = "freeze"                   # one line or color for each value (a column, or a list)
@@ -62,6 +62,9 @@ where it is. A sentence with a value that no record has is left out.
   texts in alphabetical order.
   ``best = true`` rings the best point of each series and warns where it lies at an end of x.
 - ``bars``: the same as grouped bars.
+- ``strip``: a place for each series, without x: the value of each seed as a circle, beside them
+  their mean with its error bar. The axis begins near the smallest value, so that differences
+  that bars from zero hide can be seen.
 - ``scatter``: one point a record.
 - ``history``: curves over epochs, of the loss or of what ``--eval-every`` measured
   (``history.train_loss``, ``history.top1@val``): y is ``history.<name>`` (or a list of them: one
@@ -80,9 +83,10 @@ A suite with a ``[tune]`` table needs no declaration for its tuning: each tuned 
 figure of the validation score against it, a line for each configuration (the column ``arm``),
 unless a declared figure has that option as its x.
 
-A declaration with an unknown field is an error with the nearest valid name; a figure without
-records is named and skipped. Points of several protocols are never averaged: of each point
-the protocol that most of the figure's records share is drawn, and the rest is reported.
+A declaration with an unknown field is an error with the nearest valid name, and so is a field
+that its kind does not read; a figure without records is named and skipped. Points of several
+protocols are never averaged: of each point the protocol that most of the figure's records share
+is drawn, and the rest is reported.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from rbench.report.plot.declaration import Figure, Reference
 from rbench.report.plot.marks import draw_marks
 from rbench.report.plot.points import Item, half_error_bar, series, sort_key
 from rbench.report.plot.scales import last_part, name_axes, scale, title_of
+from rbench.report.plot.strip import draw_strip
 from rbench.report.plot.style import DASHES, color, in_cell, marker, words
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ def fill(
         drawn = _history(figure, axes, members)
     elif figure.kind == "scatter":
         drawn = _scatter(figure, axes, members)
+    elif figure.kind == "strip":
+        drawn = draw_strip(figure, axes, members, everything)
     else:
         drawn = draw_marks(figure, axes, members, everything)
     if not drawn:

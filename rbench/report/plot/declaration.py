@@ -13,6 +13,19 @@ from rbench.spec.conditions import Scalar, Where
 
 Scale = Literal["linear", "log", "log2"]
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+_ALL = "name kind title paper where order labels width height front"
+_AXES = f"{_ALL} panel y series error xlabel ylabel xlim ylim yscale reference"
+_FIELDS = {
+    "curve": f"{_AXES} x xscale xorder minus sign slope fit best reported findings",
+    "bars": f"{_AXES} x xorder minus sign reported findings",
+    "strip": f"{_AXES} findings",
+    "scatter": f"{_AXES} x xscale",
+    "history": f"{_AXES} xscale smooth",
+    "heatmap": f"{_ALL} panel x y value xorder xlabel ylabel",
+    "matrix": f"{_ALL} panel value series ylabel",
+    "pictures": f"{_ALL} rows columns picture caption nearest first xorder",
+}
+"""The fields that each kind of figure reads."""
 
 
 class Reference(Options):
@@ -50,7 +63,7 @@ class Figure(Options):
     """One declared figure."""
 
     name: str = Field(pattern=NAME)
-    kind: Literal["curve", "bars", "scatter", "history", "heatmap", "matrix", "pictures"]
+    kind: Literal["curve", "bars", "strip", "scatter", "history", "heatmap", "matrix", "pictures"]
     title: str = ""
     paper: str | None = Field(None, description="the figure of a paper that this one repeats")
     x: str | None = None
@@ -93,6 +106,7 @@ class Figure(Options):
         needed: dict[str, tuple[str, ...]] = {
             "curve": ("x", "y"),
             "bars": ("x", "y"),
+            "strip": ("y", "series"),
             "scatter": ("x", "y"),
             "history": ("y",),
             "heatmap": ("x", "y", "value"),
@@ -100,11 +114,18 @@ class Figure(Options):
         }
         for field in needed.get(self.kind, ()):
             if getattr(self, field) is None:
-                raise ValueError(f"a {self.kind} needs {field}")
+                raise ValueError(f"kind {self.kind} needs {field}")
+        for field in sorted(self.model_fields_set - set(_FIELDS[self.kind].split())):
+            able = [kind for kind, fields in _FIELDS.items() if field in fields.split()]
+            raise ValueError(f"{field}: only {', '.join(able)} read it, {self.kind} does not")
         if self.kind not in ("history", "curve") and isinstance(self.y, list):
             raise ValueError("only a curve and a history take a list of y")
         if isinstance(self.y, list) and not self.y:
             raise ValueError("y names no column")
+        if self.findings and isinstance(self.y, list):
+            raise ValueError("findings need one column y, not a list")
+        if self.findings and self.minus:
+            raise ValueError("findings are values of y, not differences: leave out minus")
         for axis, scale, limits in (("x", self.xscale, self.xlim), ("y", self.yscale, self.ylim)):
             if limits and limits[0] == limits[1]:
                 raise ValueError(f"{axis}lim is empty: it begins and ends at {limits[0]:g}")

@@ -72,8 +72,6 @@ def _points(
     figure: Figure, chosen: Sequence[Item], everything: Sequence[Item]
 ) -> Mapping[str, list[Said]]:
     found: dict[str, list[Said]] = {}
-    if figure.kind not in ("curve", "bars") or not isinstance(figure.y, str):
-        raise UserError(f"figure {figure.name}: findings need a curve or bars of one column y")
     for label, members in series(figure, chosen):
         found[label] = [
             _said(figure, members, point.x, point.values)
@@ -85,7 +83,7 @@ def _points(
             values = {
                 item.record.seed: float(value)
                 for item in fit
-                if isinstance(value := item.get(figure.y), int | float)
+                if isinstance(value := item.get(figure.ys[0]), int | float)
             }
             if values:
                 found[line.label] = [_said(figure, fit, "", values)]

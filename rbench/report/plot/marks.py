@@ -28,7 +28,7 @@ def draw_marks(
     places: dict[Any, Any] = {x: x for x in xs}
     if figure.kind == "bars" or texts:
         places = {x: i for i, x in enumerate(sorted(xs, key=lambda x: sort_key(x, figure.xorder)))}
-        ticks(figure, axes, list(places))
+        ticks(axes, [figure.word(x) for x in places])
     bars = 0.8 / len(lines)
     lower = figure.best and lower_is_better(figure, members)
     for place, line in enumerate(lines):

@@ -179,12 +179,14 @@ def _label(figure: Figure, key: Key) -> str:
 
 
 def points(figure: Figure, chosen: Sequence[Item], everything: Sequence[Item]) -> list[Point]:
-    """Mean and error of y at each x of one series, differences taken if declared."""
-    assert figure.x is not None
+    """Mean and error of y at each x of one series, differences taken if declared.
+
+    A figure without x has one point a series, at x = "".
+    """
     assert isinstance(figure.y, str)
     by_x: dict[Any, list[Item]] = defaultdict(list)
     for item in chosen:
-        x = item.get(figure.x)
+        x = "" if figure.x is None else item.get(figure.x)
         if x is not None and isinstance(item.get(figure.y), int | float):
             by_x[x].append(item)
     found = []
@@ -223,7 +225,12 @@ def half_error_bar(kind: str, summary: Summary) -> float:
 
 
 def sort_key(value: Any, order: Sequence[Any]) -> tuple[int, float, str]:
-    """Sorting key: the declared order, then numbers by size, then texts, ``layer.9, layer.10``."""
+    """Sorting key: what lacks the column, the declared order, numbers by size, texts.
+
+    Numbers within texts count as numbers: ``layer.9, layer.10``.
+    """
+    if value is None:
+        return (-1, 0.0, "")
     if value in order:
         return (0, float(list(order).index(value)), "")
     if isinstance(value, int | float):
@@ -245,7 +252,8 @@ def _gap(
         and all(item.get(c) == first.get(c) for c in fixed)
         and isinstance(item.get(str(figure.y)), int | float)
     ]
-    return difference(values, _by_seed(figure, first.get(str(figure.x)), other))
+    place = "" if figure.x is None else first.get(figure.x)
+    return difference(values, _by_seed(figure, place, other))
 
 
 def _gap_error(kind: str, gap: Difference) -> float:
@@ -270,9 +278,9 @@ def _by_seed(figure: Figure, place: Any, found: Sequence[Item]) -> dict[int, flo
             and name not in FIELDS
             and len({repr(item.columns.get(name)) for item in several}) > 1
         ]
+        point = f"the point {figure.x} = {printable(place, 40)}" if figure.x else "one place"
         raise UserError(
-            f"figure {figure.name}: {len(configurations)} configurations fall on the point "
-            f"{figure.x} = {printable(place, 40)}; they differ in {', '.join(differ[:4])}: "
-            "name it in series, panel or where"
+            f"figure {figure.name}: {len(configurations)} configurations fall on {point}; "
+            f"they differ in {', '.join(differ[:4])}: name it in series, panel or where"
         )
     return {item.record.seed: float(item.get(figure.y)) for item in found}

@@ -82,12 +82,12 @@ def last_part(column: str) -> str:
     return column.rpartition(".")[2]
 
 
-def ticks(figure: Figure, axes: Axes, values: list[Any]) -> None:
-    """One tick for each of some values that are no numbers, or not spaced as such."""
-    texts = [words(figure.word(value), 24) for value in values]
+def ticks(axes: Axes, texts: Sequence[str]) -> None:
+    """One tick for each of some texts, turned where they would touch."""
+    texts = [words(text, 24) for text in texts]
     crowded = sum(map(len, texts)) > 36
     axes.set_xticks(
-        range(len(values)),
+        range(len(texts)),
         texts,
         rotation=35 if crowded else 0,
         ha="right" if crowded else "center",

@@ -61,6 +61,7 @@ def command(
     """
     from rbench.plugin.catalog import Catalog
     from rbench.records.store import Store
+    from rbench.report.suite_tables import check_tables
     from rbench.spec.parse import parse
     from rbench.sweep.executors.base import Settings
     from rbench.sweep.executors.local import slots_and_threads
@@ -74,6 +75,7 @@ def command(
     gc.disable()
     which = parse(SuiteSettings, flags, "plan")
     selected = suite_runs(suite, which, Catalog.from_environment())
+    check_tables(selected.suite)
     found = survey(selected.runs, Store(which.output))
     todo = found.to_run(retry_failed=which.retry_failed)
     settings = parse(Settings, {"output": which.output, "slots": slots}, "plan")

@@ -39,6 +39,7 @@ def command(
     [tune] table also gets a figure for each tuned option. A figure without records is named and
     skipped; exit code 1 if none could be drawn.
     """
+    from rbench.cli.watch import plural
     from rbench.files import write_atomically
     from rbench.report.compare import reported_value
     from rbench.report.plot import draw, figures
@@ -58,10 +59,12 @@ def command(
     found = list({item.record.digest: item for item in items}.values())
     drawn = [draw(figure, found, extension, reported_value) for figure in wanted]
     for one in drawn:
+        where = one.figure.name
         if one.content is not None:
+            where = str(output / one.file)
             write_atomically(output / one.file, one.content)
         notes = "".join(f"; {note}" for note in one.notes)
-        typer.echo(f"{one.file}: {one.records} records{notes}", err=True)
+        typer.echo(f"{where}: {plural(one.records, 'record')}{notes}", err=True)
     made = [one for one in drawn if one.content is not None]
     if made:
         update_index(output, declared.name, drawn)

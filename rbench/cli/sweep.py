@@ -17,6 +17,7 @@ from rbench.sweep.suite_settings import SuiteSettings
 
 if TYPE_CHECKING:
     from rbench.records.store import Store
+    from rbench.report.suite_tables import check_tables
     from rbench.sweep.executors import Executor
     from rbench.sweep.job import RunJob
 
@@ -82,6 +83,7 @@ def execute_suite(
     how = {**fields_of(Settings, flags), "command": shareable(sys.argv[1:])}
     settings = parse(Settings, {**how, "output": which.output.resolve()}, "sweep")
     selected = suite_runs(suite, which, Catalog.from_environment())
+    check_tables(selected.suite)
     if executor == "slurm":
         slurm = slurm_options(settings.slurm, settings.slurm_setup, selected.suite.slurm)
         update = {"slurm": slurm.options, "slurm_setup": list(slurm.setup)}

@@ -119,6 +119,31 @@ def test_broken_and_hostile_spec_files(
     assert line in done.stderr
 
 
+SUITE = 'summary = "x"\n[base]\nmodel = "test_resnet"\ndataset = "digits"\n[[grid]]\nseed = 0\n'
+CURVE = '[[figure]]\nname = "f"\nkind = "curve"\nx = "seed"\ny = "top1"\n'
+
+
+@pytest.mark.parametrize("command", ["sweep", "plan"])
+@pytest.mark.parametrize(
+    ("table", "line"),
+    [
+        (CURVE + "smooth = 5", "figure f: smooth: only history read it, curve does not"),
+        (CURVE + 'xlable = "E"', "figure f: unknown field 'xlable'; did you mean xlabel"),
+        ('[[compare]]\npaper = "p2"\nclaims = ["fig4/forzen-*"]', "claim of p2 'fig4/forzen-*'"),
+        ('[[compare]]\npaper = "p9"', "compare: unknown paper 'p9'"),
+    ],
+)
+def test_a_suite_that_could_not_be_reported_is_not_executed(
+    rbench: Rbench, tmp_path: Path, command: str, table: str, line: str
+) -> None:
+    (tmp_path / "mine.toml").write_text(SUITE + table)
+    done = rbench(command, "mine.toml")
+    assert done.returncode == 2, done
+    assert len(done.stderr.splitlines()) == 1
+    assert line in done.stderr
+    assert not list(tmp_path.rglob("*.json"))
+
+
 def test_flags_win_over_the_file(rbench: Rbench, tmp_path: Path) -> None:
     (tmp_path / "run.toml").write_text(
         'model = "resnet10t"\nmetrics = ["top1"]\n[task_kwargs]\ntrain = true\n'

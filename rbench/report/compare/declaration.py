@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -191,17 +191,23 @@ def reported_value(reference: str) -> tuple[float, float | None]:
     raise UnknownName(f"reported value of {name}", wanted, [value.id for value in paper.value])
 
 
+Either = TypeVar("Either", Value, Claim)
+
+
 def chosen(paper: Paper, patterns: Mapping[str, Any]) -> Paper:
-    """The paper with only the values and claims that ``patterns`` name (lists of wildcards)."""
+    """The paper with only the values and claims that ``patterns`` name (lists of wildcards).
 
-    def keep(kind: str, name: str) -> bool:
-        wanted = patterns.get(kind, [])
-        wanted = [wanted] if isinstance(wanted, str) else wanted
-        return any(fnmatchcase(name, str(pattern)) for pattern in wanted)
+    UserError for a pattern that names none.
+    """
 
-    return paper.model_copy(
-        update={
-            "value": [value for value in paper.value if keep("values", value.id)],
-            "claim": [claim for claim in paper.claim if keep("claims", claim.id)],
-        }
-    )
+    def keep(kind: str, known: Sequence[Either]) -> list[Either]:
+        wanted = patterns.get(f"{kind}s", [])
+        wanted = [str(one) for one in ([wanted] if isinstance(wanted, str) else wanted)]
+        names = [one.id for one in known]
+        for pattern in wanted:
+            if not any(fnmatchcase(name, pattern) for name in names):
+                raise UnknownName(f"{kind} of {paper.name}", pattern, names)
+        return [one for one in known if any(fnmatchcase(one.id, pattern) for pattern in wanted)]
+
+    update = {"value": keep("value", paper.value), "claim": keep("claim", paper.claim)}
+    return paper.model_copy(update=update)

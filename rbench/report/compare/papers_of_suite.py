@@ -5,7 +5,7 @@ from __future__ import annotations
 from rbench.errors import UnknownName, UserError
 from rbench.report.compare.declaration import Paper, chosen, papers, read_paper
 from rbench.spec import registry
-from rbench.spec.suite_spec import read_suite
+from rbench.spec.suite_spec import SuiteSpec, read_suite
 
 
 def papers_of(name: str | None) -> list[Paper]:
@@ -24,6 +24,11 @@ def papers_of(name: str | None) -> list[Paper]:
     suite = read_suite(name)
     if not suite.compare:
         raise UserError(f"the suite {suite.name} names no reported values; see rbench compare")
+    return papers_of_suite(suite)
+
+
+def papers_of_suite(suite: SuiteSpec) -> list[Paper]:
+    """The papers of a suite's ``compare`` tables with what these name; UserError if they cannot."""
     found = []
     for table in suite.compare:
         unknown = set(table) - {"paper", "values", "claims"}
@@ -31,5 +36,8 @@ def papers_of(name: str | None) -> list[Paper]:
             raise UserError(
                 f"suite {suite.name}, compare: it takes paper, values and claims, and needs paper"
             )
-        found.append(chosen(read_paper(str(table["paper"])), table))
+        try:
+            found.append(chosen(read_paper(str(table["paper"])), table))
+        except UserError as error:
+            raise UserError(f"suite {suite.name}, compare: {error}") from error
     return found

@@ -17,7 +17,6 @@ from rbench.sweep.suite_settings import SuiteSettings
 
 if TYPE_CHECKING:
     from rbench.records.store import Store
-    from rbench.report.suite_tables import check_tables
     from rbench.sweep.executors import Executor
     from rbench.sweep.job import RunJob
 
@@ -70,6 +69,7 @@ def execute_suite(
     """Execute the runs that ``flags`` select; the command's exit code. SystemExit where asked."""
     from rbench.plugin.catalog import Catalog
     from rbench.records.store import Store
+    from rbench.report.suite_tables import check_tables
     from rbench.spec.parse import parse
     from rbench.sweep.executors import Event
     from rbench.sweep.executors import executor as executor_of

@@ -127,7 +127,7 @@ CURVE = '[[figure]]\nname = "f"\nkind = "curve"\nx = "seed"\ny = "top1"\n'
 @pytest.mark.parametrize(
     ("table", "line"),
     [
-        (CURVE + "smooth = 5", "figure f: smooth: only history read it, curve does not"),
+        (CURVE + "smooth = 5", "figure f: smooth has no meaning for a figure of kind curve"),
         (CURVE + 'xlable = "E"', "figure f: unknown field 'xlable'; did you mean xlabel"),
         ('[[compare]]\npaper = "p2"\nclaims = ["fig4/forzen-*"]', "claim of p2 'fig4/forzen-*'"),
         ('[[compare]]\npaper = "p9"', "compare: unknown paper 'p9'"),

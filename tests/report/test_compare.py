@@ -470,6 +470,8 @@ def test_an_order_of_two_gaps() -> None:
         ({"claim": [{**ORDER, "kind": "ratio"}]}, "needs at_least or at_most"),
         ({"claim": [{**EQUIVALENCE, "seeds": 2, "margin": 1.0}]}, "needs seeds = 3"),
         ({"claim": [EQUIVALENCE]}, "needs margin, or at_most"),
+        ({"claim": [{**ORDER, "margin": 1.0}]}, "margin .* kind order, only for equivalence"),
+        ({"claim": [{**TREND, "at_least": 1.0}]}, "at_least has no meaning for a claim of kind"),
         ({"valu": []}, "did you mean value"),
     ],
 )

@@ -74,7 +74,7 @@ def test_places_are_filled_with_means_and_what_is_missing_is_left_out() -> None:
 def test_unknown_labels_are_errors() -> None:
     with pytest.raises(UserError, match="name the series 'frozen randm'; did you mean"):
         drawn(["{frozen randm}"])
-    with pytest.raises(UserError, match="findings: only curve, bars, strip read it"):
+    with pytest.raises(UserError, match="findings has no meaning for a figure of kind scatter"):
         drawn(["{frozen random}"], kind="scatter")
 
 

@@ -271,8 +271,14 @@ def test_reported_values_becomelines_of() -> None:
     [
         ({"x": "a", "y": "b", "serie": "c"}, "did you mean series"),
         ({"x": "a"}, "kind curve needs y"),
-        ({**CURVE, "smooth": 5}, "smooth: only history read it, curve does not"),
-        ({**CURVE, "kind": "strip"}, "x: only curve, bars, scatter, heatmap read it"),
+        (
+            {**CURVE, "smooth": 5},
+            "smooth has no meaning for a figure of kind curve, only for history",
+        ),
+        (
+            {**CURVE, "kind": "strip"},
+            "x has no meaning for a figure of kind strip",
+        ),
         ({"kind": "strip", "y": "top1"}, "kind strip needs series"),
         ({**CURVE, "minus": {"freeze": "none"}, "findings": ["{none}"]}, "leave out minus"),
         ({**CURVE, "reference": [{"label": "b"}]}, "give one of value"),

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from rbench.errors import UnknownName, UserError, suggest
 from rbench.plugin.options import Options
+from rbench.report.kinds import refuse_unread
 from rbench.report.leaderboard.controls import Baseline
 from rbench.spec import registry
 from rbench.spec.conditions import Condition, Where
@@ -51,6 +52,18 @@ class Requirement(Options):
     source: str = Field(description="where the floor comes from")
 
 
+_ALL = "id source metric protocol paper text kind minus each free holds requires seeds"
+_ARMS = f"{_ALL} above below below_metric"
+_FIELDS = {
+    "order": f"{_ARMS} at_least exact",
+    "ratio": f"{_ARMS} at_least at_most",
+    "equivalence": f"{_ARMS} margin at_most",
+    "trend": f"{_ALL} where x direction points exact",
+    "slopes": f"{_ALL} above below x points at_least",
+}
+"""The fields that each kind of claim reads."""
+
+
 class Claim(Declared):
     """An ordering, a ratio, an equivalence or a trend that the paper states."""
 
@@ -90,12 +103,7 @@ class Claim(Declared):
                 raise ValueError("an equivalence needs margin, or at_most (a ratio above 1)")
             if self.seeds < 3:
                 raise ValueError("an equivalence needs seeds = 3 or more")
-        if self.kind in ("order", "slopes") and self.at_most is not None:
-            raise ValueError(f"at_most has no meaning for a claim of kind {self.kind}")
-        if self.kind in ("trend", "equivalence") and self.at_least is not None:
-            raise ValueError(f"at_least has no meaning for a claim of kind {self.kind}")
-        if self.exact and self.kind not in ("trend", "order"):
-            raise ValueError(f"exact has no meaning for a claim of kind {self.kind}")
+        refuse_unread("claim", self.kind, self, _FIELDS)
         return self
 
     @property

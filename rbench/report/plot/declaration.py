@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from rbench.errors import UserError, printable, suggest
 from rbench.plugin.options import Options
+from rbench.report.kinds import refuse_unread
 from rbench.spec.conditions import Scalar, Where
 
 Scale = Literal["linear", "log", "log2"]
@@ -115,9 +116,7 @@ class Figure(Options):
         for field in needed.get(self.kind, ()):
             if getattr(self, field) is None:
                 raise ValueError(f"kind {self.kind} needs {field}")
-        for field in sorted(self.model_fields_set - set(_FIELDS[self.kind].split())):
-            able = [kind for kind, fields in _FIELDS.items() if field in fields.split()]
-            raise ValueError(f"{field}: only {', '.join(able)} read it, {self.kind} does not")
+        refuse_unread("figure", self.kind, self, _FIELDS)
         if self.kind not in ("history", "curve") and isinstance(self.y, list):
             raise ValueError("only a curve and a history take a list of y")
         if isinstance(self.y, list) and not self.y:

@@ -147,6 +147,20 @@ def test_protocols_that_disagree_are_told_apart() -> None:
     assert said(*four) == "holds in 3 of 4"
 
 
+def test_evidence_nearest_to_the_papers_protocol_comes_first() -> None:
+    records = [
+        one
+        for dataset in ("digits", "svhn")
+        for one in (*runs("a", 90.0, dataset=dataset), *runs("a", 91.0, "spatial", dataset=dataset))
+    ]
+    for near, far in (("svhn", "digits"), ("digits", "svhn")):
+        claim = {**ORDER, "paper": {"training.epochs": 75, "dataset": near}}
+        (row,) = made(records, paper(claim=[claim])).claims
+        first, second = row.results
+        assert near in first.where
+        assert far in second.where
+
+
 def test_an_order_within_the_noise_and_one_that_holds_in_part() -> None:
     noisy = [
         record("b", "spatial", seed, {"top1": 90 + gap})

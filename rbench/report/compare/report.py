@@ -173,7 +173,13 @@ def _claim(paper: Paper, claim: Claim, found: Sequence[Measured], protocols: set
             departures.update([CUT] if any(not m.entry.comparable for m in members) else [])
             evidence.append(_Evidence(name, found_here, departures))
     evidence = [one for one in evidence if not one.departures] or evidence
-    results = [result for one in evidence for result in one.results]
+    # First what could be judged, and of that the runs that are nearest to the paper's protocol.
+    evidence.sort(key=lambda one: (len(one.departures), one.name))
+    results = [
+        result
+        for one in evidence
+        for result in sorted(one.results, key=lambda r: (r.where, r.text))
+    ]
     if not results:
         return ClaimRow(paper.name, claim, (), "", (), NOT_MEASURED)
     bearing = [one for one in evidence if one.judged] or evidence
@@ -181,7 +187,7 @@ def _claim(paper: Paper, claim: Claim, found: Sequence[Measured], protocols: set
     return ClaimRow(
         paper.name,
         claim,
-        tuple(sorted(results, key=lambda r: (not is_judged(r.verdict), r.where, r.text))),
+        tuple(sorted(results, key=lambda r: not is_judged(r.verdict))),
         _protocol(departures),
         tuple(sorted(departures)),
         _together(claim, results),

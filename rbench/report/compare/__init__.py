@@ -55,7 +55,7 @@
     exact = true                     # the metric has no spread, or the points decide alone
     holds = "everywhere"             # everywhere (default) or somewhere
 
-The kinds, each at 5 %:
+A field that the kind does not read is an error. The kinds, each at 5 %:
 
 - ``order``: the mean of ``above`` exceeds that of ``below`` by more than ``at_least`` (0; below 0:
   ``above`` is not behind by more): the 95 % confidence interval of the difference lies above it.

@@ -28,7 +28,7 @@ def papers_of(name: str | None) -> list[Paper]:
 
 
 def papers_of_suite(suite: SuiteSpec) -> list[Paper]:
-    """The papers of a suite's ``compare`` tables with what these name; UserError if they cannot."""
+    """The papers of a suite's ``compare`` tables with what these name; UserError for a bad one."""
     found = []
     for table in suite.compare:
         unknown = set(table) - {"paper", "values", "claims"}

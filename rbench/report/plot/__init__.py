@@ -18,7 +18,7 @@ from the suite's records (matplotlib; SVG, or PNG where it shows pixels)::
     labels = {none = "learnable", spatial = "frozen random"}   # words for values
     # of a series of several columns also for all its values: {"rwvgg, normal" = "random"},
     # without those that a network has not
-    order = ["none", "spatial"]         # order of the series, others follow
+    order = ["none", "spatial"]         # order of the series; without a value first, others last
     width = "column"                    # column (89 mm, default) or page (183 mm)
     front = 1                           # the leaderboard's page begins with the lowest of these
     findings = ["Frozen filters reach {frozen random @ 64} and {baseline}."]   # and these sentences

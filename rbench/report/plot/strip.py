@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rbench.report.plot.declaration import Figure
 from rbench.report.plot.marks import lines_of
 from rbench.report.plot.points import Item
-from rbench.report.plot.style import WIDTHS, color, words
+from rbench.report.plot.style import color, words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,7 +38,9 @@ def draw_strip(
         values = list(point.values.values())
         left = [place - _ASIDE] * len(values)
         axes.plot(left, values, "o", color=color(place), markerfacecolor="none")
-    room = max(8, int(_LETTERS * 0.8 * WIDTHS[figure.width] / max(len(lines), 1)))
+    assert axes.figure is not None
+    inches = axes.bbox.width / axes.figure.dpi
+    room = max(8, int(_LETTERS * inches / max(len(lines), 1)))
     texts = ["\n".join(textwrap.wrap(words(line.label), room)) for line in lines]
     axes.set_xticks(range(len(lines)), texts)
     axes.set_xlim(-0.5, len(lines) - 0.5)

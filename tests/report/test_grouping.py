@@ -11,7 +11,7 @@ from scipy.stats import binomtest
 from typer.testing import CliRunner
 
 from rbench.cli.app import app
-from rbench.records.record import FreezeReport, Record, Tensors, Tuning, to_json
+from rbench.records.record import FreezeReport, MetricValue, Record, Tensors, Tuning, to_json
 from rbench.records.titles import learned
 from rbench.report.leaderboard import from_records, make_tables, read_folders
 from rbench.report.leaderboard.table_other import to_latex, to_terminal
@@ -219,3 +219,23 @@ def test_frozen_filters_that_are_not_kept_are_another_configuration() -> None:
         )
     (table,) = make_tables(from_records([frozen, learnable]))
     assert sorted(entry.freeze for entry in table.entries) == ["none", "spatial"]
+
+
+def test_old_records_that_count_no_frozen_filters_keep_rows_of_their_own() -> None:
+    """Old records of folded LC-blocks: no frozen filters, and the folded weights as learnable."""
+    frozen = [record("resnet_lc", "spatial", seed=s, values={"top1": 60.0}) for s in (0, 1)]
+    learnable = [record("resnet_lc", "none", seed=s, values={"top1": 50.0}) for s in (0, 1)]
+    for one in (*frozen, *learnable):
+        one.freeze = FreezeReport(
+            policy=one.freeze.policy if one.freeze else [],
+            learnable=Tensors(count=7, names=["w"]),
+            frozen=Tensors(count=0, names=[]),
+        )
+    for one, count in zip((*frozen, *learnable), (41, 41, 97, 97), strict=True):
+        one.metrics.append(MetricValue(name="learnable_parameters", value=count))
+    (table,) = make_tables(from_records([*learnable, *frozen]))
+    rows = {entry.freeze: entry for entry in table.entries}
+    assert rows["spatial"].values["top1"] == {0: 60.0, 1: 60.0}
+    assert rows["none"].values["top1"] == {0: 50.0, 1: 50.0}
+    assert (rows["spatial"].learned, rows["spatial"].fixed) == (41, None)
+    assert (rows["none"].learned, rows["none"].fixed) == (97, 0)

@@ -21,7 +21,8 @@ def configurations(rows: Sequence[Row]) -> list[list[Row]]:
 
     Freeze policies that froze the same tensors, such as ``layer3`` and ``layer3.*``, are one
     configuration; the shortest of them comes first and names it. Frozen filters that are not kept
-    have no name, so that the number of frozen parameters counts as well.
+    have no name, so that the number of frozen parameters counts as well. Where that number is
+    unknown or 0, policies stay apart.
     """
     by_configuration: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
@@ -30,7 +31,7 @@ def configurations(rows: Sequence[Row]) -> list[list[Row]]:
     for _, members in sorted(by_configuration.items()):
         first = members[0]
         rest = {k: v for k, v in first.identity.items() if k != "freeze"}
-        done = next((row for row in members if row.frozen_names), None)
+        done = next((row for row in members if row.frozen_names and row.frozen_parameters), None)
         key = msgspec.json.encode(rest, order="sorted")
         what = (done.frozen_names, done.frozen_parameters) if done else (first.configuration, None)
         together[key, *what].append(members)

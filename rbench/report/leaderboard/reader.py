@@ -19,6 +19,7 @@ from rbench.plugin.components import Task
 from rbench.records.record import SCHEMA, Record, RecordError
 from rbench.report.leaderboard.parallel import side_by_side
 from rbench.report.leaderboard.rows import Picture, Row, Value
+from rbench.spec.columns import policy
 from rbench.spec.protocol import protocol, title, tuned
 from rbench.spec.registry import known_data, known_name, recorded_contents
 
@@ -163,6 +164,7 @@ class Reader:
             configuration = _with(configuration, head.data.revision)
             protocol = _with(protocol, head.data.revision)
         training = next((p for p in head.timing if p.name == "train"), None)
+        learnable, frozen = _parameters(head, known.identity)
         return Row(
             path=path,
             digest=head.digest,
@@ -176,8 +178,8 @@ class Reader:
             seconds=head.seconds,
             images_per_second=training.images_per_second if training else None,
             peak_memory_bytes=head.peak_memory_bytes,
-            learnable_parameters=head.freeze.learnable.count if head.freeze else None,
-            frozen_parameters=head.freeze.frozen.count if head.freeze else None,
+            learnable_parameters=learnable,
+            frozen_parameters=frozen,
             frozen_names=self._names(head.freeze.frozen.names) if head.freeze else "",
             learns=head.freeze.learns if head.freeze else "",
             trained=_trained(head, known.identity),
@@ -291,6 +293,22 @@ def _trained(head: _Head, identity: dict[str, Any]) -> bool:
     if head.freeze is not None and head.freeze.trained is not None:
         return head.freeze.trained
     return identity.get("training") is not None
+
+
+def _parameters(head: _Head, identity: dict[str, Any]) -> tuple[int | None, int | None]:
+    """Learnable and frozen parameters; None where unknown.
+
+    Old records of LC-blocks count the weights of the convolution that was trained in their place,
+    and no frozen filters: their metric ``learnable_parameters`` has the number of the LC-blocks.
+    """
+    if head.freeze is None:
+        return None, None
+    learnable, frozen = head.freeze.learnable.count, head.freeze.frozen.count
+    measured = next((m.value for m in head.metrics if m.name == "learnable_parameters"), None)
+    if measured is None or measured == learnable:
+        return learnable, frozen
+    unknown = policy(identity.get("freeze")) != "none"
+    return int(measured), frozen or (None if unknown else 0)
 
 
 def _ambiguous(identity: dict[str, Any]) -> bool:

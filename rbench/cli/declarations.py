@@ -34,7 +34,7 @@ def suite_text(suite: dict[str, Any]) -> str:
     lines += [
         "",
         f"{_count(runs, 'run')}: {_count(configurations, 'configuration')}, "
-        f"{_count(seeds, 'seed')} each",
+        f"{'' if runs == configurations * seeds else 'up to '}{_count(seeds, 'seed')} each",
     ]
     lines += ["", "all runs:", *_fields(spec.base)] if spec.base else []
     for number, grid in enumerate(spec.grid, 1):

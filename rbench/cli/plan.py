@@ -54,7 +54,7 @@ def command(
         bool, typer.Option("--json", help="print JSON", rich_help_panel="Output")
     ] = False,
 ) -> None:
-    """Show which runs of a suite are done, failed, running or missing, and what is left will cost.
+    """Show which runs of a suite are done, failed, running or missing, and what the rest will cost.
 
     The cost is that of earlier records of the same configuration on the same hardware; for a
     configuration without any it is measured by a pilot of three steps and up to 64 test images.

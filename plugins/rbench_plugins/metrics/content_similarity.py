@@ -16,7 +16,7 @@ class ContentSimilarityOptions(Options):
 
 COMPONENT = Metric(
     name="content_similarity",
-    summary="SSIM to the grey content and feature distance to it in fixed random networks.",
+    summary="SSIM to the gray content and feature distance to it in fixed random networks.",
     measure="rbench_plugins.metrics.functions.content_similarity:measure",
     reads=StylizationOutcome,
     options=ContentSimilarityOptions,

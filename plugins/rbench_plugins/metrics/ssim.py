@@ -20,7 +20,7 @@ class SsimOptions(Options):
 
 COMPONENT = Metric(
     name="ssim",
-    summary="Structural similarity on grey images, inverted where negative (P1).",
+    summary="Structural similarity on gray images, inverted where negative (P1).",
     measure="rbench_plugins.metrics.functions.ssim:measure",
     reads=ImagesOutcome,
     options=SsimOptions,

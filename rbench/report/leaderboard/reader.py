@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -17,96 +17,23 @@ from rbench.errors import UserError, printable
 from rbench.plugin.catalog import Catalog
 from rbench.plugin.components import Task
 from rbench.records.record import SCHEMA, Record, RecordError
+from rbench.report.leaderboard.head import (
+    Given,
+    Head,
+    parameters,
+    selected_on_test,
+    trained,
+)
 from rbench.report.leaderboard.parallel import side_by_side
-from rbench.report.leaderboard.rows import Picture, Row, Value
-from rbench.spec.columns import policy
+from rbench.report.leaderboard.rows import Row
 from rbench.spec.protocol import protocol, title, tuned
 from rbench.spec.registry import known_data, known_name, recorded_contents
 
 MANY = 5000
 """Records from which on several processes read them."""
 PARTS = 8
-_NOTHING = msgspec.Raw(b"{}")
 _SEED = re.compile(rb',\s*"seed":\s*\d+\s*\}\Z')
 """A table's last member: followed by a single brace, it is not part of an inner table."""
-
-
-class _Count(msgspec.Struct):
-    count: int
-
-
-class _Tensors(msgspec.Struct):
-    count: int
-    names: msgspec.Raw = _NOTHING
-
-
-class _Frozen(msgspec.Struct):
-    learnable: _Count
-    frozen: _Tensors
-    learns: str = ""
-    trained: bool | None = None
-
-
-class _Error(msgspec.Struct):
-    kind: str
-    message: str
-
-
-class _Phase(msgspec.Struct):
-    name: str
-    seconds: float = 0.0
-    images_per_second: float | None = None
-    images: int | None = None
-
-
-class _Data(msgspec.Struct):
-    revision: str = ""
-    img_size: tuple[int, int] = (0, 0)
-
-
-class _Selection(msgspec.Struct):
-    split: str = ""
-
-
-class _Given(msgspec.Struct):
-    model_kwargs: msgspec.Raw = _NOTHING
-    init_kwargs: msgspec.Raw = _NOTHING
-
-
-class _Tuning(msgspec.Struct):
-    axes: dict[str, Any] = {}
-
-
-class _Head(msgspec.Struct):
-    """A record as the leaderboard reads it: the rest of the file is skipped.
-
-    What many records have in common stays text until it is seen for the first time.
-    """
-
-    schema_version: int
-    digest: str
-    spec: msgspec.Raw
-    seed: int
-    started: str
-    status: Literal["done", "failed", "interrupted"] = "done"
-    resolved: msgspec.Raw = _NOTHING
-    protocol: str = ""
-    protocol_name: str = ""
-    comparable: bool = True
-    seconds: float = 0.0
-    peak_memory_bytes: int | None = None
-    timing: list[_Phase] = []
-    data: _Data | None = None
-    freeze: _Frozen | None = None
-    metrics: tuple[Value, ...] = ()
-    artifacts: tuple[Picture, ...] = ()
-    environment: msgspec.Raw = _NOTHING
-    error: _Error | None = None
-    command: str = ""
-    tuning: _Tuning | None = None
-    selection: _Selection | None = None
-    sources: dict[str, str] = {}
-    releases: dict[str, str] = {}
 
 
 class _Configuration(NamedTuple):
@@ -128,9 +55,9 @@ class Reader:
 
     def __init__(self, free: Mapping[str, Collection[str]] | None = None) -> None:
         self._free = free_options() if free is None else free
-        self._head = msgspec.json.Decoder(_Head)
+        self._head = msgspec.json.Decoder(Head)
         self._table = msgspec.json.Decoder(dict[str, Any])
-        self._given = msgspec.json.Decoder(_Given)
+        self._given = msgspec.json.Decoder(Given)
         self._tables: dict[bytes, dict[str, Any]] = {}
         self._configurations: dict[bytes, _Configuration] = {}
         self._identities: dict[str, dict[str, Any]] = {}
@@ -153,7 +80,7 @@ class Reader:
         except RecursionError as error:
             raise RecordError(f"{printable(path)} is not a record: nested too deeply") from error
 
-    def _row(self, head: _Head, path: str) -> Row:
+    def _row(self, head: Head, path: str) -> Row:
         resolved = bytes(head.resolved)
         known = self._configuration(resolved if resolved != b"{}" else bytes(head.spec))
         configuration, words = known.configuration, known.title
@@ -164,7 +91,7 @@ class Reader:
             configuration = _with(configuration, head.data.revision)
             protocol = _with(protocol, head.data.revision)
         training = next((p for p in head.timing if p.name == "train"), None)
-        learnable, frozen = _parameters(head, known.identity)
+        learnable, frozen = parameters(head, known.identity)
         return Row(
             path=path,
             digest=head.digest,
@@ -182,7 +109,7 @@ class Reader:
             frozen_parameters=frozen,
             frozen_names=self._names(head.freeze.frozen.names) if head.freeze else "",
             learns=head.freeze.learns if head.freeze else "",
-            trained=_trained(head, known.identity),
+            trained=trained(head, known.identity),
             metrics=head.metrics,
             pictures=head.artifacts,
             identity=known.identity,
@@ -191,7 +118,7 @@ class Reader:
             environment=self._shared(bytes(head.environment)),
             error=f"{head.error.kind}: {head.error.message}" if head.error else "",
             command=head.command,
-            selected_on_test=_selected_on_test(head, known.identity),
+            selected_on_test=selected_on_test(head, known.identity),
             trained_images=training.images or 0 if training else 0,
             pixels=math.prod(head.data.img_size) if head.data else 0,
             code={name: (head.sources.get(name, ""), v) for name, v in head.releases.items()},
@@ -277,38 +204,6 @@ def _named(title: str, identity: dict[str, Any]) -> str:
         return title
     known = known_name(dataset)
     return title.replace(f" · {dataset.get('name')}", f" · {known}", 1) if known else title
-
-
-def _selected_on_test(head: _Head, identity: dict[str, Any]) -> bool:
-    """As ``Record.selected_on_test``: old records say it by their recipe."""
-    if head.selection is not None:
-        return head.selection.split == "test"
-    training = identity.get("training")
-    keeps = isinstance(training, dict) and training.get("keep") == "best"
-    return keeps and "val" not in identity
-
-
-def _trained(head: _Head, identity: dict[str, Any]) -> bool:
-    """As ``Record.trained``: old records say it by their recipe."""
-    if head.freeze is not None and head.freeze.trained is not None:
-        return head.freeze.trained
-    return identity.get("training") is not None
-
-
-def _parameters(head: _Head, identity: dict[str, Any]) -> tuple[int | None, int | None]:
-    """Learnable and frozen parameters; None where unknown.
-
-    Old records of LC-blocks count the weights of the convolution that was trained in their place,
-    and no frozen filters: their metric ``learnable_parameters`` has the number of the LC-blocks.
-    """
-    if head.freeze is None:
-        return None, None
-    learnable, frozen = head.freeze.learnable.count, head.freeze.frozen.count
-    measured = next((m.value for m in head.metrics if m.name == "learnable_parameters"), None)
-    if measured is None or measured == learnable:
-        return learnable, frozen
-    unknown = policy(identity.get("freeze")) != "none"
-    return int(measured), frozen or (None if unknown else 0)
 
 
 def _ambiguous(identity: dict[str, Any]) -> bool:

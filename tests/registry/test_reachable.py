@@ -28,6 +28,8 @@ WITHOUT_CLAIMS = {
     # Pictures, and what the papers say nothing about that a number could hold against.
     *("p1_fig8", "p1_fig8_reduced", "p1_fig9_17", "p1_fig12", "p1_fig12_reduced", "p1_fig13"),
     *("p1_fig13_reduced", "p1_fig16", "p2_fig7", "p2_fig7_reduced", "p2_fig9", "p2_fig9_reduced"),
+    # Pictures of one network and one photograph: Fig 7a's runs judge their claims.
+    *("p1_fig5", "p1_fig5_reduced", "p1_fig6", "p1_fig6_reduced"),
 }
 
 
@@ -125,6 +127,21 @@ def test_a_suite_reaches_what_it_compares_with(name: str) -> None:
                 assert any(holds(where, one.get) for one in found), value.id
         for claim in paper.claim:
             assert reaches(claim, found, paper.free), claim.id
+
+
+@pytest.mark.parametrize("name", [n for n in COMPARED if read_suite(n).protocol == "paper"])
+def test_a_suite_of_the_papers_protocol_has_the_seeds_that_its_claims_need(name: str) -> None:
+    runs = read_suite(name).runs()
+    seeds = len({spec.seed for spec in runs})
+    # A run of many random networks has a spread of its own.
+    networks = max(int(spec.task_kwargs.get("networks", 1)) for spec in runs)
+    few = [
+        claim.id
+        for paper in compared_with(name)
+        for claim in paper.claim
+        if not claim.exact and max(seeds, networks) < claim.seeds
+    ]
+    assert not few
 
 
 def test_every_suite_of_a_figure_with_claims_names_them() -> None:

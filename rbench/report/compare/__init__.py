@@ -33,6 +33,7 @@
     protocol = "low_resolution"      # a name from above, or a table of conditions
     paper = {dataset = "cifar10"}    # more conditions of the paper's protocol
     tolerance = 0.5                  # where the paper gives no error
+    decides = "highest"              # of several configurations: the highest value, for a limit
 
     [[claim]]                        # what the paper states in words
     id = "frozen-above-baseline"
@@ -66,6 +67,13 @@ A field that the kind does not read is an error. The kinds, each at 5 %:
   correlation of the means with ``x`` is 0.8 or more.
 - ``slopes``: by a step of ``x`` the metric of ``above`` grows by a larger factor than that of
   ``below`` (``at_least`` times, 1 by default): least-squares slopes of logarithms by seed.
+
+Of the configurations that a value's ``where`` names, the one nearest to the paper's protocol is
+compared, then the one with most seeds; with ``decides = "highest"``, for a value that none may
+exceed, the nearest with the highest value. A mean may lie from the printed value as far as
+Welch's 95 % interval of the difference reaches (the spread of one side stands for that of the
+other where a side has one run), or as ``tolerance``. Values and claims without ``protocol`` and
+``paper`` have the protocol "not declared".
 
 Runs that differ in a column that is neither in a side's conditions nor in ``x``, ``each`` or
 ``free`` are not compared; the result names the column. Conditions are those of

@@ -22,6 +22,7 @@ FEW_SEEDS = f"{NOT_JUDGED}too few seeds"
 FEW_POINTS = f"{NOT_JUDGED}too few points"
 MIXED = f"{NOT_JUDGED}runs differ in another option"
 NO_METRIC = f"{NOT_JUDGED}unknown whether it learned"
+BEYOND = "n = {n} shows what is {by}{smallest} or more from a limit"
 STEADY = 0.8
 """A trend must have at least this rank correlation."""
 
@@ -101,8 +102,18 @@ class Judge:
         else:
             text, shown = _ratio_text(gap), gap.smallest and math.exp(gap.smallest)
         if verdict == NOISE and shown is not None:
-            text += f" ({SHOWS.format(n=gap.n, smallest=number(shown))})"
+            text += f" ({self._hint.format(n=gap.n, smallest=number(shown))})"
         return text
+
+    @property
+    def _hint(self) -> str:
+        """What n shows; of a claim with limits other than 0 and 1, how far from them."""
+        claim = self.claim
+        if claim.kind == "order" and not claim.at_least:
+            return SHOWS
+        ratios = claim.at_most is not None or claim.kind in ("ratio", "slopes")
+        by = "a factor of " if ratios else ""
+        return BEYOND.format(by=by, n="{n}", smallest="{smallest}")
 
     def _trend(self, line: Line) -> ClaimResult:
         claim = self.claim
@@ -156,7 +167,8 @@ class Judge:
             column = str(self.claim.x).rpartition(".")[2]
             shown = _ratio_text(gap)
             if verdict == NOISE and gap.smallest is not None:
-                shown += f" ({SHOWS.format(n=gap.n, smallest=number(math.exp(gap.smallest), 3))})"
+                smallest = number(math.exp(gap.smallest), 3)
+                shown += f" ({self._hint.format(n=gap.n, smallest=smallest)})"
             text = f"{names}, by step of {column}: {shown}"
             found.append(ClaimResult(where, text, verdict))
         return found

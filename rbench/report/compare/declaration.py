@@ -37,6 +37,9 @@ class Value(Declared):
     at_most: float | None = Field(None, description="with value as its lower end: a range")
     where: Where
     minus: Where = Field(default_factory=dict)
+    decides: Literal["", "highest"] = Field(
+        "", description="of several configurations: the one with the highest value, as for a limit"
+    )
 
 
 class Requirement(Options):

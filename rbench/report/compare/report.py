@@ -14,9 +14,12 @@ from rbench.report.compare.select import Measured, Pool, measured
 from rbench.report.leaderboard.entries import Table
 from rbench.report.leaderboard.stats import NOISE, Summary, summarize, t_quantile
 from rbench.spec.columns import canonical_name
+from rbench.spec.conditions import Where
 
 AGREES, DIFFERS = "agrees", "differs"
 CUT = "fewer training images"
+UNDECLARED = "not declared"
+"""The protocol of what a paper's file gives no conditions for."""
 NOT_COMPARABLE, NOT_MEASURED = "not comparable", "not measured"
 
 
@@ -81,12 +84,13 @@ def _value(paper: Paper, value: Value, pool: Pool, protocols: set[str]) -> Value
         return ValueRow(paper.name, value, None, "", None, "", (), NOT_MEASURED)
     conditions = paper.conditions(value)
 
-    def merit(one: Measured) -> tuple[int, bool, int, str]:
-        seeds = len(one.values(value.metric))
+    def merit(one: Measured) -> tuple[int, bool, float, int, str]:
+        values = one.values(value.metric)
         return (
             len(one.departures(conditions)),
             not one.entry.comparable,
-            -seeds,
+            -max(values.values()) if value.decides == "highest" else 0.0,
+            -len(values),
             one.entry.configuration,
         )
 
@@ -106,14 +110,15 @@ def _value(paper: Paper, value: Value, pool: Pool, protocols: set[str]) -> Value
     verdict = NOT_COMPARABLE
     if not departures:
         verdict = AGREES if abs(gap) <= allowance(value, summary) else DIFFERS
-        protocols.add(best.protocol)
+        if conditions:
+            protocols.add(best.protocol)
     return ValueRow(
         paper.name,
         value,
         summary,
         best.entry.model,
         gap,
-        _protocol(departures),
+        _protocol(conditions, departures),
         tuple(departures),
         verdict,
     )
@@ -144,14 +149,22 @@ def _distance(value: Value, mean: float) -> float:
 def allowance(value: Value, summary: Summary) -> float:
     """How far a measured mean may lie from the reported one.
 
-    The 95 % interval of the difference (Welch), the paper's error read as the standard deviation
-    of its n runs, or the declared tolerance where that is wider or no spread is known.
+    The 95 % interval of the difference, the paper's error read as the standard deviation of its n
+    runs: Welch's where both spreads are known; where one is, it is taken for the other's, too. The
+    declared tolerance where that is wider or no spread is known.
     """
-    own = summary.sem or 0.0
-    theirs = (value.error or 0.0) / math.sqrt(value.n)
-    freedom = max(summary.n + (value.n if value.error is not None else 1) - 2, 1)
-    interval = t_quantile(freedom) * math.hypot(own, theirs) if own or theirs else 0.0
-    return max(interval, value.tolerance or 0.0)
+    tolerance = value.tolerance or 0.0
+    theirs = value.error if value.n > 1 else None
+    if summary.std is not None and theirs is not None:
+        own, other = summary.std**2 / summary.n, theirs**2 / value.n
+        if not own + other:
+            return tolerance
+        freedom = (own + other) ** 2 / (own**2 / (summary.n - 1) + other**2 / (value.n - 1))
+        return max(t_quantile(freedom) * math.sqrt(own + other), tolerance)
+    std, freedom = (summary.std, summary.n - 1) if theirs is None else (theirs, value.n - 1)
+    if std is None:
+        return tolerance
+    return max(t_quantile(freedom) * std * math.sqrt(1 / summary.n + 1 / value.n), tolerance)
 
 
 def _claim(paper: Paper, claim: Claim, found: Sequence[Measured], protocols: set[str]) -> ClaimRow:
@@ -167,7 +180,8 @@ def _claim(paper: Paper, claim: Claim, found: Sequence[Measured], protocols: set
         true = [m for m in members if m.entry.comparable and m.matches(conditions)]
         if found_here := judge.results(true):
             evidence.append(_Evidence(name, found_here, set()))
-            protocols.update(m.protocol for m in true)
+            if conditions:
+                protocols.update(m.protocol for m in true)
         elif found_here := judge.results(members):
             departures = {d for m in members for d in m.departures(conditions)}
             departures.update([CUT] if any(not m.entry.comparable for m in members) else [])
@@ -188,7 +202,7 @@ def _claim(paper: Paper, claim: Claim, found: Sequence[Measured], protocols: set
         paper.name,
         claim,
         tuple(sorted(results, key=lambda r: not is_judged(r.verdict))),
-        _protocol(departures),
+        _protocol(conditions, departures),
         tuple(sorted(departures)),
         _together(claim, results),
         tuple((one.name, _together(claim, one.results)) for one in bearing),
@@ -209,7 +223,9 @@ class _Evidence:
         return any(is_judged(result.verdict) for result in self.results)
 
 
-def _protocol(departures: Iterable[str]) -> str:
+def _protocol(conditions: Where, departures: Iterable[str]) -> str:
+    if not conditions:
+        return UNDECLARED
     kinds = {departure.split()[0] == "dataset" for departure in departures}
     if not kinds:
         return "paper's"

@@ -97,16 +97,8 @@ def differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, tuple[Any
 
 
 def compared(a: Arm, b: Arm) -> dict[str, Difference | None]:
-    """B - A of every metric that both have: paired over the seeds they share, if at least two."""
-    found = {}
-    for name in a.metrics:
-        if name in b.metrics:
-            first, second = a.values(name), b.values(name)
-            shared = first.keys() & second.keys()
-            if len(shared) > 1:
-                first, second = (Sample({s: v[s] for s in sorted(shared)}) for v in (first, second))
-            found[name] = difference(second, first)
-    return found
+    """B - A of every metric that both have."""
+    return {n: difference(b.values(n), a.values(n)) for n in a.metrics if n in b.metrics}
 
 
 def mcnemar(only_a: int, only_b: int) -> McNemar:

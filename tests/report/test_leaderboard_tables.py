@@ -45,7 +45,9 @@ def test_summary_and_differences_agree_with_scipy() -> None:
     assert (paired.p, paired.low, paired.high) == pytest.approx(
         (expected.pvalue, interval.low, interval.high), rel=1e-9
     )
-    c = {seed + 3: value for seed, value in list(b.items())[:4]}
+    # A seed that one side lacks does not change the test of the others.
+    assert difference(a | {9: 99.0}, b | {8: -99.0}) == paired
+    c = {seed + 6: value for seed, value in list(b.items())[:4]}
     welch = difference(a, c)
     expected = reference.ttest_ind(list(a.values()), list(c.values()), equal_var=False)
     interval = expected.confidence_interval(0.95)

@@ -40,6 +40,7 @@ def test_pairs_are_tested_as_single_differences_are() -> None:
     given = samples(1, 4)
     given.append(Sample({3: 0.1, 4: 0.2, 9: 0.7}))
     given.append(Sample({0: 1.0}))
+    given.append(Sample({seed: value - 1 for seed, value in list(given[1].items())[:3]}))
     given.append(Sample({seed: value + 1 for seed, value in given[0].items()}))
     networks = Sample({0: 0.5})
     networks.within_run = summarize([0.1, 0.4, 0.6, 0.9])

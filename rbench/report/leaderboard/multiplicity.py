@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING
 
 from rbench.report.leaderboard.stats import CONFIDENCE, Sample
@@ -118,16 +119,20 @@ def pairwise(samples: Sequence[Sample]) -> NDArray[float64]:
             one = (sem[place] / error) ** 4 / (n[place] - 1)
             freedom = 1 / (one + (sem / error) ** 4 / (n - 1))
         p[place] = two_sided(mean[place] - mean, error, freedom)
-    for seeds, members in groups.items():
-        if len(seeds) < 2:
+    for (some, members), (more, others) in product(groups.items(), repeat=2):
+        shared = sorted(set(some) & set(more))
+        if len(shared) < 2:
             continue
-        values = numpy.array([[samples[place][seed] for seed in seeds] for place in members])
+        first, second = (
+            numpy.array([[samples[place][seed] for seed in shared] for place in places])
+            for places in (members, others)
+        )
         for row, place in enumerate(members):
-            gaps = values[row] - values
-            error = gaps.std(axis=1, ddof=1) / len(seeds) ** 0.5
+            gaps = first[row] - second
+            error = gaps.std(axis=1, ddof=1) / len(shared) ** 0.5
             same = (gaps == gaps[:, :1]).all(axis=1)
-            p[place, members] = two_sided(
-                gaps.mean(axis=1), numpy.where(same, 0.0, error), len(seeds) - 1
+            p[place, others] = two_sided(
+                gaps.mean(axis=1), numpy.where(same, 0.0, error), len(shared) - 1
             )
     numpy.fill_diagonal(p, numpy.nan)
     return p

@@ -165,11 +165,13 @@ def summarize(values: Sequence[float]) -> Summary | None:
 def difference(a: Mapping[int, float], b: Mapping[int, float]) -> Difference | None:
     """Mean of ``a`` minus mean of ``b``, each a value by seed; None where one is empty.
 
-    Paired where both have the same seeds (two or more); Welch's test otherwise, over the networks
-    of a :class:`Sample` of one seed where it knows their spread.
+    Paired over the seeds that both have, where these are two or more: the others do not count, so
+    that a run that is still missing on one side does not change the test. Welch's test otherwise,
+    over the networks of a :class:`Sample` of one seed where it knows their spread.
     """
-    if len(a) > 1 and a.keys() == b.keys():
-        gaps = summarize([a[seed] - b[seed] for seed in sorted(a)])
+    shared = sorted(a.keys() & b.keys())
+    if len(shared) > 1:
+        gaps = summarize([a[seed] - b[seed] for seed in shared])
         assert gaps is not None
         assert gaps.sem is not None
         return _interval(gaps.mean, gaps.sem, gaps.n - 1, gaps.n, True)

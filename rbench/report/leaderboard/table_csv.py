@@ -53,7 +53,7 @@ COLUMNS: dict[str, str] = {
             ("", f"number: mean minus that of {what}; empty where there is none"),
             ("_low", f"number: lower end of its {_PERCENT} confidence interval"),
             ("_high", f"number: upper end of its {_PERCENT} confidence interval"),
-            ("_p", "number: two-sided p of the t-test, paired where the seeds are the same"),
+            ("_p", "number: two-sided p of the t-test, paired over shared seeds if two or more"),
             ("_p_holm", "number: p after Holm's correction over the table's comparisons in it"),
             ("_smallest", "number: the smallest difference that these seeds could have shown"),
             ("_test", "text: paired or Welch"),

@@ -22,8 +22,8 @@ from rbench.report.leaderboard.text import (
 
 METHOD = (
     "Mean ± standard deviation over seeds (ddof 1). Differences are means with 95 % confidence "
-    "intervals: a paired t-test where both have the same seeds, else Welch's, over a run's random "
-    "networks where there is one run of many."
+    "intervals: a paired t-test over the seeds that both have if these are two or more, else "
+    "Welch's, over a run's random networks where there is one run of many."
 )
 RANKS = (
     "Ranks in brackets: where the row may stand, with 95 % confidence for all rows together "

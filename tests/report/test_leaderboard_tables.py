@@ -150,16 +150,17 @@ def test_controls_stand_beside() -> None:
     assert line["vs_baseline_verdict"] == "better"
 
 
-def test_baselines_agree_in_the_named_options() -> None:
+@pytest.mark.parametrize("depth", [8, 20])
+def test_baselines_agree_in_the_named_options(depth: int) -> None:
     records = [
-        record("lc", "spatial", options={"base": "plain", "depth": 20, "e": 8}),
+        record("lc", "spatial", options={"base": "plain", "depth": depth, "e": 8}),
         record("plain", options={"depth": 8}),
         record("plain", options={"depth": 20}),
-        record("plain", "spatial", options={"depth": 20}),
+        record("plain", "spatial", options={"depth": depth}),
     ]
     (table,) = make_tables(from_records(records), [Baseline(("lc",), ("{base}",), ("depth",))])
     (found,) = [e.controls["baseline"] for e in table.entries if "baseline" in e.controls]
-    assert (found.model, found.freeze) == ("plain depth=20", "none")
+    assert (found.model, found.freeze) == (f"plain depth={depth}", "none")
 
 
 def test_runs_that_were_all_cut_alike_are_ranked_and_say_so() -> None:

@@ -75,6 +75,52 @@ def test_a_difference_pairs_the_seeds() -> None:
     assert not notes
 
 
+GAPS = (1.0, 4.0, 7.0)
+"""Frozen minus learnable, by seed: std 3."""
+
+
+def pairs(reference: float = 80.0, **fields: Any) -> tuple[list[Record], list[Record]]:
+    """Learnable runs, and frozen ones above them by the gaps."""
+    learnable = [
+        record("net", "none", seed, {"top1": reference + seed}, {"width": 8}, **fields)
+        for seed in range(3)
+    ]
+    frozen = [
+        record("net", "spatial", seed, {"top1": reference + seed + gap}, {"width": 8}, **fields)
+        for seed, gap in enumerate(GAPS)
+    ]
+    return learnable, frozen
+
+
+GAP: dict[str, Any] = {
+    "x": "model.width",
+    "y": "top1",
+    "where": {"freeze": "spatial"},
+    "minus": {"freeze": "none"},
+}
+
+
+@pytest.mark.parametrize(
+    ("error", "half"),
+    [("std", 3.0), ("sem", math.sqrt(3)), ("ci", 4.30265 * math.sqrt(3)), ("none", 0.0)],
+)
+def test_the_error_of_a_difference_is_that_of_the_gaps(error: str, half: float) -> None:
+    learnable, frozen = pairs()
+    (point,) = points(figure(**GAP, error=error), found(frozen), found(learnable))
+    assert (point.centre, point.error) == (4, pytest.approx(half, rel=1e-5))
+
+
+def test_a_difference_is_taken_within_one_protocol() -> None:
+    learnable, frozen = pairs()
+    other, _ = pairs(60.0, protocol="other")
+    for one in other:
+        one.digest = f"other{one.digest}"
+    assert points(figure(**GAP), found(frozen), found(other)) == []
+    for everything in (learnable + other, other + learnable):
+        (point,) = points(figure(**GAP), found(frozen), found(everything))
+        assert point.centre == 4
+
+
 def test_a_curve_takes_several_columns_and_fits_a_slope() -> None:
     records = [
         record("m", "none", seed, {"a": 8 * e**-0.5, "b": 2.0 * e}, {"expansion": e})

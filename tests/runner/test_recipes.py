@@ -54,6 +54,53 @@ def test_a2_has_the_fields_of_timms_published_command() -> None:
     assert {name: getattr(training, name) for name in published} == published
 
 
+def test_lowres_is_the_recipe_of_p2s_appendix() -> None:
+    """The random crop and flip are the datasets' own; the paper names no precision."""
+    training = Training.model_validate(registry.read("recipes", "lowres")["training"])
+    published = Training(
+        epochs=75,
+        batch_size=256,
+        opt="sgd",  # timm's, with Nesterov momentum
+        momentum=0.9,
+        lr=1e-2,
+        sched="cosine",
+        min_lr=0.0,
+        warmup_epochs=0,
+        weight_decay=1e-2,
+        filter_bias_and_bn=False,
+        smoothing=0.1,
+        keep="last",
+        hflip=None,
+        crop_pad=None,
+        amp=False,
+    )
+    assert training.model_dump() == published.model_dump()
+
+
+def test_p1_dcn_is_adam_for_the_papers_200_000_steps() -> None:
+    """The paper prints no milestones of its "multistep"; those here are the recipe's own."""
+    training = Training.model_validate(registry.read("recipes", "p1_dcn")["training"])
+    published = Training(
+        epochs=round(200_000 * 32 / 1_281_167),
+        batch_size=32,
+        opt="adam",
+        opt_betas=(0.9, 0.999),
+        lr=1e-4,
+        sched="multistep",
+        decay_milestones=(3, 4),
+        decay_rate=0.1,
+        warmup_epochs=0,
+        weight_decay=4e-4,
+        filter_bias_and_bn=False,
+        smoothing=0.0,
+        keep="last",
+        hflip=0.0,
+        crop_pad=0,
+        amp=False,
+    )
+    assert training.model_dump() == published.model_dump()
+
+
 def test_a_newer_field_is_part_of_the_identity_only_where_it_is_set() -> None:
     plain = recipe().identity()
     assert "bce_target_thresh" not in plain

@@ -113,8 +113,8 @@ def test_without_a_declared_protocol_nothing_is_the_papers() -> None:
     ("limits", "said"),
     [
         ({"kind": "order"}, "shows differences from "),
-        ({"kind": "order", "at_least": 5.0}, "or more from a limit"),
-        ({"kind": "ratio", "at_least": 1.02}, "shows what is a factor of "),
+        ({"kind": "order", "at_least": 5.0}, "shows differences of "),
+        ({"kind": "ratio", "at_least": 1.02}, "shows ratios a factor of "),
     ],
 )
 def test_within_the_noise_says_how_far_from_its_limit_a_claim_shows(

@@ -34,7 +34,8 @@ def test_a_claim_rests_on_the_papers_protocol_alone_where_it_was_measured() -> N
 
 def test_runs_on_fewer_images_are_evidence_only_where_there_is_no_other() -> None:
     whole, cut = arms("a", 91.0), arms("b", 89.0, comparable=False)
-    found = made([*whole, *cut], paper(claim=[ORDER]))
+    claim = {**ORDER, "protocol": {"training.epochs": 6}}
+    found = made([*whole, *cut], paper(claim=[claim]))
     (row,) = found.claims
     assert [result.verdict for result in row.results] == ["holds"]
     assert row.departures == ()
@@ -101,6 +102,16 @@ def test_a_gap_is_taken_between_networks_that_agree_in_all_else() -> None:
     other = runs("net", 70.0, "spatial", options={"width": 8})
     assert gap([*learnable, *other]) is None
     assert gap([*learnable, *own, *other]) == pytest.approx(2.0)
+
+
+def test_a_gap_is_taken_to_the_partner_with_most_seeds_in_common() -> None:
+    learnable = runs("net", 90.0)[:2]
+    own = runs("net_a", 88.0, "spatial")[:2]
+    other = runs("net_b", 70.0, "spatial")[1:]
+    wanted = {**GAP, "where": {**GAP["where"], "model": "net*"}}
+    measured = value_row([*learnable, *own, *other], wanted).measured
+    assert measured is not None
+    assert measured.mean == pytest.approx(2.0)
 
 
 def test_runs_may_differ_in_what_the_paper_leaves_free() -> None:

@@ -11,7 +11,7 @@ from scipy.stats import t
 
 from rbench.records.record import Record
 from rbench.report.compare.report import ClaimRow
-from tests.helpers.synthetic_records import record
+from tests.helpers.synthetic_records import digest, record
 from tests.report.test_compare import EQUIVALENCE, ORDER, TREND, line, made, paper, runs
 
 NOISY = (0.9, -1.0, 1.1, -0.2)
@@ -79,8 +79,9 @@ def test_values_that_are_not_above_zero_have_no_ratio(place: int, value: float) 
     records = [*runs("a", 90.0), *runs("a", 90.0, "spatial")]
     records[place].metrics[0].value = value
     row = judged(records, {**EQUIVALENCE, "at_most": 1.5})
-    assert row.verdict == "does not hold"
-    assert row.results[0].text.endswith(": a value is not above 0")
+    assert row.verdict == "not judged: a value is not above 0"
+    (one,) = judged([r for r in records if r.seed == 0], {**EQUIVALENCE, "at_most": 1.5}).results
+    assert one.verdict == "not judged: too few seeds"
 
 
 def test_a_ratio_in_the_noise_says_which_ratio_n_could_have_shown() -> None:
@@ -89,7 +90,8 @@ def test_a_ratio_in_the_noise_says_which_ratio_n_could_have_shown() -> None:
     assert row.verdict == "within the noise"
     learnable = 90 + np.array([-0.2, -0.1, 0.1, 0.2])
     half = half_interval(np.log(90 + 20 * np.array(NOISY)) - np.log(learnable))
-    assert f"(n = 4 shows differences from {math.exp(half):.4g} on)" in row.results[0].text
+    shown = f"(n = 4 shows ratios a factor of {math.exp(half):.4g} or more beyond a limit)"
+    assert shown in row.results[0].text
 
 
 def test_slopes_in_the_noise_say_which_ratio_n_could_have_shown() -> None:
@@ -103,7 +105,8 @@ def test_slopes_in_the_noise_say_which_ratio_n_could_have_shown() -> None:
         np.polyfit(expansions, np.log([tilted[e][s] for e in expansions]), 1) for s in range(4)
     ]
     half = half_interval(np.array(slopes)[:, 0])
-    assert f"(n = 4 shows differences from {math.exp(half):.3f} on)" in row.results[0].text
+    shown = f"(n = 4 shows ratios a factor of {math.exp(half):.3f} or more beyond a limit)"
+    assert shown in row.results[0].text
 
 
 NAMES = pytest.mark.parametrize(("more", "fewer"), [("net_a", "net_b"), ("net_b", "net_a")])
@@ -152,6 +155,34 @@ def test_a_gap_is_taken_to_the_reference_with_most_seeds(more: str, fewer: str) 
     ]
     claim = {**TREND, "where": {"model": "flat"}, "minus": {"model": "net_*"}, "x": "model.depth"}
     assert judged(records, claim).verdict == "holds"
+
+
+def test_a_reference_without_a_seed_in_common_takes_no_gap_away() -> None:
+    def arms(depth: int) -> list[Record]:
+        other = runs("net_b", 50.0, options={"depth": depth})
+        for one in other:
+            one.seed = one.resolved["seed"] = one.seed + 10
+            one.digest = digest(one.resolved)
+        return [
+            *runs("flat", 80.0, options={"depth": depth})[:2],
+            *runs("net_a", 90.0 - 5 * depth, options={"depth": depth})[:2],
+            *other,
+        ]
+
+    records = [one for depth in (1, 2, 3) for one in arms(depth)]
+    claim = {**TREND, "where": {"model": "flat"}, "minus": {"model": "net_*"}, "x": "model.depth"}
+    assert judged(records, claim).verdict == "holds"
+
+
+def test_a_trend_of_one_seed_is_not_judged() -> None:
+    records = [
+        one
+        for e, top1 in ((1, 80.0), (2, 85.0), (4, 90.0))
+        for one in runs("a", top1, "spatial", options={"expansion": e})[:1]
+    ]
+    row = judged(records, {**TREND, "seeds": 1})
+    assert row.verdict == "not judged: too few seeds"
+    assert judged(records, {**TREND, "exact": True}).verdict == "holds"
 
 
 @pytest.mark.parametrize(

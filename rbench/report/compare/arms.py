@@ -204,7 +204,5 @@ def _arm(
     ]
     if not others:
         return Arm(one, Sample(), [one])
-    other = max(others, key=lambda m: (len(m.values(metric)), m.entry.configuration))
-    theirs = other.values(metric)
-    gaps = {seed: values[seed] - theirs[seed] for seed in sorted(set(values) & set(theirs))}
-    return Arm(one, Sample(gaps), [one, other])
+    other = max(others, key=lambda m: (len(m.gaps(one, metric)), m.entry.configuration))
+    return Arm(one, one.gaps(other, metric), [one, other])

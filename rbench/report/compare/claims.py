@@ -22,7 +22,8 @@ FEW_SEEDS = f"{NOT_JUDGED}too few seeds"
 FEW_POINTS = f"{NOT_JUDGED}too few points"
 MIXED = f"{NOT_JUDGED}runs differ in another option"
 NO_METRIC = f"{NOT_JUDGED}unknown whether it learned"
-BEYOND = "n = {n} shows what is {by}{smallest} or more from a limit"
+NO_RATIO = f"{NOT_JUDGED}a value is not above 0"
+BEYOND = "n = {n} shows {what} {smallest} or more beyond a limit"
 STEADY = 0.8
 """A trend must have at least this rank correlation."""
 
@@ -73,14 +74,15 @@ class Judge:
         if pair.differ:
             return _mixed(where, names, pair.differ)
         a, b = pair.above.values, pair.below.values
+        objection = self._objection([pair.above, pair.below])
         if self.claim.at_most is not None or self.claim.kind == "ratio":
             if min(*a.values(), *b.values()) <= 0:
-                return ClaimResult(where, f"{names}: a value is not above 0", FAILS)
+                return ClaimResult(where, f"{names}: no ratio", objection or NO_RATIO)
             a, b = a.logarithm(), b.logarithm()
             names = names.replace(" − ", " / ")
         gap = difference(a, b)
         assert gap is not None
-        verdict = self._objection([pair.above, pair.below]) or self._verdict(gap)
+        verdict = objection or self._verdict(gap)
         return ClaimResult(where, f"{names}: {self._shown(gap, verdict)}", verdict)
 
     def _verdict(self, gap: Difference) -> str:
@@ -112,8 +114,8 @@ class Judge:
         if claim.kind == "order" and not claim.at_least:
             return SHOWS
         ratios = claim.at_most is not None or claim.kind in ("ratio", "slopes")
-        by = "a factor of " if ratios else ""
-        return BEYOND.format(by=by, n="{n}", smallest="{smallest}")
+        what = "ratios a factor of" if ratios else "differences of"
+        return BEYOND.format(what=what, n="{n}", smallest="{smallest}")
 
     def _trend(self, line: Line) -> ClaimResult:
         claim = self.claim
@@ -130,6 +132,8 @@ class Judge:
         gap = difference(arms[-1].values, arms[0].values)
         assert gap is not None
         verdict = FEW_POINTS if len(arms) < claim.points else self._objection(arms)
+        if not verdict and gap.low is None and not claim.exact:
+            verdict = FEW_SEEDS
         if not verdict:
             along = sign * gap.value > 0 and rho >= STEADY
             significant = claim.exact or gap.significant

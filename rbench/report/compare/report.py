@@ -12,7 +12,7 @@ from rbench.report.compare.claims import HOLDS, ClaimResult, Judge, is_judged
 from rbench.report.compare.declaration import Claim, Paper, Value
 from rbench.report.compare.select import Measured, Pool, measured
 from rbench.report.leaderboard.entries import Table
-from rbench.report.leaderboard.stats import NOISE, Summary, summarize, t_quantile
+from rbench.report.leaderboard.stats import NOISE, Sample, Summary, summarize, t_quantile
 from rbench.spec.columns import canonical_name
 from rbench.spec.conditions import Where
 
@@ -76,21 +76,21 @@ def report(tables: Sequence[Table], papers: Sequence[Paper]) -> Report:
 
 
 def _value(paper: Paper, value: Value, pool: Pool, protocols: set[str]) -> ValueRow:
-    able = [m for m in pool.matching_any(value.where) if m.values(value.metric)]
+    able = {m: m.values(value.metric) for m in pool.matching_any(value.where)}
     if value.minus:
         others = pool.matching_any({**value.where, **value.minus})
-        able = [m for m in able if _partner(value, m, others) is not None]
+        able = {m: _gaps(value, m, others) for m in able}
+    able = {m: values for m, values in able.items() if values}
     if not able:
         return ValueRow(paper.name, value, None, "", None, "", (), NOT_MEASURED)
     conditions = paper.conditions(value)
 
     def merit(one: Measured) -> tuple[int, bool, float, int, str]:
-        values = one.values(value.metric)
         return (
             len(one.departures(conditions)),
             not one.entry.comparable,
-            -max(values.values()) if value.decides == "highest" else 0.0,
-            -len(values),
+            -max(able[one].values()) if value.decides == "highest" else 0.0,
+            -len(able[one]),
             one.entry.configuration,
         )
 
@@ -98,13 +98,7 @@ def _value(paper: Paper, value: Value, pool: Pool, protocols: set[str]) -> Value
     departures = best.departures(conditions)
     if not best.entry.comparable:
         departures.append(CUT)
-    values = dict(best.values(value.metric))
-    if value.minus:
-        partner = _partner(value, best, others)
-        assert partner is not None
-        theirs = partner.values(value.metric)
-        values = {seed: values[seed] - theirs[seed] for seed in set(values) & set(theirs)}
-    summary = summarize(list(values.values()))
+    summary = summarize(list(able[best].values()))
     assert summary is not None
     gap = _distance(value, summary.mean)
     verdict = NOT_COMPARABLE
@@ -124,19 +118,20 @@ def _value(paper: Paper, value: Value, pool: Pool, protocols: set[str]) -> Value
     )
 
 
-def _partner(value: Value, one: Measured, others: Sequence[Measured]) -> Measured | None:
-    """The configuration that ``minus`` names in place of this one's, of the same protocol."""
+def _gaps(value: Value, one: Measured, others: Sequence[Measured]) -> Sample:
+    """The differences to the configuration that ``minus`` names in place of this one's.
+
+    It is of the same protocol; of several, it is the one with most seeds in common.
+    """
     varied = ALWAYS_FREE | {canonical_name(column) for column in value.minus}
     able = [
-        m
+        (len(gaps), m.entry.configuration, gaps)
         for m in others
         if m.protocol == one.protocol
         and not disagreement(one, m, varied)
-        and set(m.values(value.metric)) & set(one.values(value.metric))
+        and (gaps := one.gaps(m, value.metric))
     ]
-    return max(
-        able, key=lambda m: (len(m.values(value.metric)), m.entry.configuration), default=None
-    )
+    return max(able, key=lambda found: found[:2])[2] if able else Sample()
 
 
 def _distance(value: Value, mean: float) -> float:

@@ -32,6 +32,11 @@ class Measured:
         """Values by seed."""
         return self.entry.values.get(metric) or Sample()
 
+    def gaps(self, other: Measured, metric: str) -> Sample:
+        """By seed, the difference to another configuration; of the seeds that both have."""
+        own, theirs = self.values(metric), other.values(metric)
+        return Sample({seed: own[seed] - theirs[seed] for seed in sorted(own.keys() & theirs)})
+
     def get(self, column: str) -> Any:
         """The value of a column, under the names of a spec too."""
         return self.columns.get(canonical_name(column))

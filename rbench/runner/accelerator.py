@@ -6,8 +6,9 @@ import os
 
 import torch
 from accelerate import Accelerator
-from accelerate.state import AcceleratorState
+from accelerate.state import AcceleratorState, PartialState
 
+from rbench.errors import UserError
 from rbench.spec.precision import cpu_lacks_bfloat16
 from rbench.spec.resolve import Resolved
 
@@ -15,10 +16,11 @@ from rbench.spec.resolve import Resolved
 def make_accelerator(resolved: Resolved) -> Accelerator:
     """Accelerate for this run.
 
-    Accelerate's state is a process-wide singleton that fixes the precision, so the state of the
-    run before is reset.
+    Accelerate's state is a process-wide singleton that fixes the precision and the device, so the
+    state of the run before is reset. UserError if Accelerate computes on another kind of device
+    than ``resolved`` names.
     """
-    AcceleratorState._reset_state()
+    AcceleratorState._reset_state(reset_partial_state=_other_device(resolved))
     mixed = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}[precision(resolved)]
     deterministic = resolved.spec.deterministic
     if deterministic:
@@ -31,7 +33,30 @@ def make_accelerator(resolved: Resolved) -> Accelerator:
     torch.backends.cudnn.benchmark = False
     if resolved.device.startswith("cuda:"):
         torch.cuda.set_device(resolved.device)
-    return Accelerator(mixed_precision=mixed, cpu=resolved.device == "cpu")
+    accelerator = Accelerator(mixed_precision=mixed, cpu=resolved.device == "cpu")
+    found, wanted = accelerator.device.type, _kind(resolved)
+    if found != wanted:
+        raise UserError(
+            f"--device {resolved.device}: torch and Accelerate compute on {found} here; install a "
+            f"torch for {wanted} and unset the variables ACCELERATE_..., or type --device {found}"
+        )
+    return accelerator
+
+
+def _kind(resolved: Resolved) -> str:
+    """The device without its number: cpu, cuda or mps."""
+    return resolved.device.split(":")[0]
+
+
+def _other_device(resolved: Resolved) -> bool:
+    """Whether an earlier run of this process has fixed another kind of device.
+
+    Not where several processes share a run: their process group cannot be made again.
+    """
+    if not PartialState._shared_state:
+        return False
+    state = PartialState()
+    return state.num_processes == 1 and state.device.type != _kind(resolved)
 
 
 def precision(resolved: Resolved) -> str:

@@ -62,6 +62,7 @@ def rm(
     for name in names:
         store.record(name).unlink(missing_ok=True)
         shutil.rmtree(store.artifacts(name), ignore_errors=True)
+        store.discard_unfinished(name)
         store.discard_checkpoints(name)
         store.discard_log(name)
     typer.echo(f"{len(names)} records deleted")

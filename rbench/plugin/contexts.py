@@ -164,20 +164,28 @@ class DataContext:
 
 
 class Artifacts:
-    """Pictures that belong to a record: files in a folder beside it."""
+    """Pictures that belong to a record: files in a folder of the record's name."""
 
     def __init__(self, folder: Path | None) -> None:
         self.folder, self.files = folder, list[Artifact]()
 
     def save(self, name: str, image: Image, caption: str) -> None:
         """Write ``image`` as ``name`` (``.png`` or ``.jpg``), unless the run keeps no files."""
-        if self.folder is None:
+        folder = self.made_folder()
+        if folder is None:
             return
-        # Without parents: a shared folder that has vanished must not be made again in its place.
-        self.folder.mkdir(exist_ok=True)
         options = {"optimize": True} if name.endswith(".png") else {"quality": 88}
-        image.save(self.folder / name, **options)
-        self.files.append(Artifact(file=f"{self.folder.name}/{name}", caption=caption))
+        image.save(folder / name, **options)
+        self.files.append(Artifact(file=f"{folder.name}/{name}", caption=caption))
+
+    def made_folder(self) -> Path | None:
+        """The folder, which exists now; None if the run keeps no files."""
+        if self.folder is not None:
+            # Not all parents: a shared folder that has vanished must not be made again in its
+            # place.
+            self.folder.parent.mkdir(exist_ok=True)
+            self.folder.mkdir(exist_ok=True)
+        return self.folder
 
 
 Split = Literal["val", "test"]

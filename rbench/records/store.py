@@ -6,6 +6,7 @@
       SLUG.json                 the record of a run; SLUG is its name without the folder
       SLUG.failed.json          a failed repetition of a run whose good record is kept
       SLUG/                     pictures, weights and predictions of a run
+      .unfinished/SLUG/         the same files while the run is under way
       .checkpoints/SLUG/        checkpoints of a run that is not done
       .logs/SLUG.log            what a run printed, until it is done
       .locks/SLUG.N             who is running it (rbench.sweep.locks)
@@ -90,6 +91,10 @@ class Store:
         """What a classifier predicted for each image (see :mod:`rbench.records.predictions`)."""
         return self.artifacts(slug) / "predictions.safetensors"
 
+    def unfinished(self, slug: str) -> Path:
+        """The folder of a run's pictures and weights until the run has ended."""
+        return self.output / ".unfinished" / slug
+
     def checkpoints(self, slug: str) -> Path:
         """The folder of a run's checkpoints."""
         return self.output / ".checkpoints" / slug
@@ -136,6 +141,19 @@ class Store:
         path = self.record(slug)
         write_atomically(path, to_json(record))
         return path
+
+    def keep_unfinished(self, slug: str) -> None:
+        """Move the files of a run that has ended to where they stay."""
+        if not self.unfinished(slug).is_dir():
+            return
+        self.artifacts(slug).mkdir(exist_ok=True)
+        for file in self.unfinished(slug).iterdir():
+            file.replace(self.artifacts(slug) / file.name)
+        self.discard_unfinished(slug)
+
+    def discard_unfinished(self, slug: str) -> None:
+        """Remove the files of a run that ended otherwise than well, or was killed."""
+        shutil.rmtree(self.unfinished(slug), ignore_errors=True)
 
     def discard_checkpoints(self, slug: str) -> None:
         """Remove the checkpoints of a run that is done."""

@@ -114,14 +114,13 @@ class _Run:
     accelerator: Accelerator
     data: ImageData
     built: Built
-    artifacts: Artifacts
     outcome: Outcome
     trained: list[Callable[[], None]]
     """What saves the trainings of the task, should a metric fail."""
 
     def __init__(self, resolved: Resolved, execution: Execution) -> None:
         self.resolved, self.execution = resolved, execution
-        self.clock = Clock()
+        self.clock, self.artifacts = Clock(), Artifacts(None)
         self.tracking: Tracking | None = None
         spec, plugins = resolved.spec, execution.plugins
         loose = resolved.identity.get("loose", {})
@@ -155,6 +154,9 @@ class _Run:
             record.error = Failure(kind="KeyboardInterrupt", message="interrupted by the user")
         except Exception as error:
             self._fail(error)
+        finally:
+            if self.artifacts.folder is not None:
+                shutil.rmtree(self.artifacts.folder, ignore_errors=True)
         if self.tracking is not None:
             self.tracking.finish(record, self.execution.folder)
         record.seconds = round(perf_counter() - start + self.clock.earlier, 3)
@@ -207,11 +209,10 @@ class _Run:
 
     def task(self) -> None:
         """Run the task; where a GPU's memory does not suffice, again in micro-batches."""
-        folder = self.execution.folder
-        writes = folder is not None and self.accelerator.is_main_process
-        self.artifacts = Artifacts(
-            Store(folder).artifacts(self.resolved.slug) if folder and writes else None
-        )
+        store = self._store()
+        if store is not None:
+            store.discard_unfinished(self.resolved.slug)
+        self.artifacts = Artifacts(store and store.unfinished(self.resolved.slug))
         memory.reset_peak(self.accelerator.device)
         try:
             self.outcome = self._attempt(self.resolved)
@@ -341,15 +342,32 @@ class _Run:
 
     def keep_files(self) -> None:
         """Name the pictures, write the weights where they are wanted, read the memory's peak."""
-        self.record.artifacts = self.artifacts.files
-        if self.resolved.spec.save_predictions and self.artifacts.folder is not None:
-            save_predictions(self.outcome, self.artifacts.folder, self.note)
-        if self.execution.save_weights and self.artifacts.folder is not None:
-            save_weights(self.built, self.artifacts.folder)
+        if (store := self._store()) is not None:
+            self._move_files(store)
         self.record.peak_memory_bytes = memory.peak_memory(self.accelerator.device)
         kept = self.execution.trained(self.resolved)
         if kept is not None and self.record.error is None and self.accelerator.is_main_process:
             shutil.rmtree(kept, ignore_errors=True)
+
+    def _store(self) -> Store | None:
+        """The results folder where this process writes files; None where it keeps none."""
+        folder = self.execution.folder
+        return Store(folder) if folder is not None and self.accelerator.is_main_process else None
+
+    def _move_files(self, store: Store) -> None:
+        """Complete the run's files and move them where they stay, all together.
+
+        Not those of a failed repetition: the files there belong to the record that is kept.
+        """
+        slug = self.resolved.slug
+        if self.record.error is not None and store.status(slug, self.resolved.digest) == "done":
+            return
+        self.record.artifacts = self.artifacts.files
+        if self.resolved.spec.save_predictions:
+            save_predictions(self.outcome, self.artifacts, self.note)
+        if self.execution.save_weights:
+            save_weights(self.built, self.artifacts)
+        store.keep_unfinished(slug)
 
 
 def _rate(phase: Phase) -> Phase:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,10 +12,10 @@ from rbench.records.store import WEIGHTS, Store
 
 if TYPE_CHECKING:
     from rbench.network.build import Built
-    from rbench.plugin.contexts import Note
+    from rbench.plugin.contexts import Artifacts, Note
 
 
-def save_predictions(outcome: Outcome, folder: Path, note: Note) -> None:
+def save_predictions(outcome: Outcome, artifacts: Artifacts, note: Note) -> None:
     """Write the predictions of ``outcome`` into a run's folder of artifacts.
 
     The form is that of :mod:`rbench.records.predictions`.
@@ -26,6 +25,8 @@ def save_predictions(outcome: Outcome, folder: Path, note: Note) -> None:
     if not isinstance(outcome, ClassificationOutcome):
         note("--save-predictions: this task classifies no images, so there are none")
         return
+    if (folder := artifacts.made_folder()) is None:
+        return
     logits = outcome.logits
     small = max(logits.shape[1], int(outcome.labels.max()) + 1) <= 256
     kind = torch.uint8 if small else torch.int32
@@ -34,16 +35,16 @@ def save_predictions(outcome: Outcome, folder: Path, note: Note) -> None:
         "predicted": logits.argmax(1),
         "top5": logits.topk(min(5, logits.shape[1]), dim=1).indices,
     }
-    folder.mkdir(exist_ok=True)
     content = {name: tensor.to(kind).contiguous() for name, tensor in tensors.items()}
     save_file(content, Store(folder.parent).predictions(folder.name))
 
 
-def save_weights(built: Built, folder: Path) -> None:
+def save_weights(built: Built, artifacts: Artifacts) -> None:
     """Write the network's state as :data:`rbench.records.store.WEIGHTS`."""
     from safetensors.torch import save_file
 
-    folder.mkdir(parents=True, exist_ok=True)
+    if (folder := artifacts.made_folder()) is None:
+        return
     state = {
         name: tensor.contiguous().clone() for name, tensor in built.network.state_dict().items()
     }

@@ -24,6 +24,7 @@ def test_the_layout(tmp_path: Path) -> None:
             store.record(slug),
             store.other_record(slug, "failed"),
             store.weights(slug),
+            store.unfinished(slug),
             store.checkpoints(slug),
             store.log(slug),
             store.locks,
@@ -33,6 +34,7 @@ def test_the_layout(tmp_path: Path) -> None:
         f"{slug}.json",
         f"{slug}.failed.json",
         f"{slug}/weights.safetensors",
+        f".unfinished/{slug}",
         f".checkpoints/{slug}",
         f".logs/{slug}.log",
         ".locks",
@@ -44,7 +46,7 @@ def test_nobody_else_spells_its_paths() -> None:
         if path.name != "store.py":
             text = path.read_text(encoding="utf-8")
             code = "\n".join(line for line in text.splitlines() if '"""' not in line)
-            for name in ('".checkpoints', '".logs', '".locks', '".slurm'):
+            for name in ('".checkpoints', '".logs', '".locks', '".slurm', '".unfinished'):
                 assert name not in code, f"{path} spells {name}"
 
 

@@ -9,6 +9,7 @@ import torch
 
 import rbench as rb
 from rbench.errors import UserError
+from rbench.plugin.contexts import Artifacts
 from rbench.plugin.outcomes import ClassificationOutcome, Outcome
 from rbench.records.predictions import predictions_of
 from rbench.records.record import Record, read
@@ -36,7 +37,8 @@ def outcome(classes: int, count: int = 50) -> ClassificationOutcome:
 @pytest.mark.parametrize("classes", [2, 10, 256, 1000])
 def test_predictions_are_those_of_a_plain_sort(classes: int, tmp_path: Path) -> None:
     made = outcome(classes)
-    save_predictions(made, tmp_path / "slug", lambda text: pytest.fail(text))
+    artifacts = Artifacts(tmp_path / "slug")
+    save_predictions(made, artifacts, lambda text: pytest.fail(text))
     found = predictions_of(tmp_path / "slug.json")
     assert found is not None
     order = np.argsort(-made.logits.numpy(), axis=1)
@@ -50,7 +52,8 @@ def test_predictions_are_those_of_a_plain_sort(classes: int, tmp_path: Path) -> 
 
 def test_no_classes_no_predictions(tmp_path: Path) -> None:
     notes: list[str] = []
-    save_predictions(Outcome(network=torch.nn.Identity()), tmp_path / "slug", notes.append)
+    artifacts = Artifacts(tmp_path / "slug")
+    save_predictions(Outcome(network=torch.nn.Identity()), artifacts, notes.append)
     assert "classifies no images" in notes[0]
     assert predictions_of(tmp_path / "slug.json") is None
     (tmp_path / "slug").mkdir()

@@ -13,7 +13,7 @@ import pytest
 import rbench
 from rbench.errors import UserError
 from rbench.plugin.catalog import Catalog
-from rbench.records.record import read
+from rbench.records.record import Record, read
 from rbench.records.store import Store
 from rbench.runner.execute import Execution
 from rbench.spec.resolve import Resolved, resolve
@@ -86,3 +86,62 @@ def test_two_commands_at_once_run_it_once(tmp_path: Path) -> None:
     assert tally.read_text().count("\n") == 1
     (path,) = (tmp_path / "out").glob("*.json")
     assert read(path).status == "done"
+
+
+REPEATED = """
+import os
+from PIL import Image
+from rbench import Initializer, Metric, MetricValue, hookimpl
+
+def measure(outcome, context, options):
+    shade = 10 * len(os.environ["ATTEMPT"])
+    context.artifacts.save("shade.png", Image.new("L", (2, 2), shade), "a shade of gray")
+    if os.environ["ATTEMPT"] == "fails":
+        raise RuntimeError("broken today")
+    yield MetricValue(name="one", value=1.0)
+
+def draw(weight, generator, options):
+    # A GPU's kernels may give other numbers for the same run, too.
+    weight.normal_(generator=generator).mul_(0.01 * len(os.environ["ATTEMPT"]))
+
+@hookimpl
+def rbench_register_metrics():
+    yield Metric(name="one", summary="One.", measure=measure)
+
+@hookimpl
+def rbench_register_initializers():
+    yield Initializer(name="unequal", summary="Unequal.", draw=draw)
+"""
+
+
+def test_a_failed_repetition_leaves_the_files_of_the_run_that_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "repeated.py").write_text(REPEATED)
+    more = {"plugin": (str(tmp_path / "repeated.py"),), "init": "unequal", "metrics": ("one",)}
+    output = tmp_path / "out"
+
+    def attempt(name: str) -> Record:
+        monkeypatch.setenv("ATTEMPT", name)
+        made = rbench.run(
+            **{**FIELDS, **more, "save_predictions": True, "save_weights": True},
+            output=output,
+            force=True,
+        )
+        assert not list(output.glob(".unfinished/*"))
+        return made[0]
+
+    def files() -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in output.glob("*/*") if path.is_file()}
+
+    first = attempt("first time")
+    assert [picture.file.split("/")[1] for picture in first.artifacts] == ["shade.png"]
+    kept = files()
+    assert set(kept) >= {"predictions.safetensors", "shade.png", "weights.safetensors"}
+    with pytest.warns(UserWarning, match="broken today"):
+        failed = attempt("fails")
+    assert files() == kept
+    assert (failed.status, failed.artifacts) == ("failed", [])
+    assert attempt("second time").status == "done"
+    replaced = files()
+    assert all(replaced[name] != kept[name] for name in ("shade.png", "weights.safetensors"))

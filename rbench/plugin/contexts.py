@@ -45,10 +45,23 @@ class Clock:
         self.running: list[Phase] = []
         self.earlier = 0.0
         """Seconds that earlier processes spent on this run, before it was resumed."""
+        self.again = False
+
+    def begin_again(self, phases: dict[str, Phase]) -> None:
+        """Count on from ``phases``, those before an attempt of this process that failed.
+
+        So a phase's seconds are those that its images took. The run's seconds hold the failed
+        attempt as well: with what earlier processes spent, they are known by now.
+        """
+        self.phases, self.again = phases, True
 
     def resumed(self, seconds: float) -> None:
-        """Count ``seconds`` that an earlier process spent in the phase that is running."""
-        self.earlier += seconds
+        """Count ``seconds`` that a checkpoint's training had taken in the phase that is running.
+
+        They are an earlier process's, unless this process has begun again.
+        """
+        if not self.again:
+            self.earlier += seconds
         if self.running:
             self.running[-1].seconds += seconds
 

@@ -10,6 +10,7 @@ import math
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -214,6 +215,7 @@ class _Run:
             store.discard_unfinished(self.resolved.slug)
         self.artifacts = Artifacts(store and store.unfinished(self.resolved.slug))
         memory.reset_peak(self.accelerator.device)
+        phases = deepcopy(self.clock.phases)
         try:
             self.outcome = self._attempt(self.resolved)
             return
@@ -223,6 +225,7 @@ class _Run:
                 raise
         # Outside of the handler, whose traceback keeps the tensors of the first attempt.
         self._free_memory(smaller)
+        self.clock.begin_again(phases)
         self.build()
         self.outcome = self._attempt(smaller)
 

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
 import rbench
+from rbench.plugin import contexts
+from rbench.plugin.catalog import Catalog
 from rbench.records.record import Record
-from rbench.runner import training
+from rbench.runner import execute as execution
+from rbench.runner import resume, training
+from rbench.spec.resolve import resolve
 
 
 def run(**more: Any) -> Record:
@@ -66,3 +71,40 @@ def test_an_odd_batch_cannot_be_halved(monkeypatch: pytest.MonkeyPatch) -> None:
         record = run(batch_size=7)
     assert tried == [7]
     assert record.status == "failed"
+
+
+def test_what_was_lost_counts_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interrupted process, then one whose memory does not suffice for its second step."""
+    clock = {"now": 0.0}
+    for module in (contexts, execution, resume, training):
+        monkeypatch.setattr(module, "perf_counter", lambda: clock["now"])
+    ends: list[BaseException | None] = [None, None, KeyboardInterrupt()]
+    ends += [None, torch.OutOfMemoryError("CUDA out of memory"), None, None]
+    left, step = iter(ends), training._step
+
+    def one_second(*arguments: Any) -> Any:
+        clock["now"] += 1
+        if (error := next(left)) is not None:
+            raise error
+        return step(*arguments)
+
+    monkeypatch.setattr(training, "_step", one_second)
+    spec = rbench.RunSpec(
+        model="test_resnet",
+        dataset="digits",
+        device="cpu",
+        metrics=("top1",),
+        limit=40,
+        limit_test=8,
+        training={"epochs": 1, "batch_size": 8},
+    )
+    run = resolve(spec, Catalog.from_environment())
+    how = execution.Execution(folder=tmp_path, checkpoint_every=1)
+    assert execution.execute(run, how).status == "interrupted"
+    record = execution.execute(run, how)
+    assert record.status == "done", record.error
+    assert record.environment["micro_batch"] == 4
+    # Until its checkpoint the first process took two seconds, and the second one takes four.
+    assert record.seconds == 2 + 4
+    (train,) = (phase for phase in record.timing if phase.name == "train")
+    assert (train.seconds, train.images, train.images_per_second) == (5.0, 40, 8.0)

@@ -74,7 +74,6 @@ def execute_suite(
     from rbench.sweep.executors import Event
     from rbench.sweep.executors import executor as executor_of
     from rbench.sweep.executors.slurm_options import slurm_options
-    from rbench.sweep.job import RunJob
     from rbench.sweep.suite_settings import suite_runs
     from rbench.sweep.survey import survey
 
@@ -90,8 +89,7 @@ def execute_suite(
         settings = settings.model_copy(update=update)
     chosen = executor_of(executor, settings)
     found = survey(selected.runs, store, settings.lease_seconds)
-    todo = found.to_run(retry_failed=which.retry_failed)
-    jobs = [RunJob.of(run) for run in todo[:max_runs]]
+    jobs = found.jobs(store, retry_failed=which.retry_failed)[:max_runs]
     if dry_run:
         _show_dry_run(chosen, jobs)
         return 0

@@ -21,6 +21,7 @@ because a single run also writes checkpoints and pictures into such a folder.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -124,6 +125,20 @@ class Store:
     def version(self, slug: str) -> FileVersion | None:
         """Changes whenever the record is written; None while there is none."""
         return file_version(self.record(slug))
+
+    def record_sha256(self, slug: str) -> str:
+        """The SHA-256 of a record's file, the same on all machines; "" where there is none.
+
+        Unlike :meth:`version`, which holds a file's number: some network file systems make it up.
+        """
+        try:
+            return hashlib.sha256(self.record(slug).read_bytes()).hexdigest()
+        except OSError:
+            return ""
+
+    def failed_since(self, slug: str, digest: str, before: str) -> bool:
+        """Whether the run has failed since its record had the SHA-256 ``before``."""
+        return self.status(slug, digest) == "failed" and self.record_sha256(slug) != before
 
     def finished(self, slug: str, digest: str) -> Record | None:
         """The record of a run that is done; None if there is none, or it did not end well."""

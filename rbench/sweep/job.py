@@ -12,6 +12,7 @@ from pydantic import JsonValue
 
 from rbench.plugin.options import Options
 from rbench.records.record import Failure, Record
+from rbench.records.store import Store
 from rbench.spec.run_spec import LOCAL_FIELDS, RunSpec
 
 if TYPE_CHECKING:
@@ -29,9 +30,11 @@ class RunJob(Options):
     seed: int = 0
     spec: dict[str, JsonValue]
     identity: dict[str, JsonValue] = {}
+    failed_before: str = ""
+    """The SHA-256 of the failed record that is to be replaced; "" for none."""
 
     @classmethod
-    def of(cls, resolved: Resolved) -> RunJob:
+    def of(cls, resolved: Resolved, failed_before: str = "") -> RunJob:
         """The job of a resolved run."""
         return cls(
             slug=resolved.slug,
@@ -42,7 +45,12 @@ class RunJob(Options):
             seed=resolved.spec.seed,
             spec=resolved.spec.model_dump(mode="json", exclude_defaults=True),
             identity=resolved.identity,
+            failed_before=failed_before,
         )
+
+    def has_failed(self, store: Store) -> bool:
+        """Whether any process has recorded that the run failed since the job was made."""
+        return store.failed_since(self.slug, self.digest, self.failed_before)
 
     def run_spec(self) -> RunSpec:
         """The spec of the run."""

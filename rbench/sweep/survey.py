@@ -95,6 +95,13 @@ class Survey:
         """What a sweep executes: what is missing and, where asked, what failed."""
         return self.missing + self.failed if retry_failed else self.missing
 
+    def jobs(self, store: Store, *, retry_failed: bool) -> list[RunJob]:
+        """The jobs of :meth:`to_run`. A run that fails from now on is not executed again."""
+        jobs = [RunJob.of(run) for run in self.missing]
+        if retry_failed:
+            jobs += [RunJob.of(run, store.record_sha256(run.slug)) for run in self.failed]
+        return jobs
+
 
 def survey(runs: Sequence[Resolved], store: Store, lease_seconds: float = LEASE_SECONDS) -> Survey:
     """Look up the records and locks of ``runs`` in a results folder."""

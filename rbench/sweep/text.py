@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from rbench.records.record import Record
+from rbench.errors import printable
+from rbench.records.record import Record, RecordError, read
+from rbench.records.store import Store
 
 
 def tail(path: Path, size: int = 6000) -> str:
@@ -17,6 +19,19 @@ def tail(path: Path, size: int = 6000) -> str:
             return file.read().decode(errors="replace")
     except OSError:
         return ""
+
+
+def failure(record: Record) -> str:
+    """Why a run failed, in a line; empty if it did not."""
+    return printable(f"{record.error.kind}: {record.error.message}") if record.error else ""
+
+
+def recorded_failure(store: Store, slug: str) -> str:
+    """What the record of a run says that another process has executed."""
+    try:
+        return f"another process recorded {failure(read(store.record(slug)))}"
+    except RecordError as error:
+        return printable(error)
 
 
 def metrics(record: Record, most: int = 3) -> str:

@@ -20,7 +20,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from rbench.errors import UserError, printable
+from rbench.errors import UserError
 from rbench.files import write_atomically
 from rbench.plugin.catalog import Catalog
 from rbench.records.record import Record, to_json
@@ -31,7 +31,7 @@ from rbench.sweep.executors.base import Settings
 from rbench.sweep.job import RunJob
 from rbench.sweep.locks import RunLock, RunLocks
 from rbench.sweep.process_death import die_with
-from rbench.sweep.text import metrics, tail
+from rbench.sweep.text import failure, metrics, recorded_failure, tail
 
 Emit = Callable[..., None]
 PROGRESS_SECONDS = 0.25
@@ -107,6 +107,8 @@ def _locked(
     if store.status(job.slug, job.digest) == "done":
         store.discard_leftovers([job.slug])
         return {"event": "done", "text": "was already done"}
+    if job.has_failed(store):
+        return {"event": "failed", "text": recorded_failure(store, job.slug)}
     log = _print_to_log(store.log(job.slug))
     emit("started")
     start = time.perf_counter()
@@ -126,7 +128,6 @@ def _locked(
     if record.status == "done":
         store.discard_checkpoints(job.slug)
         store.discard_log(job.slug)
-    text = printable(f"{record.error.kind}: {record.error.message}") if record.error else ""
     spoilt = record.error is not None and (
         job.device != "cpu" or record.error.kind in ("MemoryError", "OutOfMemoryError")
     )
@@ -134,7 +135,7 @@ def _locked(
     numbers = "" if record.error else metrics(record)
     return {
         "event": record.status,
-        "text": text or numbers,
+        "text": failure(record) or numbers,
         "seconds": seconds,
         "spoilt": spoilt,
     }

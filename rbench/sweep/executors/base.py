@@ -50,7 +50,10 @@ class Settings(Options):
     output: Annotated[Path, NO_FLAG]
     command: Annotated[str, NO_FLAG] = ""
     max_failures: Annotated[int | None, _RUNS] = Field(
-        None, ge=1, description="stop after this many failed runs; default: never"
+        None,
+        ge=1,
+        description="stop after this many failed runs, those of the other jobs of a cluster "
+        "included; default: never",
     )
     slots: Annotated[int | None, _PARALLEL] = Field(
         None,

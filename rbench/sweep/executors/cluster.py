@@ -1,7 +1,8 @@
 """What Slurm and Ray have in common: tasks that share a sweep, and a watcher of the folder.
 
-Every task is given all jobs, each starting at another one; locks ensure that each run is executed
-once. So a slow task delays no other, and the others take the runs of one that is lost.
+Every task is given all jobs, each starting at another one; locks and records ensure that each
+run is executed once, whether it is done or fails. So a slow task delays no other, and the others
+take the runs of one that is lost.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from rbench.records.store import Store
 from rbench.sweep.executors.base import Event, OnEvent, Settings
 from rbench.sweep.job import RunJob
 from rbench.sweep.locks import RunLocks
-from rbench.sweep.text import metrics
+from rbench.sweep.text import failure, metrics
 
 POLL_SECONDS = 1.0
 
@@ -93,6 +94,6 @@ class FolderWatcher:
         except RecordError as error:
             self.on_event(Event("failed", slug, text=str(error)))
             return
-        text = f"{record.error.kind}: {record.error.message}" if record.error else ""
         kind: Any = record.status
-        self.on_event(Event(kind, slug, text=text or metrics(record), seconds=record.seconds))
+        text = failure(record) or metrics(record)
+        self.on_event(Event(kind, slug, text=text, seconds=record.seconds))

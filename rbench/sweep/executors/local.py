@@ -21,7 +21,7 @@ from rbench.sweep.executors.base import Event, EventKind, OnEvent, Settings
 from rbench.sweep.executors.worker_process import Worker, WorkerStarter
 from rbench.sweep.job import RunJob
 from rbench.sweep.locks import RunLocks
-from rbench.sweep.text import tail
+from rbench.sweep.text import recorded_failure, tail
 
 TICK = 0.1
 STARTUP_SECONDS = 600.0
@@ -65,10 +65,12 @@ class Loop:
         on_event: OnEvent,
     ) -> None:
         self.settings, self.store, self.locks, self.on_event = settings, store, locks, on_event
+        self.jobs = jobs
         self.waiting = deque(jobs)
         self.elsewhere: deque[tuple[float, RunJob]] = deque()
         self.attempts: dict[str, int] = {}
-        self.failures = 0
+        self.failed: set[str] = set()
+        """The runs that failed since the sweep began, in whichever process."""
         self.slots, threads = slots_and_threads(settings, jobs)
         self.starter = WorkerStarter(
             settings,
@@ -112,7 +114,16 @@ class Loop:
 
     def _too_many_failures(self) -> bool:
         limit = self.settings.max_failures
-        return limit is not None and self.failures >= limit
+        return limit is not None and len(self.failed) >= limit
+
+    def _count_failures_elsewhere(self) -> None:
+        """Those of other tasks of a cluster, or of another machine's sweep of the folder.
+
+        Only where a limit makes their number matter: it takes a look at every record.
+        """
+        if self.settings.max_failures is not None:
+            others = (job for job in self.jobs if job.slug not in self.failed)
+            self.failed |= {job.slug for job in others if job.has_failed(self.store)}
 
     def _report(self, kind: EventKind, job: RunJob, slot: int = 0, **more: Any) -> None:
         self.on_event(Event(kind, job.slug, slot, **more))
@@ -123,10 +134,12 @@ class Loop:
         while self.elsewhere and self.elsewhere[0][0] <= now:
             self.waiting.append(self.elsewhere.popleft()[1])
         for slot in range(self.slots):
-            self._skip_done()
+            self._skip_ended()
+            worker = self.workers.get(slot)
+            if self.waiting and (worker is None or worker.job is None):
+                self._count_failures_elsewhere()
             if not self.waiting or self._too_many_failures():
                 return
-            worker = self.workers.get(slot)
             if worker is None:
                 try:
                     worker = self.workers[slot] = self.starter.start(slot)
@@ -136,14 +149,18 @@ class Loop:
             if worker.job is None:
                 worker.give(self.waiting.popleft())
 
-    def _skip_done(self) -> None:
-        """Skip jobs that another process has finished meanwhile."""
+    def _skip_ended(self) -> None:
+        """Skip jobs that another process has executed meanwhile, well or not."""
         while self.waiting:
             job = self.waiting[0]
-            if self.store.status(job.slug, job.digest) != "done":
+            if self.store.status(job.slug, job.digest) == "done":
+                self._report("done", job, text="was already done")
+            elif job.has_failed(self.store):
+                self.failed.add(job.slug)
+                self._report("failed", job, text=recorded_failure(self.store, job.slug))
+            else:
                 return
             self.waiting.popleft()
-            self._report("done", job, text="was already done")
 
     def _listen(self) -> None:
         """Handle what workers say, for at most :data:`TICK` seconds."""
@@ -183,7 +200,8 @@ class Loop:
             )
         else:
             worker.job = worker.started = None
-            self.failures += kind == "failed"
+            if kind == "failed":
+                self.failed.add(job.slug)
             self._report(kind, job, worker.slot, **event)
             if spoilt:
                 self._drop(worker)
@@ -230,7 +248,7 @@ class Loop:
         text = tail(self.store.log(job.slug)) or worker.said()
         at = text.find("most recent call first")
         stacks = text[text.rfind("\n", 0, at) + 1 :] if at >= 0 else ""
-        self.failures += 1
+        self.failed.add(job.slug)
         self._write(job, job.failed(kind, message, stacks, text, seconds))
         self._report("failed", job, worker.slot, text=f"{kind}: {message}", seconds=seconds)
 

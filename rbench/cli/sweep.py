@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import signal
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
@@ -12,7 +13,7 @@ import typer
 from rbench.cli.arguments import fields_of, shareable, with_model_flags
 from rbench.cli.completion import EXECUTOR, SUITE
 from rbench.cli.watch import Watch, plural
-from rbench.sweep.executors.base import Settings
+from rbench.sweep.executors.base import Settings, asks_for_gpus
 from rbench.sweep.suite_settings import SuiteSettings
 
 if TYPE_CHECKING:
@@ -63,6 +64,31 @@ def command(
     raise typer.Exit(execute_suite(suite, flags, max_runs, executor, dry_run))
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What the user asked for: which runs, and how they are executed."""
+
+    which: SuiteSettings
+    how: Settings
+
+
+def asked(suite: str, flags: dict[str, Any], executor: str, command: str = "sweep") -> Asked:
+    """The flags of ``rbench sweep`` or ``rbench tune``. UserError where they are wrong."""
+    from rbench.spec.parse import parse
+    from rbench.spec.suite_spec import read_suite
+    from rbench.sweep.executors.slurm_options import slurm_options
+
+    which = parse(SuiteSettings, fields_of(SuiteSettings, flags), command)
+    fields = {**fields_of(Settings, flags), "command": shareable(sys.argv[1:])}
+    how = parse(Settings, {**fields, "output": which.output.resolve()}, command)
+    if executor == "slurm":
+        slurm = slurm_options(how.slurm, how.slurm_setup, read_suite(suite).slurm)
+        update = {"slurm": slurm.options, "slurm_setup": list(slurm.setup)}
+        how = how.model_copy(update=update)
+    elsewhere = executor in ("slurm", "ray") and asks_for_gpus(how)
+    return Asked(which.model_copy(update={"gpus_elsewhere": elsewhere}), how)
+
+
 def execute_suite(
     suite: str, flags: dict[str, Any], max_runs: int | None, executor: str, dry_run: bool
 ) -> int:
@@ -70,23 +96,15 @@ def execute_suite(
     from rbench.plugin.catalog import Catalog
     from rbench.records.store import Store
     from rbench.report.suite_tables import check_tables
-    from rbench.spec.parse import parse
     from rbench.sweep.executors import Event
     from rbench.sweep.executors import executor as executor_of
-    from rbench.sweep.executors.slurm_options import slurm_options
     from rbench.sweep.suite_settings import suite_runs
     from rbench.sweep.survey import survey
 
-    which = parse(SuiteSettings, fields_of(SuiteSettings, flags), "sweep")
-    store = Store(which.output)
-    how = {**fields_of(Settings, flags), "command": shareable(sys.argv[1:])}
-    settings = parse(Settings, {**how, "output": which.output.resolve()}, "sweep")
+    what = asked(suite, flags, executor)
+    which, settings, store = what.which, what.how, Store(what.which.output)
     selected = suite_runs(suite, which, Catalog.from_environment())
     check_tables(selected.suite)
-    if executor == "slurm":
-        slurm = slurm_options(settings.slurm, settings.slurm_setup, selected.suite.slurm)
-        update = {"slurm": slurm.options, "slurm_setup": list(slurm.setup)}
-        settings = settings.model_copy(update=update)
     chosen = executor_of(executor, settings)
     found = survey(selected.runs, store, settings.lease_seconds)
     jobs = found.jobs(store, retry_failed=which.retry_failed)[:max_runs]

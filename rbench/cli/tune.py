@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rbench.cli.arguments import fields_of, with_model_flags
+from rbench.cli.arguments import with_model_flags
 from rbench.cli.completion import EXECUTOR, SUITE
 from rbench.sweep.executors.base import Settings
 from rbench.sweep.suite_settings import SuiteSettings
@@ -41,19 +41,22 @@ def command(
     validation split. Trials that have a record are not repeated, and the test split is not used.
     rbench sweep SUITE --tuned then runs each configuration with its best values.
     """
-    from rbench.cli.sweep import execute_suite
+    from rbench.cli.sweep import asked, execute_suite
     from rbench.plugin.catalog import Catalog
     from rbench.records.store import Store
-    from rbench.spec.parse import parse
     from rbench.spec.suite_spec import read_suite
     from rbench.sweep.tune import tune
 
-    which = parse(SuiteSettings, fields_of(SuiteSettings, flags), "tune")
+    which = asked(suite, flags, executor, "tune").which
     code = execute_suite(suite, {**flags, "trials": True}, None, executor, dry_run)
     # A trial that diverged has no score; the others go on.
     if not dry_run and code in (0, 1) and not which.only:
         arms = tune(
-            read_suite(suite), which.overrides(), Store(which.output), Catalog.from_environment()
+            read_suite(suite),
+            which.overrides(),
+            Store(which.output),
+            Catalog.from_environment(),
+            gpus_elsewhere=which.gpus_elsewhere,
         )
         for line in table(arms):
             typer.echo(line)

@@ -124,10 +124,17 @@ Contents = dict[tuple[str, str, str], str | None]
 """The contents of datasets that have been looked at: by name, place and form, and options."""
 
 
-def resolve(spec: RunSpec, catalog: Catalog, contents: Contents | None = None) -> Resolved:
+def resolve(
+    spec: RunSpec,
+    catalog: Catalog,
+    contents: Contents | None = None,
+    *,
+    gpus_elsewhere: bool = False,
+) -> Resolved:
     """Look everything up and check it; UserError where the spec cannot be run.
 
-    ``contents`` is filled and used, so that many runs on one dataset look at its files once.
+    ``contents`` is filled and used, so that many runs on one dataset look at its files once. With
+    ``gpus_elsewhere`` the run is for another machine, one with a GPU, whatever there is here.
     """
     catalog = with_files(catalog, spec.plugin)
     task = choose(catalog.task(spec.task), spec.task_kwargs, "--task-kwargs")
@@ -140,7 +147,7 @@ def resolve(spec: RunSpec, catalog: Catalog, contents: Contents | None = None) -
     dataset = choose(found, spec.dataset_kwargs, "--dataset-kwargs")
     if found.needs_data_dir and data_folder(spec, found) is None:
         raise UserError(f"the dataset {found.name} needs --data-dir, or RBENCH_DATA")
-    device = _device(spec.device)
+    device = _device(spec.device, gpus_elsewhere)
     recipe, training = resolve_recipe(spec, task, found, device)
     metrics = chosen_metrics(spec, task.component, catalog)
     frozen = freezing(spec, catalog)
@@ -220,12 +227,14 @@ def _dataset_identity(
     }
 
 
-def _device(asked: str) -> str:
+def _device(asked: str, gpus_elsewhere: bool) -> str:
     kind = asked.split(":")[0]
     if kind not in ("auto", "cpu", "cuda", "mps"):
         raise UnknownName("device", asked, ["auto", "cpu", "cuda", "mps"])
     if kind == "mps" and sys.platform != "darwin":
         raise UserError("--device mps: only Macs have it; try --device cpu")
+    if gpus_elsewhere and kind in ("auto", "cuda"):
+        return "cuda" if kind == "auto" else asked
     if kind == "cuda" and not hardware.has_cuda():
         raise UserError("--device cuda: no CUDA device is visible here; try --device cpu")
     return hardware.resolve_device(asked)

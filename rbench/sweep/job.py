@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
+from rbench import hardware
 from rbench.plugin.options import Options
 from rbench.records.record import Failure, Record
 from rbench.records.store import Store
@@ -24,7 +25,6 @@ class RunJob(Options):
 
     slug: str
     digest: str
-    device: str
     protocol: str = ""
     protocol_name: str = ""
     seed: int = 0
@@ -39,7 +39,6 @@ class RunJob(Options):
         return cls(
             slug=resolved.slug,
             digest=resolved.digest,
-            device=resolved.device,
             protocol=resolved.protocol,
             protocol_name=resolved.protocol_name,
             seed=resolved.spec.seed,
@@ -51,6 +50,11 @@ class RunJob(Options):
     def has_failed(self, store: Store) -> bool:
         """Whether any process has recorded that the run failed since the job was made."""
         return store.failed_since(self.slug, self.digest, self.failed_before)
+
+    @property
+    def device(self) -> str:
+        """Where this machine would execute it: ``auto`` may be another device elsewhere."""
+        return hardware.resolve_device(str(self.spec.get("device", "auto")))
 
     def run_spec(self) -> RunSpec:
         """The spec of the run."""

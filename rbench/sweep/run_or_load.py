@@ -95,7 +95,8 @@ def _run(resolved: Resolved, store: Store, execution: Execution, done: Record | 
     if done is not None and record.status != "done":
         path = store.other_record(resolved.slug, record.status)
     if process_rank() == 0 or record.status == "failed":
-        if record.status != "done" and _already_explained(failed, before):
+        # A run failed if it failed in one process, also where another is done with its part later.
+        if _already_explained(failed, before):
             return RunResult(read(failed), failed, executed=True)
         write_atomically(path, to_json(record))
         if record.status == "done" and execution.folder is not None:

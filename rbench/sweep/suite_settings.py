@@ -57,6 +57,9 @@ class SuiteSettings(MachineSettings):
         False, description="with the values that rbench tune found for each configuration"
     )
     trials: Annotated[bool, NO_FLAG] = Field(False, description="the runs that tune the suite")
+    gpus_elsewhere: Annotated[bool, NO_FLAG] = Field(
+        False, description="the runs are for other machines, which have GPUs"
+    )
     retry_failed: Annotated[bool, _RUNS] = Field(False, description="include runs that failed")
     output: Annotated[Path, Flag("Output")] = Field(
         Path("results"), description="results folder, where records are read and written"
@@ -86,7 +89,8 @@ class SuiteRuns:
 def suite_runs(name_or_path: str, settings: SuiteSettings, catalog: Catalog) -> SuiteRuns:
     """The selected runs of a suite. UserError if none can be executed, or none is selected."""
     suite = read_suite(name_or_path)
-    runs, bad = resolve_each(_specs(suite, settings, catalog), catalog)
+    specs, elsewhere = _specs(suite, settings, catalog), settings.gpus_elsewhere
+    runs, bad = resolve_each(specs, catalog, gpus_elsewhere=elsewhere)
     if bad and not runs:
         raise bad[0].error
     if settings.only:
@@ -100,5 +104,6 @@ def _specs(suite: SuiteSpec, settings: SuiteSettings, catalog: Catalog) -> list[
     if settings.trials:
         return [trial.spec for trial in suite.trials(overrides)]
     if settings.tuned:
-        return tuned_specs(suite, overrides, Store(settings.output), catalog)
+        store, elsewhere = Store(settings.output), settings.gpus_elsewhere
+        return tuned_specs(suite, overrides, store, catalog, gpus_elsewhere=elsewhere)
     return suite.runs(overrides)

@@ -32,7 +32,6 @@ class Unresolvable:
         return RunJob(
             slug=f"{model.strip('.')}-unresolved-s{self.spec.seed}-{named[:10]}",
             digest=named,
-            device=self.spec.device,
             seed=self.spec.seed,
             spec=fields,
         )
@@ -49,9 +48,12 @@ def resolve_suite(
 
 
 def resolve_each(
-    specs: Sequence[RunSpec], catalog: Catalog
+    specs: Sequence[RunSpec], catalog: Catalog, *, gpus_elsewhere: bool = False
 ) -> tuple[list[Resolved], list[Unresolvable]]:
-    """Resolve what can be resolved. Runs that differ in their seed only are looked up once."""
+    """Resolve what can be resolved. Runs that differ in their seed only are looked up once.
+
+    For ``gpus_elsewhere`` see :func:`rbench.spec.resolve.resolve`.
+    """
     alike: dict[str, Resolved | UserError] = {}
     contents: Contents = {}
     runs: dict[str, Resolved] = {}
@@ -64,7 +66,7 @@ def resolve_each(
         last = spec
         if key not in alike:
             try:
-                alike[key] = resolve(spec, catalog, contents)
+                alike[key] = resolve(spec, catalog, contents, gpus_elsewhere=gpus_elsewhere)
             except UserError as error:
                 alike[key] = error
         first = alike[key]

@@ -11,10 +11,10 @@ from rbench.errors import UserError
 from rbench.plugin.catalog import Catalog
 from rbench.records.record import Record, Tried, Tuning, read
 from rbench.records.store import Store
-from rbench.spec.resolve import Contents, resolve
+from rbench.spec.resolve import Contents, Resolved, resolve
 from rbench.spec.run_spec import RunSpec
 from rbench.spec.suite_spec import SuiteSpec, assign
-from rbench.spec.tune_spec import Trial, TuneSpec
+from rbench.spec.tune_spec import TuneSpec
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,18 @@ class Arm:
 
 
 def tune(
-    suite: SuiteSpec, overrides: Mapping[str, Any], store: Store, catalog: Catalog
+    suite: SuiteSpec,
+    overrides: Mapping[str, Any],
+    store: Store,
+    catalog: Catalog,
+    *,
+    gpus_elsewhere: bool = False,
 ) -> list[Arm]:
     """The best values of every configuration, from the records of its trials.
 
     A trial that failed, such as one that diverged, has no score. UserError if a trial has not
-    run yet, or if every trial of a configuration failed.
+    run yet, or if every trial of a configuration failed. For ``gpus_elsewhere``, of the trials,
+    see :func:`rbench.spec.resolve.resolve`.
     """
     assert suite.tune is not None
     names = suite.names()
@@ -41,7 +47,8 @@ def tune(
     contents: Contents = {}
     trials = suite.trials(overrides)
     for trial in trials:
-        record = _record(trial, store, catalog, contents)
+        run = resolve(trial.spec, catalog, contents, gpus_elsewhere=gpus_elsewhere)
+        record = _record(run.named_in(store), store)
         if record is None:
             missing += 1
             continue
@@ -60,12 +67,17 @@ def tune(
 
 
 def tuned_specs(
-    suite: SuiteSpec, overrides: Mapping[str, Any], store: Store, catalog: Catalog
+    suite: SuiteSpec,
+    overrides: Mapping[str, Any],
+    store: Store,
+    catalog: Catalog,
+    *,
+    gpus_elsewhere: bool = False,
 ) -> list[RunSpec]:
     """The suite's runs with the values that :func:`tune` chose; each says how they were chosen."""
     if suite.tune is None:
         raise UserError(f"--tuned: the suite {suite.name} has no [tune] table")
-    arms = tune(suite, overrides, store, catalog)
+    arms = tune(suite, overrides, store, catalog, gpus_elsewhere=gpus_elsewhere)
     found = []
     for arm, spec in suite.runs_by_configuration(overrides):
         fields = spec.model_dump(exclude_unset=True)
@@ -76,9 +88,8 @@ def tuned_specs(
     return found
 
 
-def _record(trial: Trial, store: Store, catalog: Catalog, contents: Contents) -> Record | None:
+def _record(run: Resolved, store: Store) -> Record | None:
     """The record of a trial that has ended, well or not; None if there is none."""
-    run = resolve(trial.spec, catalog, contents).named_in(store)
     if store.status(run.slug, run.digest) in ("done", "failed"):
         return read(store.record(run.slug))
     return None

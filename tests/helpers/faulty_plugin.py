@@ -63,6 +63,8 @@ def build(context, options):
 def tally(outcome, context, options):
     with open(options.file, "a") as file:
         file.write(f"{options.name}\\n")
+    if os.environ.get("RANK") == options.fails_on:
+        raise RuntimeError("the metric is upset")
     time.sleep(options.seconds)
     yield MetricValue(name="tally", value=1.0)
 
@@ -70,6 +72,7 @@ class Tally(Options):
     file: str
     name: str = ""
     seconds: float = 0.0
+    fails_on: str = ""
 
 @hookimpl
 def rbench_register_architectures():

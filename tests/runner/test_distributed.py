@@ -230,6 +230,39 @@ def test_a_process_that_fails_leaves_a_record(tmp_path: Path, launched: bool) ->
     assert "process 1 of 2 failed" in record.notes
 
 
+@pytest.mark.slow
+def test_a_metric_that_fails_in_one_process_fails_the_run(tmp_path: Path) -> None:
+    """Although the other process, which writes the record, is done with it, and later."""
+    output = tmp_path / "out"
+    words = ["-m", "rbench", "run", "--model", "trouble", "--dataset", "digits", "--device", "cpu"]
+    words += ["--task-kwargs", "train=false", "--metrics", "tally", "--output", str(output)]
+    words += [
+        "--metric-kwargs",
+        f"tally.file='{tmp_path / 'seen'}'",
+        "tally.seconds=5",
+        "tally.fails_on='1'",
+    ]
+    path = faulty_plugin.environment(faulty_plugin.install(tmp_path / "plugin"))
+    port = free_port()
+    nodes = [
+        subprocess.Popen(
+            [sys.executable, *words],
+            env={**path, **launchers_variables(rank, port)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for rank in (0, 1)
+    ]
+    said = [node.communicate(timeout=300) for node in nodes]
+    assert [node.returncode for node in nodes] == [1, 1], said
+    (found,) = output.glob("*.json")
+    record = read(found)
+    assert record.status == "failed"
+    assert record.error is not None
+    assert record.error.message == "the metric is upset"
+    assert "process 1 of 2 failed" in record.notes
+
+
 def test_the_same_global_batches_in_the_same_order() -> None:
     from rbench.plugin.catalog import Catalog
     from rbench.runner.load_data import open_data

@@ -111,6 +111,16 @@ class Settings(Options):
     )
 
 
+def asks_for_gpus(settings: Settings) -> bool:
+    """Whether each job of a cluster gets a GPU, by ``job_gpus`` or an option of sbatch.
+
+    Such as ``gres=gpu:1``, ``gpus-per-node=1`` or ``tres-per-task=gres/gpu:1``.
+    """
+    kinds = ("gpus", "gres", "tres")
+    options = [f"{k}={v}" for k, v in settings.slurm.items() if k.startswith(kinds)]
+    return settings.job_gpus > 0 or any("gpu" in option for option in options)
+
+
 class Executor(Protocol):
     """Executes the jobs of a sweep."""
 

@@ -274,9 +274,14 @@ def slots_and_threads(settings: Settings, jobs: Sequence[RunJob]) -> tuple[int, 
     cores = hardware.cores()
     slots = settings.slots
     if slots is None:
-        on_gpus = bool(jobs) and all(job.device.startswith("cuda") for job in jobs)
-        per_core = max(1, cores // (settings.threads or 1))
-        slots = max(1, len(hardware.gpus())) if on_gpus else per_core
+        devices = {job.device for job in jobs}
+        if devices == {"cuda"}:
+            slots = max(1, len(hardware.gpus()))
+        elif devices and all(device.startswith("cuda") for device in devices):
+            # GPUs that the runs name: two runs at the same time might be on one.
+            slots = 1
+        else:
+            slots = max(1, cores // (settings.threads or 1))
     slots = min(slots, max(1, len(jobs)))
     return slots, settings.threads or max(1, cores // slots)
 

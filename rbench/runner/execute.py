@@ -213,7 +213,8 @@ class _Run:
         store = self._store()
         if store is not None:
             store.discard_unfinished(self.resolved.slug)
-        self.artifacts = Artifacts(store and store.unfinished(self.resolved.slug))
+        folder = None if store is None else store.unfinished(self.resolved.slug)
+        self.artifacts = Artifacts(folder)
         memory.reset_peak(self.accelerator.device)
         phases = deepcopy(self.clock.phases)
         try:

@@ -10,6 +10,7 @@ import copy
 import hashlib
 import importlib.util
 import inspect
+import itertools
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Sequence
@@ -119,7 +120,8 @@ def from_session(catalog: Catalog, fields: dict[str, Any]) -> tuple[Catalog, dic
     ``model`` may be a network or a function or class that makes one, ``init`` a function
     ``draw(weight, generator)`` with up to two more arguments, ``freeze`` one
     ``select(network)``, ``metrics`` may contain ``measure(outcome)``, which returns a number or
-    MetricValues.
+    MetricValues. Of several that have one ``__name__``, such as what a factory returns, the second
+    is called ``python:NAME-2``.
     """
     made: list[Component] = []
     digests: dict[str, str] = {}
@@ -128,10 +130,13 @@ def from_session(catalog: Catalog, fields: dict[str, Any]) -> tuple[Catalog, dic
     def take(kind: str, value: Any, make: Callable[[str, Any], Component]) -> Any:
         if isinstance(value, str) or not (callable(value) or hasattr(value, "state_dict")):
             return value
-        name = f"python:{_name(value)}"
+        first, digest = f"python:{_name(value)}", digest_of(value)
+        names = itertools.chain([first], (f"{first}-{n}" for n in itertools.count(2)))
+        # Functions of one name may be different ones.
+        name = next(n for n in names if digests.get(f"{kind} {n}", digest) == digest)
         if f"{kind} {name}" not in digests:
             made.append(make(name, value))
-            digests[f"{kind} {name}"] = digest_of(value)
+            digests[f"{kind} {name}"] = digest
         return name
 
     fields["model"] = take("model", fields["model"], _architecture)
@@ -211,7 +216,7 @@ def _metric(name: str, value: Any) -> Metric:
         result = value(*given[:count])
         if isinstance(result, Iterable) and not hasattr(result, "item"):
             return result
-        return [MetricValue(name=_name(value), value=float(result))]
+        return [MetricValue(name=name.removeprefix("python:"), value=float(result))]
 
     return Metric(name=name, summary="A function of this Python session.", measure=measure)
 

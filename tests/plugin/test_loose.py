@@ -169,6 +169,37 @@ def test_modules_and_functions_of_a_session() -> None:
     assert any("python:draw is of a Python session" in line for line in complaints)
 
 
+def test_different_functions_of_one_name_all_run() -> None:
+    def constant(number: float) -> Any:
+        def draw(weight: Tensor, generator: torch.Generator) -> None:
+            weight.fill_(number)
+
+        return draw
+
+    def scale(network: nn.Module) -> float:
+        weight: Any = network.norm.weight
+        return float(weight.mean())
+
+    def measured(number: float) -> Any:
+        return lambda outcome: number + scale(outcome.network)
+
+    class Normed(Net):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm = nn.BatchNorm2d(4)
+
+    small = constant(0.25)
+    fields: dict[str, Any] = {"init": small, "init_norm": constant(0.5), "freeze": "norm.*"}
+    metrics = [measured(1.0), measured(2.0), measured(1.0)]
+    (record,) = rb.run(Normed(), **{**TINY, **fields, "metrics": metrics})
+    assert record.status == "done", record.error
+    assert record.spec["init"] == "python:draw"
+    assert record.spec["init_norm"] == "python:draw-2"
+    assert {m.name: m.value for m in record.metrics} == {"lambda": 1.5, "lambda-2": 2.5}
+    (same,) = rb.run(Normed(), **{**TINY, **fields, "init_norm": small, "metrics": metrics[:1]})
+    assert same.spec["init_norm"] == "python:draw", "one function has one name"
+
+
 def submission_complaints(record: Record) -> list[str]:
     return list(submission._loose(record))
 

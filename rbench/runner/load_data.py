@@ -45,7 +45,10 @@ class _DataKey:
             self.context = replace(self.context, limit=None)
         form = replace(self.context, note=print)  # the same function for all
         splits = (spec.val, spec.measure_on, spec.limit)
-        self.key = repr((resolved.identity["dataset"], form, splits))
+        # A plugin file may bring the dataset; its component does not say which version of it.
+        loose = resolved.identity.get("loose", {})
+        files = {name: sha256 for name, sha256 in loose.items() if name.endswith(".py")}
+        self.key = repr((resolved.identity["dataset"], form, splits, files))
 
     def __hash__(self) -> int:
         return hash(self.key)

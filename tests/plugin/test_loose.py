@@ -14,9 +14,11 @@ from torch import Tensor, nn
 import rbench as rb
 from rbench.api import to_spec
 from rbench.plugin.catalog import Catalog
+from rbench.plugin.data import MemoryImages
 from rbench.plugin.loose import digest_of, with_files
 from rbench.records.record import Record
 from rbench.report.leaderboard import submission
+from rbench.runner.load_data import open_data
 from rbench.spec.resolve import resolve
 from tests.conftest import Rbench
 
@@ -117,6 +119,36 @@ def test_the_digest_of_the_file_is_part_of_the_identity(tmp_path: Path) -> None:
     assert (
         "loose" not in resolve(to_spec({"model": "resnet10t"}), Catalog.from_environment()).identity
     )
+
+
+TOY = """
+import torch
+from rbench import Dataset, ImageData, MemoryImages, hookimpl
+
+def open_(context, options):
+    pixels = torch.full((16, 1, 8, 8), {gray}, dtype=torch.uint8)
+    images = MemoryImages(pixels, torch.arange(16) % 2)
+    return ImageData(
+        name="toy", revision="gray {gray}", in_chans=1, img_size=(8, 8), train=images, test=images,
+        class_names=["a", "b"],
+    )
+
+@hookimpl
+def rbench_register_datasets():
+    yield Dataset(name="toy", summary="Toy.", open=open_, recipe="digits", needs_data_dir=False)
+"""
+
+
+def test_a_dataset_s_file_that_was_edited_is_read_again(tmp_path: Path) -> None:
+    file = tmp_path / "toy.py"
+    revisions = []
+    for gray in (10, 10, 200):
+        file.write_text(TOY.format(gray=gray))
+        spec = to_spec({"model": "resnet10t", "dataset": "toy", "plugin": str(file)})
+        data, _ = open_data(resolve(spec, Catalog.from_environment()))
+        assert isinstance(data.train, MemoryImages)
+        revisions.append((data.revision, int(data.train.pixels.amax())))
+    assert revisions == [("gray 10", 10), ("gray 10", 10), ("gray 200", 200)]
 
 
 @pytest.mark.parametrize(

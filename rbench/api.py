@@ -133,7 +133,7 @@ def run(
     ``model`` may also be a network, or a function or class that makes one, ``init`` a function
     ``draw(weight, generator)``, ``freeze`` a function ``select(network)`` and ``metrics`` may hold
     functions ``measure(outcome)`` that return a number; :mod:`rbench.plugin.loose` says more. Such
-    records carry digests of weights and source and cannot be submitted.
+    records carry digests of weights, of code and of what it reads, and cannot be submitted.
 
     Raises UserError for input that cannot be run. A run that fails is a record whose ``status``
     is ``failed``, and a warning says why.
@@ -157,8 +157,8 @@ def _run(
     own = {name: fields.pop(name) for name in RunSettings.model_fields if name in fields}
     own |= {"seeds": seeds} | ({} if output is None else {"output": output})
     settings = parse(RunSettings, own, "rbench.run")
-    catalog, fields = from_session(Catalog.from_environment(), fields)
-    runs = resolve_seeds(to_spec(fields, "rbench.run"), settings.seeds, catalog)
+    session = from_session(Catalog.from_environment(), fields)
+    runs = resolve_seeds(to_spec(session.fields, "rbench.run"), settings.seeds, session.catalog)
     if output is None and settings.save_weights:
         raise UserError("save_weights=True needs an output folder")
     from rbench.runner.execute import Execution, execute
@@ -168,9 +168,10 @@ def _run(
             folder=None if output is None else settings.output,
             progress=reporter,
             on_message=reporter.say,
-            plugins=catalog.plugins,
+            plugins=session.catalog.plugins,
             save_weights=settings.save_weights,
             checkpoint_every=settings.checkpoint_every,
+            notes=session.notes,
         )
         if output is None:
             return Records(execute(resolved, execution) for resolved in runs)

@@ -1,6 +1,6 @@
 """Components without a package: a file of hooks, or modules and functions of a Python session.
 
-They take part in runs as any plugin's do. A digest of their source is part of a run's identity,
+They take part in runs as any plugin's do. A digest of their code is part of a run's identity,
 since no version of a package stands for them, and their records cannot be submitted.
 """
 
@@ -11,6 +11,7 @@ import hashlib
 import importlib.util
 import inspect
 import itertools
+import secrets
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Sequence
@@ -26,6 +27,7 @@ from rbench.plugin import hookspecs
 from rbench.plugin.catalog import Catalog
 from rbench.plugin.components import Architecture, Component, FreezingRule, Initializer, Metric
 from rbench.plugin.loading import Plugin, Plugins, Registered, refuse_stolen_names, registered_by
+from rbench.plugin.object_digest import object_digest
 from rbench.records.record import MetricValue
 
 
@@ -114,7 +116,17 @@ def _complaint(path: Path, error: Exception) -> str:
     return f"the plugin file {where}: {type(error).__name__}: {printable(error)}"
 
 
-def from_session(catalog: Catalog, fields: dict[str, Any]) -> tuple[Catalog, dict[str, Any]]:
+@dataclass(frozen=True)
+class Session:
+    """What a run names of a Python session: ``catalog`` has it, ``fields`` name it."""
+
+    catalog: Catalog
+    fields: dict[str, Any]
+    notes: tuple[str, ...] = ()
+    """What a user should know of it."""
+
+
+def from_session(catalog: Catalog, fields: dict[str, Any]) -> Session:
     """Take modules and functions in a run's ``fields`` for components; name them there instead.
 
     ``model`` may be a network or a function or class that makes one, ``init`` a function
@@ -125,7 +137,23 @@ def from_session(catalog: Catalog, fields: dict[str, Any]) -> tuple[Catalog, dic
     """
     made: list[Component] = []
     digests: dict[str, str] = {}
+    known: dict[int, str] = {}
+    notes: list[str] = []
     fields = dict(fields)
+
+    def digest_of(value: Any) -> str:
+        if id(value) not in known:
+            found = object_digest(value, _name(value))
+            known[id(value)] = found.sha256
+            if found.unread:
+                # What may differ from the last call must not have its record.
+                known[id(value)] = secrets.token_hex(32)
+                parts = ", ".join(printable(part, 80) for part in found.unread[:3])
+                notes.append(
+                    f"no later call finds this record: whether {parts} is the same as now cannot "
+                    "be told"
+                )
+        return known[id(value)]
 
     def take(kind: str, value: Any, make: Callable[[str, Any], Component]) -> Any:
         if isinstance(value, str) or not (callable(value) or hasattr(value, "state_dict")):
@@ -151,28 +179,9 @@ def from_session(catalog: Catalog, fields: dict[str, Any]) -> tuple[Catalog, dic
             given = fields[key]
             several = given if isinstance(given, Iterable) and not callable(given) else [given]
             fields[key] = tuple(take(kind, value, make) for value in several)
-    if not made:
-        return catalog, fields
-    return extended(catalog, made, "this Python session", digests), fields
-
-
-def digest_of(value: Any) -> str:
-    """SHA-256 of a network's weights and class, or of a function's source and closure."""
-    digest = hashlib.sha256()
-    if hasattr(value, "state_dict") and not inspect.isclass(value):
-        for name, tensor in sorted(value.state_dict().items()):
-            digest.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)};".encode())
-            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-        value = type(value)
-    code = getattr(value, "__code__", None)
-    try:
-        digest.update(inspect.getsource(value).encode())
-    except (OSError, TypeError):  # typed into an interpreter that keeps no source
-        digest.update(repr((code.co_code, code.co_consts) if code else value).encode())
-    cells = getattr(value, "__closure__", None) or ()
-    digest.update(repr([cell.cell_contents for cell in cells]).encode())
-    digest.update(repr(getattr(value, "__defaults__", None)).encode())
-    return digest.hexdigest()
+    if made:
+        catalog = extended(catalog, made, "this Python session", digests)
+    return Session(catalog, fields, tuple(notes))
 
 
 def _name(value: Any) -> str:

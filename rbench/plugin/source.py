@@ -98,6 +98,15 @@ def packages_of(component: object) -> set[str]:
     return {source.top for source in sources(component)} - _own_packages()
 
 
+def is_installed(module: str) -> bool:
+    """Whether a module is of Python itself, of rbench or of a package in ``site-packages``."""
+    top = module.partition(".")[0]
+    if top == "__main__" or top in sys.stdlib_module_names:
+        return top != "__main__"
+    found = (_find(name) for name in (top, module))
+    return any(_released(source) for source in found if source is not None)
+
+
 def _released(source: Source) -> bool:
     if source.top in _own_packages():
         return True

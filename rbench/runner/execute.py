@@ -79,6 +79,8 @@ class Execution:
     checkpoint_every: int | None = None
     """Optimizer steps between checkpoints. None: at the end of an epoch, at most once a minute;
     0: never."""
+    notes: tuple[str, ...] = ()
+    """Sentences that the record keeps, about how the run was asked for."""
 
     def checkpoints(self, resolved: Resolved) -> Path | None:
         """Where the checkpoints of a run are, until it is done."""
@@ -180,8 +182,9 @@ class _Run:
         self.record.environment = environment.describe(
             self.accelerator, network_precision(self.resolved), self.execution.plugins
         )
-        if slow := slow_precision(self.resolved):
-            self.note(slow)
+        slow = slow_precision(self.resolved)
+        for text in (*self.execution.notes, *([slow] if slow else [])):
+            self.note(text)
         folder = self.execution.folder if self.accelerator.is_main_process else None
         self.tracking = Tracking(self.resolved, folder, self.note)
         for name in () if self.record.tuning is None else self.record.tuning.at_edge:

@@ -15,7 +15,7 @@ import rbench as rb
 from rbench.api import to_spec
 from rbench.plugin.catalog import Catalog
 from rbench.plugin.data import MemoryImages
-from rbench.plugin.loose import digest_of, with_files
+from rbench.plugin.loose import with_files
 from rbench.records.record import Record
 from rbench.report.leaderboard import submission
 from rbench.runner.load_data import open_data
@@ -243,24 +243,33 @@ def test_a_class_is_built_for_each_seed() -> None:
     assert one.resolved["loose"] == other.resolved["loose"]
 
 
-def test_digests_see_weights_source_and_what_a_function_closes_over() -> None:
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        one, other = Net(), Net()
-    assert digest_of(one) == digest_of(one)
-    assert digest_of(one) != digest_of(other)
+def test_what_cannot_be_compared_is_noted_and_its_records_are_not_reused(tmp_path: Path) -> None:
+    class Scale:
+        def __init__(self, number: float) -> None:
+            self.number = number
 
-    def scaled(factor: float) -> Any:
+        def __call__(self, weight: Tensor, generator: torch.Generator) -> None:
+            weight.fill_(self.number)
+
+    fields: dict[str, Any] = {**TINY, "output": tmp_path, "task_kwargs": {"train": False}}
+    del fields["epochs"]
+    one, same, other = (
+        rb.run("test_resnet", **fields, init=Scale(number))[0] for number in (0.1, 0.1, 0.2)
+    )
+    assert one.status == "done", one.error
+    assert one.started == same.started, "a callable object has the same digest again"
+    assert one.digest != other.digest
+    assert not any("no later call" in note for note in one.notes)
+
+    with (tmp_path / "numbers.txt").open("w") as file:
+
         def draw(weight: Tensor, generator: torch.Generator) -> None:
-            weight.fill_(factor)
+            print(weight.fill_(0.1).sum(), file=file)
 
-        return draw
-
-    assert digest_of(scaled(1)) == digest_of(scaled(1))
-    assert digest_of(scaled(1)) != digest_of(scaled(2))
-    namespace: dict[str, Any] = {}
-    exec("f = lambda weight, generator: weight.zero_()\ng = lambda w, g: w.add_(1)", namespace)
-    assert digest_of(namespace["f"]) != digest_of(namespace["g"])
+        again = [rb.run("test_resnet", **fields, init=draw)[0] for _ in range(2)]
+    assert again[0].digest != again[1].digest
+    (note,) = (note for note in again[0].notes if "no later call" in note)
+    assert "whether draw.file (TextIOWrapper) is the same" in note
 
 
 def test_a_package_is_made_of_a_file(tmp_path: Path, rbench: Rbench) -> None:

@@ -100,9 +100,9 @@ def _lacking(found: Record, resolved: Resolved, settings: RunSettings, store: St
         lacking.append("weights")
     if resolved.spec.save_predictions and not store.predictions(slug).exists():
         lacking.append("predictions")
-    if any(not probe.selects for probe in resolved.probes) and "seconds" not in found.history:
+    if resolved.wants_curves and "seconds" not in found.history:
         lacking.append("curves")
-    return lacking
+    return [what for what in lacking if what not in found.impossible]
 
 
 def _edited(record: Record, resolved: Resolved) -> list[str]:

@@ -243,6 +243,8 @@ class Record(_Part):
     """How the values of tuned options were chosen; None: by hand."""
     metrics: list[MetricValue] = []
     history: dict[str, list[float | None]] = {}
+    impossible: list[Literal["curves", "predictions"]] = []
+    """What was asked for and this run cannot give, so that asking again does not run it again."""
     details: dict[str, JsonValue] = {}
     artifacts: list[Artifact] = []
     environment: dict[str, JsonValue] = {}

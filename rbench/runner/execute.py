@@ -284,6 +284,9 @@ class _Run:
         record, built, history = self.record, self.built, self.outcome.history
         built.network.cpu()
         record.history = {k: [_finite(v) for v in values] for k, values in history.items()}
+        own = self.execution.parent is None
+        if own and self.resolved.wants_curves and "seconds" not in history:
+            record.impossible.append("curves")
         details = finite_json(self.outcome.details, "the task's details", self.note)
         assert isinstance(details, dict)
         record.details = details
@@ -370,8 +373,10 @@ class _Run:
         if self.record.error is not None and store.status(slug, self.resolved.digest) == "done":
             return
         self.record.artifacts = self.artifacts.files
-        if self.resolved.spec.save_predictions:
-            save_predictions(self.outcome, self.artifacts, self.note)
+        if self.resolved.spec.save_predictions and not save_predictions(
+            self.outcome, self.artifacts, self.note
+        ):
+            self.record.impossible.append("predictions")
         if self.execution.save_weights:
             save_weights(self.built, self.artifacts)
         store.keep_unfinished(slug)

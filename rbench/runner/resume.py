@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -64,12 +65,15 @@ class Checkpointer:
         self.started = self.saved = perf_counter()
         self.seconds_before_resume = 0.0
 
-    def restore(self) -> State | None:
-        """Load the newest complete checkpoint into module and optimizer; None if there is none."""
+    def restore(self, *, curves: bool = False) -> State | None:
+        """Load the newest complete checkpoint into module and optimizer; None if there is none.
+
+        With ``curves`` a training that has ended without them is not taken, either.
+        """
         found = None
         for folder in filter(None, (self.folder, self.ended_folder)):
             found = found or checkpoint.load(folder, self.context.note)
-        if found is None:
+        if found is None or (curves and self._lacks_curves(found)):
             return None
         accelerator, facts = self.context.accelerator, found.facts
         groups = {"weights": {}, "best": {}, "optimizer": {}}  # type: dict[str, dict[str, Tensor]]
@@ -99,6 +103,24 @@ class Checkpointer:
             best_metric=facts.get("best_metric", "score@test"),
             best_weights=groups["best"],
         )
+
+    def _lacks_curves(self, found: checkpoint.Checkpoint) -> bool:
+        """Whether a training has ended without curves; of one that goes on, a note says it."""
+        history = found.facts["history"]
+        if "seconds" in history or not history:
+            return False
+        if found.step < self.steps:
+            self.context.note(
+                f"the curves begin after epoch {len(history['train_loss'])}: until then the "
+                "training was not asked for any"
+            )
+            return False
+        self.context.note("the training that was kept has no curves: training again")
+        self.context.accelerator.wait_for_everyone()
+        if self.folder is not None and self.context.accelerator.is_main_process:
+            # It would count as newer than the checkpoints of the new training.
+            shutil.rmtree(self.folder, ignore_errors=True)
+        return True
 
     def maybe_save(self, state: State, *, epoch_ended: bool = False) -> None:
         """Save ``state`` if a checkpoint is due or this process was asked to end.

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from rbench.plugin.contexts import Artifacts, Note
 
 
-def save_predictions(outcome: Outcome, artifacts: Artifacts, note: Note) -> None:
-    """Write the predictions of ``outcome`` into a run's folder of artifacts.
+def save_predictions(outcome: Outcome, artifacts: Artifacts, note: Note) -> bool:
+    """Write the predictions of ``outcome`` into a run's folder of artifacts; whether it has any.
 
     The form is that of :mod:`rbench.records.predictions`.
     """
@@ -24,9 +24,9 @@ def save_predictions(outcome: Outcome, artifacts: Artifacts, note: Note) -> None
 
     if not isinstance(outcome, ClassificationOutcome):
         note("--save-predictions: this task classifies no images, so there are none")
-        return
+        return False
     if (folder := artifacts.made_folder()) is None:
-        return
+        return True
     logits = outcome.logits
     small = max(logits.shape[1], int(outcome.labels.max()) + 1) <= 256
     kind = torch.uint8 if small else torch.int32
@@ -37,6 +37,7 @@ def save_predictions(outcome: Outcome, artifacts: Artifacts, note: Note) -> None
     }
     content = {name: tensor.to(kind).contiguous() for name, tensor in tensors.items()}
     save_file(content, Store(folder.parent).predictions(folder.name))
+    return True
 
 
 def save_weights(built: Built, artifacts: Artifacts) -> None:

@@ -94,7 +94,9 @@ def train(
     steps = len(batches) * training.epochs
     evaluator = Evaluator(module, context, evaluate)
     checkpointer = Checkpointer(context, module, optimizer, steps)
-    state = checkpointer.restore() or State(total=torch.zeros((), device=context.device))
+    state = checkpointer.restore(curves=evaluator.curves) or State(
+        total=torch.zeros((), device=context.device)
+    )
     history, tracking = state.history, context.tracking
     with (
         global_seed(context.seed, "training"),

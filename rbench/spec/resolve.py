@@ -80,6 +80,11 @@ class Resolved:
         components = [one.component for one in chosen if one is not None]
         return {f"{one.kind} {one.name}": one for one in (*components, *self.freezing.components)}
 
+    @property
+    def wants_curves(self) -> bool:
+        """Whether somebody asked for values between epochs, and not only to select one."""
+        return any(not probe.selects for probe in self.probes)
+
     @cached_property
     def sources(self) -> dict[str, str]:
         """The digest of each component's source files, such as ``{"metric top1": "..."}``."""

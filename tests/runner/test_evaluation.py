@@ -76,6 +76,55 @@ def test_a_resumed_run_has_the_same_curves(tmp_path: Path) -> None:
         whole.history["seconds"] = [0.0, 0.0]
 
 
+def test_a_resumed_training_says_where_its_curves_begin(tmp_path: Path) -> None:
+    training = {"epochs": 2, "batch_size": 8}
+    with pytest.raises(Stop):
+        go(tmp_path / "cut", killer(6, stop), 1, training=training)
+    cut = go(tmp_path / "cut", every=1, training=training, eval_every=1)
+    assert cut.history["top1@test"][0] is None
+    assert cut.history["top1@test"][1] is not None
+    assert any("the curves begin after epoch 1" in note for note in cut.notes)
+
+    def stop_at_the_end(phase: str, done: int, total: int, text: str = "") -> None:
+        if phase != "train":
+            stop()
+
+    with pytest.raises(Stop):
+        go(tmp_path / "ended", stop_at_the_end, 1, training=training)
+    assert list((tmp_path / "ended").glob(".checkpoints/*/0/step-00000008.facts"))
+    with pytest.raises(Stop):
+        go(tmp_path / "ended", killer(3, stop), 1, training=training, eval_every=1)
+    ended = go(tmp_path / "ended", every=1, training=training, eval_every=1)
+    assert None not in ended.history["top1@test"]
+    assert any("resumed from a checkpoint after step 2 of 8" in note for note in ended.notes)
+    assert ended.result_sha256 == cut.result_sha256
+
+
+def test_what_a_task_cannot_give_is_not_asked_of_it_again(tmp_path: Path) -> None:
+    fields: dict[str, Any] = {
+        "task": "reconstruction",
+        "task_kwargs": {"train": True},
+        "model": "rrvgg",
+        "model_kwargs": {"width": 4},
+        "img_size": 24,
+        "dataset_kwargs": {"images": 3, "crops": 8},
+        "epochs": 1,
+        "batch_size": 8,
+        "decay_milestones": [1],
+        "metrics": ("squared_error",),
+        "output": tmp_path,
+    }
+    asked: dict[str, Any] = {"eval_every": 1, "save_predictions": True}
+    (plain,) = rb.run(**fields)
+    assert plain.impossible == []
+    (first,) = rb.run(**fields, **asked)
+    assert first.status == "done", first.error
+    assert first.impossible == ["curves", "predictions"]
+    assert first.seconds != plain.seconds
+    (again,) = rb.run(**fields, **asked)
+    assert again.seconds == first.seconds, "it was run again"
+
+
 class Untidy(nn.Module):
     """A network with one part that stays in eval mode while the rest trains."""
 

@@ -79,6 +79,22 @@ def test_it_is_named_and_the_training_is_kept(
     assert not list((tmp_path / "results").glob(".trained/*"))
 
 
+def test_a_kept_training_without_the_curves_that_are_asked_for_is_repeated(
+    rbench: Rbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path, monkeypatch, "1 / 0")
+    (failed,) = json.loads(rbench(*WORDS).stdout)
+    assert failed["status"] == "failed"
+    install(tmp_path, monkeypatch, "0")
+    (whole,) = json.loads(rbench(*WORDS, "--eval-every", "1").stdout)
+    assert whole["status"] == "done", whole["error"]
+    assert len(whole["history"]["top1@test"]) == 2
+    assert whole["impossible"] == []
+    assert "the training that was kept has no curves: training again" in whole["notes"]
+    assert whole["result_sha256"] == failed["result_sha256"]
+    assert not list((tmp_path / "results").glob(".trained/*"))
+
+
 @pytest.mark.slow
 def test_the_summary_says_component_and_line(
     rbench: Rbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -32,13 +32,18 @@ if TYPE_CHECKING:
 def to_spec(fields: Mapping[str, Any], where: str = "run") -> RunSpec:
     """A RunSpec from fields of :class:`RunSpec` and of :class:`Training`, side by side.
 
-    ``freeze_spatial=True`` adds the rule ``spatial``. UserError on an unknown field.
+    ``freeze_spatial=True`` adds the rule ``spatial``; ``training`` and ``freeze`` may be None.
+    UserError on an unknown field.
     """
     spec: dict[str, Any] = {}
-    training: dict[str, Any] = dict(fields.get("training", {}))
+    given = fields.get("training") or {}
+    if isinstance(given, Training):
+        given = given.model_dump(mode="json", exclude_unset=True)
+    training: dict[str, Any] = dict(given)
     for name, value in fields.items():
         if name in RunSpec.model_fields:
-            spec[name] = value
+            if value is not None or name not in ("freeze", "training"):
+                spec[name] = value
         elif name in Training.model_fields:
             training[name] = value
         elif name == "freeze_spatial":
@@ -136,7 +141,8 @@ def run(
     records carry digests of weights, of code and of what it reads, and cannot be submitted.
 
     Raises UserError for input that cannot be run. A run that fails is a record whose ``status``
-    is ``failed``, and a warning says why.
+    is ``failed``, and a warning says why. KeyboardInterrupt goes on to the caller once the record
+    of the run that it interrupted is written, so that it ends a loop over runs.
     """
     try:
         records = _run({"model": model, **fields}, seeds, output, progress)
@@ -148,6 +154,8 @@ def run(
             warnings.warn(
                 f"seed {record.seed} {record.status}: {record.error.describe()}", stacklevel=2
             )
+    if any(record.status == "interrupted" for record in records):
+        raise KeyboardInterrupt
     return records
 
 
@@ -174,7 +182,12 @@ def _run(
             notes=session.notes,
         )
         if output is None:
-            return Records(execute(resolved, execution) for resolved in runs)
+            found: list[Record] = []
+            for resolved in runs:
+                found.append(execute(resolved, execution))
+                if found[-1].status == "interrupted":
+                    break
+            return Records(found)
         results = run_seeds(runs, settings, execution, reporter)
     return Records((result.record for result in results), [result.path for result in results])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import traceback
 from pathlib import Path
@@ -10,7 +11,9 @@ import pytest
 
 import rbench
 from rbench import UserError
-from rbench.records.record import Failure
+from rbench.api import to_spec
+from rbench.plugin.recipe import Training
+from rbench.records.record import Failure, read
 
 TINY = {"model": "test_resnet", "task_kwargs": {"train": False}, "metrics": ["top1"]}
 
@@ -89,3 +92,41 @@ def test_a_notebook_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "<progress value='1' max='2'></progress> train 1/2 loss &lt;1&gt;" in shown[0]
     assert "train 2/2" in shown[1]
     assert shown[2] == ""
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["results", "output=None"])
+def test_ctrl_c_ends_a_loop_over_runs(tmp_path: Path, kept: bool) -> None:
+    """Python's own signal in a real process: no seed and no run begins after it."""
+    script = f"""
+import os, signal, rbench
+
+def measure(outcome):
+    print("measured", flush=True)
+    os.kill(os.getpid(), signal.SIGINT)
+    return 1.0
+
+for _ in range(2):
+    rbench.run(
+        "test_resnet", dataset="digits", device="cpu", task_kwargs={{"train": False}}, seeds=2,
+        metrics=[measure], output={"'out'" if kept else None}, progress=False,
+    )
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode
+    assert done.stdout.count("measured") == 1
+    assert done.stderr.splitlines()[-1] == "KeyboardInterrupt"
+    statuses = [read(path).status for path in tmp_path.glob("out/*.json")]
+    assert statuses == ["interrupted"] * kept
+
+
+def test_training_may_be_a_recipe_and_none_is_not_given() -> None:
+    plain = to_spec({"model": "resnet18"})
+    assert to_spec({"model": "resnet18", "training": None, "freeze": None}) == plain
+    frozen = to_spec({"model": "resnet18", "freeze": None, "freeze_spatial": True})
+    assert frozen.freeze == ("spatial",)
+    given = {"epochs": 3, "batch_size": 8, "lr": 0.1, "sched": "multistep"}
+    recipe = Training(**given, decay_milestones=(1, 2))
+    spec = to_spec({"model": "resnet18", "training": recipe, "lr": 0.5})
+    assert spec.training == {**given, "decay_milestones": [1, 2], "lr": 0.5}

@@ -59,6 +59,13 @@ def with_files(catalog: Catalog, paths: Sequence[str]) -> Catalog:
     """``catalog`` and the components of these files; UserError in one line for a broken one."""
     if not paths:
         return catalog
+    of_name: dict[str, str] = {}
+    for path in paths:
+        if of_name.setdefault(Path(path).name, path) != path:
+            raise UserError(
+                f"--plugin {of_name[Path(path).name]} {path}: two files of one name, by which "
+                "records name them; rename one"
+            )
     key = tuple((path, _sha256(Path(path))) for path in dict.fromkeys(paths))
     if key not in catalog.with_loose:
         whole = catalog

@@ -282,3 +282,14 @@ def test_a_package_is_made_of_a_file(tmp_path: Path, rbench: Rbench) -> None:
     assert 'mine = "rbench_mine"' in (folder / "pyproject.toml").read_text()
     missing = rbench("new-plugin", "yours", "--from", "gone.py")
     assert missing.returncode == 2
+
+
+def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
+    paths = [tmp_path / folder / "p.py" for folder in "ab"]
+    for path in paths:
+        path.parent.mkdir()
+        path.write_text("")
+    with pytest.raises(rb.UserError, match=r"a/p.py .*b/p.py: two files of one name"):
+        with_files(Catalog.from_environment(), [str(path) for path in paths])
+    paths[0].write_text(MINE.format(std=1))
+    with_files(Catalog.from_environment(), [str(paths[0])] * 2)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import rbench as rb
+from rbench.records.record import read
 from rbench.runner import resume
 
 TINY: dict[str, Any] = {
@@ -41,8 +42,12 @@ def test_a_resumed_run_thaws_at_the_same_epoch(
 
     with monkeypatch.context() as patched:
         patched.setattr(resume.Checkpointer, "_save", once)
-        with pytest.warns(UserWarning, match="seed 0 interrupted"):
-            (cut,) = rb.run(**TINY, output=tmp_path, checkpoint_every=1)
+        with (
+            pytest.warns(UserWarning, match="seed 0 interrupted"),
+            pytest.raises(KeyboardInterrupt),
+        ):
+            rb.run(**TINY, output=tmp_path, checkpoint_every=1)
+    (cut,) = map(read, tmp_path.glob("*.json"))
     assert cut.status == "interrupted"
     (again,) = rb.run(**TINY, output=tmp_path, checkpoint_every=1)
     assert any("resumed" in note for note in again.notes)

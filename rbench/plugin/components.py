@@ -45,8 +45,15 @@ class Architecture:
     title: str = ""
     """The network in the words of a heading, with options in braces: ``ResNet-{depth}-{width}``.
     Variants of one network share it. Empty: the name."""
+    pretrained: bool | Callable[[Any], bool] = False
+    """Whether ``build`` starts from published weights where ``context.pretrained`` asks for them;
+    a function says it of options. Where it does not, ``--pretrained`` is an error."""
     revision: int = 1
     """Raised whenever the numbers that this component yields change."""
+
+    def takes_pretrained(self, options: Any) -> bool:
+        """Whether, under these options, the network starts from published weights if asked to."""
+        return self.pretrained(options) if callable(self.pretrained) else self.pretrained
 
 
 @dataclass(frozen=True, kw_only=True)

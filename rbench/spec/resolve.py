@@ -146,6 +146,12 @@ def resolve(
     architecture = catalog.architecture(spec.model)
     model_kwargs = {**architecture.defaults, **spec.model_kwargs}
     model = choose(architecture, model_kwargs, "--model-kwargs")
+    if spec.pretrained and not architecture.takes_pretrained(model.options):
+        raise UserError(
+            f"--pretrained: there are no published weights for {architecture.name} with these "
+            "options, and it would stay random; leave --pretrained out, or give weights of your "
+            "own by --initial-checkpoint"
+        )
     init = _initializer(catalog, spec.init, spec.init_kwargs, "--init")
     init_norm = _initializer(catalog, spec.init_norm, spec.init_norm_kwargs, "--init-norm")
     found = catalog.dataset(spec.dataset or task.component.dataset)

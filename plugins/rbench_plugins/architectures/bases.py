@@ -34,6 +34,15 @@ def find(name: str) -> Architecture | None:
     return None
 
 
+def takes_pretrained(name: str) -> bool:
+    """Whether the plain network ``name`` starts from published weights if asked to.
+
+    True of a name that nobody knows: :func:`build` says what is wrong with it.
+    """
+    base = find(name)
+    return base is None or base.pretrained is True
+
+
 def build(name: str, kwargs: Mapping[str, Any], context: BuildContext) -> nn.Module:
     """Build the plain network ``name``. UserError where the options ``kwargs`` do not fit."""
     base = find(name)

@@ -22,6 +22,7 @@ COMPONENTS = {
         options=CnnDcnOptions,
         defaults=defaults,
         title="AlexNet CNN-DCNs" if backbone == "alexnet" else "VGG16 CNN-DCNs",
+        pretrained=lambda options: options.cnn == "trained",
     )
     for name, backbone, defaults, summary in (
         (

@@ -56,6 +56,7 @@ def _architecture(name: str, **defaults: str) -> Architecture:
         options=BasisOptions,
         defaults=defaults,
         title="{base}",
+        pretrained=lambda options: bases.takes_pretrained(options.base),
     )
 
 

@@ -16,7 +16,9 @@ class TimmOptions(Options):
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow")
     low_res: bool | None = Field(
-        None, description="3x3 stem of stride 1, for small images; none: below 64 pixels"
+        None,
+        description="3x3 stem of stride 1, for small images; none: below 64 pixels, but not with "
+        "--pretrained, whose stem has other filters",
     )
     second_stride: int | None = Field(
         None,
@@ -39,6 +41,7 @@ def member(name: str) -> Architecture | None:
         summary="A model of timm; options are passed to its constructor.",
         build="rbench_plugins.architectures.functions.timm_models:build",
         options=TimmOptions,
+        pretrained=True,
         # Since CondConv2d's kernels are known as such, --freeze spatial and --init reach them.
         revision=2 if "_cc_" in name else 1,
     )

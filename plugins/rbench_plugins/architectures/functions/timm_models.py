@@ -40,17 +40,34 @@ def build(context: BuildContext, options: TimmOptions) -> nn.Module:
             f"timm starts the last norm of each block of {name} at zero, so that untrained its "
             "residual branches yield nothing; --model-kwargs zero_init_last=false draws them"
         )
-    small = min(context.img_size) < LOW_RESOLUTION
-    if options.low_res or (options.low_res is None and small):
+    if _wants_low_resolution(context, options):
         form: dict[str, Any] = {"keep_pool": options.stem_pool}
         if options.second_stride is not None:
             form["second_stride"] = options.second_stride
         if low_resolution(network, **form):
-            context.note(f"{name} in its low-resolution form: stem 3x3 of stride 1")
+            drawn = ", which is random: published weights do not fit it"
+            context.note(
+                f"{name} in its low-resolution form: stem 3x3 of stride 1"
+                f"{drawn if context.pretrained else ''}"
+            )
             _say_form(network, {"base": name, **form, **kwargs})
         elif options.low_res:
             raise UserError(f"rbench knows no low-resolution form of {name}")
     return network
+
+
+def _wants_low_resolution(context: BuildContext, options: TimmOptions) -> bool:
+    """As ``low_res`` says; else for small images, unless that would discard published filters."""
+    if options.low_res is not None:
+        return options.low_res
+    if min(context.img_size) >= LOW_RESOLUTION:
+        return False
+    if context.pretrained:
+        context.note(
+            f"{context.name} keeps the stem of its published weights, which was made for larger "
+            "images; --model-kwargs low_res=true takes a random 3x3 stem of stride 1"
+        )
+    return not context.pretrained
 
 
 def _say_form(network: nn.Module, arguments: dict[str, Any]) -> None:

@@ -18,4 +18,5 @@ COMPONENT = Initializer(
     summary="Zero but for an orthogonal centre tap: an isometry of the channels.",
     draw="rbench_plugins.initializers.functions.delta_orthogonal:draw",
     options=DeltaOrthogonalOptions,
+    revision=2,  # 1 did not see the layer's groups
 )

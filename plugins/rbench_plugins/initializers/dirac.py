@@ -11,7 +11,10 @@ class DiracOptions(Options):
     """Options of ``dirac``."""
 
     groups: int = Field(
-        1, ge=1, description="parts of the outputs that each start from the first input again"
+        1,
+        ge=1,
+        description="parts of the outputs that each start from the first input again; those of a "
+        "grouped convolution are its groups in any case",
     )
 
 
@@ -20,4 +23,5 @@ COMPONENT = Initializer(
     summary="The identity: output i is input i at the center tap; the same for all seeds.",
     draw="rbench_plugins.initializers.functions.dirac:draw",
     options=DiracOptions,
+    revision=2,  # 1 did not see the layer's groups
 )

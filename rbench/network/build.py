@@ -125,11 +125,14 @@ def _draw(
     spec, chosen = resolved.spec, Drawing(network, resolved.spec, (data.in_chans, *data.img_size))
     names: dict[str, int] = {}
     if sampler is not None and resolved.init is not None:
+        by_itself = set(sampler.names)
         layers = chosen.draw(sampler, chosen.chosen)
         if not sampler.names:
             raise UserError(
                 f"--init {spec.init}: {spec.model} has no weight of the scope {spec.init_scope}"
             )
+        if resolved.init.component.fit is not None:
+            sampler.refuse_others(by_itself - {weight.stream for weight in chosen.chosen})
         fit(resolved.init, network, data, layers, spec.seed)
         names |= sampler.names
     if resolved.init_norm is not None:

@@ -37,6 +37,7 @@ class WeightSampler:
         self.initializer, self.options, self.seed = init.component, init.options, seed
         self.names: dict[str, int] = {}
         """Streams drawn from, and how many numbers each gave."""
+        self.fits_one_network = False
 
     def __call__(self, weight: Tensor, stream: str, layer: Layer | None = None) -> None:
         """Draw ``weight``; the same stream and shape give the same numbers in any run.
@@ -44,6 +45,11 @@ class WeightSampler:
         UserError where the initializer raises ValueError, such as one that needs two dimensions.
         """
         name = self.initializer.name
+        if self.fits_one_network:
+            raise UserError(
+                f"the initializer {name} adjusts the weights of one network to images; further "
+                "networks of this kind cannot be drawn by it"
+            )
         arguments: list[Any] = [weight, generator(self.seed, "init", stream), self.options]
         if sees_layer(self.initializer.draw):
             if layer is None and needs_layer(self.initializer.draw):
@@ -59,6 +65,19 @@ class WeightSampler:
             where = f"{stream} {tuple(weight.shape)}"
             raise UserError(f"the initializer {name} cannot draw {where}: {error}") from error
         self.names[stream] = weight.numel()
+
+    def refuse_others(self, streams: set[str]) -> None:
+        """For an initializer that adjusts what it drew: nothing may be drawn that it cannot reach.
+
+        UserError if ``streams`` names anything, and at any later draw.
+        """
+        self.fits_one_network = True
+        if streams:
+            raise UserError(
+                f"the initializer {self.initializer.name} adjusts what it has drawn to images, and "
+                f"the filters {_layer_name(min(streams))} are the model's own to draw (as an "
+                "LC-block does); choose another initializer or model"
+            )
 
 
 class Drawing:

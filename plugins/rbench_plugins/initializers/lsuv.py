@@ -20,4 +20,5 @@ COMPONENT = Initializer(
     draw="rbench_plugins.initializers.functions.lsuv:draw",
     fit="rbench_plugins.initializers.functions.lsuv:fit",
     options=LSUVOptions,
+    revision=2,  # 1 did not scale weights that are computed from others
 )

@@ -54,8 +54,8 @@ class WeightSampler:
         if sees_layer(self.initializer.draw):
             if layer is None and needs_layer(self.initializer.draw):
                 raise UserError(
-                    f"the initializer {name} looks at the layer that it draws; filters that a "
-                    "layer combines (LC-blocks) have none"
+                    f"the initializer {name} looks at the layer that it draws, and the model does "
+                    f"not say which layer {stream} is of"
                 )
             arguments.append(layer)
         try:

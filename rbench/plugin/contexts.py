@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from rbench.plugin.data import ImageData, TrainingBatches
+    from rbench.plugin.layer import Layer
     from rbench.plugin.outcomes import Outcome
     from rbench.plugin.recipe import Training
 
@@ -31,6 +32,13 @@ class Progress(Protocol):
 
     def __call__(self, phase: str, done: int, total: int, text: str = "") -> None:
         """Report ``done`` of ``total`` units of ``phase``."""
+
+
+class DrawsFilters(Protocol):
+    """How a layer has its own filters drawn by the run's initializer."""
+
+    def __call__(self, weight: Tensor, stream: str, layer: Layer | None = None) -> None:
+        """Fill ``weight`` (c_out, c_in/groups, k, k) from the stream of that name."""
 
 
 def silent(phase: str, done: int, total: int, text: str = "") -> None:
@@ -135,11 +143,12 @@ class BuildContext:
     """What it will let learn later, as EPOCH:RULE."""
     training: Training | None = None
     """The recipe by which it will be trained, if the task trains."""
-    draw: Callable[[Tensor, str], None] | None = None
-    """Where the run names an initializer: ``draw(weight, stream)`` fills a spatial filter
+    draw: DrawsFilters | None = None
+    """Where the run names an initializer: ``draw(weight, stream, layer)`` fills a spatial filter
     (c_out, c_in/groups, k, k) in place, from the initializer's distribution and from the stream of
     that name. The engine draws plain convolutions itself; a layer that keeps or combines filters
-    of its own calls this in place of its own distribution."""
+    of its own calls this in place of its own distribution. ``layer`` says which of how many layers
+    it is, and its groups; without it, initializers that look at the layer fail or see none."""
     note: Note = field(default=lambda text: None)
 
 

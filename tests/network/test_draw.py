@@ -117,7 +117,7 @@ def test_three_and_four_arguments() -> None:
     network = nn.Sequential(nn.Conv2d(3, 3, 3), nn.Conv2d(3, 3, 3))
     drawn(network, "conv", four)
     assert [float(module.weight.detach()[0, 0, 0, 0]) for module in network] == [1, 2]  # type: ignore[operator, union-attr]
-    with pytest.raises(UserError, match=r"looks at the layer that it draws; .*LC-blocks"):
+    with pytest.raises(UserError, match="does not say which layer lc/x/0 is of"):
         sampler(four)(torch.zeros(3), "lc/x/0")
 
     def optional(

@@ -15,6 +15,7 @@ from rbench_plugins.layers.lc.shape import ConvShape
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from rbench import Layer
 from rbench.errors import UserError
 from rbench.seeds import generator
 
@@ -183,7 +184,7 @@ def test_an_initializer_draws_each_slice_as_a_convolution() -> None:
     shape = ConvShape(c_in=3, c_out=4, kernel=(3, 3))
     asked: list[tuple[str, tuple[int, ...]]] = []
 
-    def draw(weight: Tensor, stream: str) -> None:
+    def draw(weight: Tensor, stream: str, layer: Layer) -> None:
         asked.append((stream, tuple(weight.shape)))
         weight.fill_(len(asked))
 

@@ -13,6 +13,7 @@ from rbench_plugins.layers.lc.shape import ConvShape
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from rbench import Layer
 from rbench.seeds import generator
 
 SOURCE = Source(seed=7, name="layer1.0.conv1")
@@ -115,7 +116,7 @@ def test_either_half_may_be_frozen_and_gradients_clipped(learning: str) -> None:
 def test_an_initializer_may_repeat_its_filters() -> None:
     """Z_0 has dependent columns then, and no Cholesky factor."""
 
-    def draw(weight: Tensor, stream: str) -> None:
+    def draw(weight: Tensor, stream: str, layer: Layer) -> None:
         weight.zero_()
         weight[:, :, 1, 1] = 0.1
         weight[0, 0, 0, 0] = 0.2 * int(stream.rpartition("/")[2])

@@ -13,6 +13,7 @@ from rbench_plugins.layers.lc.make import LCMaker
 
 def build(context: BuildContext, options: ResNetLCOptions) -> nn.Module:
     """LC-blocks draw from streams of their own, the rest from the global generator."""
+    maker = LCMaker(options, context, count=options.depth - 1)
     return CifarResNet(
         options.depth,
         options.width,
@@ -20,5 +21,5 @@ def build(context: BuildContext, options: ResNetLCOptions) -> nn.Module:
         options.shortcut,
         context.in_chans,
         context.num_classes,
-        LCMaker(options, context).make,
+        maker.make,
     )

@@ -19,7 +19,8 @@ def draw(
 ) -> None:
     """Fill ``weight`` (c_out, c_in/groups, k, k), made for depthwise convolutions.
 
-    ``layer.depth`` is d, 0 at the first and 1 at the last layer drawn. Each k x k kernel is
+    ``layer.depth`` is d, 0 at the first and 1 at the last layer drawn (of LC-blocks: of those that
+    the network has). Each k x k kernel is
     N(0, Sigma) with Sigma = :func:`covariance` of k and s(d), independent of all others; with
     c_in inputs per filter they are divided by sqrt(c_in). With ``weights`` Sigma is
     :func:`trained_covariance`.

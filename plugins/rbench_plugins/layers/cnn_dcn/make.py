@@ -10,7 +10,7 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from rbench import BuildContext, Initializer, UserError, generator
+from rbench import BuildContext, Initializer, Layer, UserError, generator
 from rbench_plugins.layers.cnn_dcn.network import CnnDcn, Decoder, Encoder
 from rbench_plugins.layers.cnn_dcn.plan import Step, alexnet, convs, vgg16
 from rbench_plugins.layers.distribution import by_name, by_scale
@@ -80,14 +80,15 @@ class Distributions:
             "decoder": distribution(options.dcn_law, options.dcn_scale, rr, options.slope),
         }
 
-    def __call__(self, weight: Tensor, name: str, network: int) -> None:
+    def __call__(self, weight: Tensor, layer: Layer, network: int) -> None:
         """Draw ``weight`` of network number ``network`` from a stream of its own."""
+        name = f"{layer.name}.weight"
         # Random numbers fill a tensor in its order in memory: draw in the logical order, so that
         # a network does not depend on the memory format in which it is run.
         drawn = weight if weight.is_contiguous() else torch.empty_like(weight).contiguous()
         if self.run is not None and weight.shape[-1] > 1:
             # Number 0 is what the engine itself draws, from the stream of this name.
-            self.run(drawn, name if network == 0 else f"network {network} {name}")
+            self.run(drawn, name if network == 0 else f"network {network} {name}", layer)
         else:
             component, options = self.of[name.split(".")[0]]
             component.draw(drawn, generator(self.seed, "cnn-dcn", network, name), options)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rbench import UserError
+from rbench import Layer, UserError
 from rbench_plugins.layers.cnn_dcn.inference import (
     activated,
     centred_convolution,
@@ -22,8 +22,8 @@ from rbench_plugins.layers.cnn_dcn.plan import Conv, Pool, Step, convs, mirrored
 from rbench_plugins.layers.zero_insertion import zero_insertion
 
 Upsampling = Literal["zero", "nearest", "unpool"]
-Draw = Callable[[Tensor, str, int], None]
-"""``draw(weight, name, network)`` fills a weight for the network of that number."""
+Draw = Callable[[Tensor, Layer, int], None]
+"""``draw(weight, layer, network)`` fills a layer's weight for the network of that number."""
 
 
 @dataclass
@@ -220,11 +220,20 @@ class CnnDcn(nn.Module):
     @torch.no_grad()
     def redraw(self, network: int) -> None:
         """Make this the network of that number: 0 is the one that was built."""
-        for name, parameter in self.named_parameters():
-            if parameter.ndim == 4:
-                self.draw(parameter, name, network)
-            else:
-                parameter.zero_()
+        layers = [(n, m) for n, m in self.named_modules() if isinstance(m, nn.Conv2d)]
+        for index, (name, module) in enumerate(layers):
+            taps = math.prod(module.kernel_size)
+            layer = Layer(
+                name=name,
+                index=index,
+                count=len(layers),
+                fan_in=module.in_channels * taps,
+                fan_out=module.out_channels * taps,
+                stride=module.stride[0],
+            )
+            self.draw(module.weight, layer, network)
+            if module.bias is not None:
+                module.bias.zero_()
 
     @staticmethod
     def _crop(output: Tensor, size: tuple[int, int]) -> Tensor:

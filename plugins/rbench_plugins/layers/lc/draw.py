@@ -20,22 +20,39 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from rbench import generator
+from rbench import Layer, generator
 from rbench_plugins.layers.lc.shape import ConvShape
 
 _NUMBERS_AT_ONCE = 1 << 21
 
-Draw = Callable[[Tensor, str], None]
-"""Fills a filter bank (c_out, c_in/groups, k, k) from the stream of that name."""
+Draw = Callable[[Tensor, str, Layer], None]
+"""Fills a filter bank (c_out, c_in/groups, k, k) of a layer from the stream of that name."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Where a block's numbers come from; ``draw`` None: PyTorch's default distribution."""
+    """Where a block's numbers come from; ``draw`` None: PyTorch's default distribution.
+
+    The block is number ``index`` of the network's ``count`` blocks.
+    """
 
     seed: int
     name: str
     draw: Draw | None = None
+    index: int = 0
+    count: int = 1
+
+    def layer(self, shape: ConvShape) -> Layer:
+        """The convolution that one slice of the block's filters is."""
+        return Layer(
+            name=self.name,
+            index=self.index,
+            count=self.count,
+            fan_in=shape.taps,
+            fan_out=shape.per_group * math.prod(shape.kernel),
+            stride=shape.stride[0],
+            groups=shape.groups,
+        )
 
 
 @dataclass(frozen=True)
@@ -66,7 +83,7 @@ def slices(shape: ConvShape, expansion: int, source: Source) -> Iterator[Slices]
         else:
             for i in range(n):
                 bank = filters[i].view(shape.weight)
-                source.draw(bank, f"lc/{source.name}/{start + i}")
+                source.draw(bank, f"lc/{source.name}/{start + i}", source.layer(shape))
         yield Slices(
             start,
             filters,

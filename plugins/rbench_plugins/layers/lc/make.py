@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from timm.layers import Conv2dSame
 from torch import nn
 
-from rbench import BuildContext, UserError, replace_layers
+from rbench import BuildContext, UserError, is_spatial, replace_layers
 from rbench_plugins.layers.lc.block import LCBlock
 from rbench_plugins.layers.lc.compact import LCCompact, pays
 from rbench_plugins.layers.lc.draw import Source
@@ -21,10 +21,12 @@ LINEAR = ("sgd", "momentum")
 
 @dataclass(frozen=True)
 class LCMaker:
-    """Makes the LC-blocks of one network."""
+    """Makes the ``count`` LC-blocks of one network, in the order of its layers."""
 
     options: LCOptions
     context: BuildContext
+    count: int = 1
+    made: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         refusals = {"gram": self.gram_refused, "compact": self.compact_refused}
@@ -75,7 +77,9 @@ class LCMaker:
     def make(self, shape: ConvShape, name: str) -> LCBlock | LCGram:
         """The block at ``name`` in the network; its draws depend on the run's seed and the name."""
         options, context = self.options, self.context
-        source = Source(seed=context.seed, name=name, draw=context.draw)
+        place = {"index": len(self.made), "count": self.count}
+        source = Source(seed=context.seed, name=name, draw=context.draw, **place)
+        self.made.append(name)
         execution = self.execution(shape)
         if execution == "gram":
             context.note(
@@ -100,6 +104,7 @@ def put_lc_blocks(network: nn.Module, maker: LCMaker) -> int:
     UserError for convolutions whose weights are computed (such as weight-standardized ones) or
     that are not two-dimensional: an LC-block would not compute the same.
     """
+    maker = replace(maker, count=sum(map(is_spatial, network.modules())))
     replaced = replace_layers(network, lambda layer, name: _block(maker, layer, name))
     if not replaced:
         raise UserError("LC-blocks replace spatial convolutions, and the model has none")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterable, Mapping
-from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -18,23 +17,11 @@ from rbench.network.modules import (
     parents,
     spatial_parameters,
 )
+from rbench.network.represented import refuse_parts, represented
 from rbench.plugin.blame import blamed_on
 from rbench.records.record import FreezeReport, Tensors
 from rbench.seeds import generator
 from rbench.spec.freezing import Freezing, Term
-
-
-@runtime_checkable
-class Represents(Protocol):
-    """What a layer implements whose parameters stand for other numbers than it keeps.
-
-    An LC-block that is trained as one convolution stands for E times as many 1x1 weights as it
-    has; its filters were drawn, added up and forgotten.
-    """
-
-    def represented(self) -> Mapping[str, int]:
-        """Parameter's name -> how many numbers it stands for; also names of what is not kept,
-        which is fixed."""
 
 
 def freeze(network: nn.Module, freezing: Freezing, seed: int = 0) -> Frozen:
@@ -68,7 +55,7 @@ def freeze(network: nn.Module, freezing: Freezing, seed: int = 0) -> Frozen:
             )
         left = rest
         stages[stage.epoch] = together(stages.get(stage.epoch, {}), selection)
-    _refuse_masks_of_other_numbers(network, fixed)
+    refuse_parts(network, [n for n, mask in fixed.items() if mask is not None], "--freeze")
     return Frozen(network, fixed, statistics=freezing.statistics, stages=stages)
 
 
@@ -125,7 +112,7 @@ def report(frozen: Frozen, freezing: Freezing, trained: bool) -> FreezeReport:
     ``trained`` says whether the run's task lets parameters learn at all.
     """
     network, end = frozen.network, frozen.at_the_end()
-    stands_for, not_kept = _represented(network)
+    stands_for, not_kept = represented(network)
     learnable, fixed = Tensors(count=0), Tensors(count=0)
     stored = {"learnable": 0, "fixed": 0}
     for name, parameter in network.named_parameters():
@@ -172,7 +159,7 @@ def learns(network: nn.Module, frozen: Frozen) -> str:
     for name, parameter in network.named_parameters():
         sizes[kinds[name]] += parameter.numel()
         still[kinds[name]] += count_fixed(name, parameter, end)
-    _, not_kept = _represented(network)
+    _, not_kept = represented(network)
     if not any(still.values()) and not not_kept:
         return "everything" if any(sizes.values()) else "nothing"
     words = [
@@ -187,7 +174,7 @@ def _kinds(network: nn.Module) -> dict[str, str]:
     """The group of every parameter."""
     spatial, norms = spatial_parameters(network), norm_parameters(network)
     classifier = classifier_parameters(network)
-    stands_for, _ = _represented(network)
+    stands_for, _ = represented(network)
     found: dict[str, str] = {}
     for prefix, module in network.named_modules():
         for name, parameter in module.named_parameters(recurse=False):
@@ -210,29 +197,6 @@ def _kinds(network: nn.Module) -> dict[str, str]:
                 else "other"
             )
     return found
-
-
-def _represented(network: nn.Module) -> tuple[dict[str, int], dict[str, int]]:
-    """Numbers that parameters stand for, and those of what is fixed and not kept."""
-    kept = {name for name, _ in network.named_parameters()}
-    stands_for: dict[str, int] = {}
-    forgotten: dict[str, int] = {}
-    for prefix, module in network.named_modules():
-        if isinstance(module, Represents):
-            for name, numbers in module.represented().items():
-                full = f"{prefix}.{name}" if prefix else name
-                (stands_for if full in kept else forgotten)[full] = numbers
-    return stands_for, forgotten
-
-
-def _refuse_masks_of_other_numbers(network: nn.Module, fixed: Fixed) -> None:
-    stands_for, _ = _represented(network)
-    for name in stands_for:
-        if fixed.get(name) is not None:
-            raise UserError(
-                f"--freeze: {name} stands for other numbers than it holds, so that parts of it "
-                "cannot be frozen; build the layer as it is (such as execution=folded)"
-            )
 
 
 def _matches(pattern: str, names: list[str], rules: Iterable[str], flag: str) -> set[str]:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
 from rbench.network.modules import is_norm
+from rbench.network.represented import refuse_parts
 
 Fixed = dict[str, "Tensor | None"]
 """Name of a tensor -> boolean mask of its fixed entries; None: all of it."""
@@ -162,7 +163,11 @@ class Frozen:
         return bool(due)
 
     def fix(self, masks: Mapping[str, Tensor]) -> None:
-        """Fix the entries under ``masks`` as they are now, to the end, beside what is fixed."""
+        """Fix the entries under ``masks`` as they are now, to the end, beside what is fixed.
+
+        UserError where a parameter stands for other numbers than those that a mask would choose.
+        """
+        refuse_parts(self.network, masks, "choosing single weights")
         self.check()
         self.chosen = together(self.chosen, {n: m.cpu() for n, m in masks.items() if m.any()})
         self.fixed = together(self.fixed, self.chosen)

@@ -110,7 +110,8 @@ class StaysFrozen(Protocol):
 
     def fix(self, masks: Mapping[str, Tensor]) -> None:
         """Keep the entries under boolean ``masks``, by parameter's name, as they are now to the
-        end: for a task that chooses what learns. Called before the training."""
+        end: for a task that chooses what learns. Called before the training. UserError where a
+        parameter stands for other numbers than it holds, as an LC-block's may."""
 
     def before_step(self) -> None:
         """Between the backward pass and the optimizer's step."""

@@ -201,3 +201,24 @@ def test_scores_are_the_sensitivity_to_a_factor_on_each_weight() -> None:
                 layer.weight[entry] = value
             sensitivity = abs(losses[0] - losses[1]) / (2 * step)
             assert float(scores[name][entry]) == pytest.approx(sensitivity, rel=1e-4, abs=1e-9)
+
+
+def lc_run(rbench: Rbench, *options: str) -> Any:
+    """Frozen LC-blocks of expansion 8 under the task's default execution, auto."""
+    words = ["run", "--task", "freezenet", "--model", "resnet_lc_8_8x8", "--dataset", "digits"]
+    words += ["--freeze", "spatial", "--epochs", "1", "--device", "cpu", "--limit", "64"]
+    return rbench(*words, "--batch-size", "32", "--task-kwargs", "learn=0.05", *options)
+
+
+def test_weights_of_lc_blocks_are_chosen_only_where_they_are_kept(rbench: Rbench) -> None:
+    done = lc_run(rbench)
+    assert done.returncode == 2, done.stderr
+    assert "choosing single weights: conv1.weight stands for other numbers" in done.stderr
+    assert "--model-kwargs execution=folded" in done.stderr
+    done = lc_run(rbench, "--model-kwargs", "execution=folded", "--output", "folded")
+    assert done.returncode == 0, done.stderr
+    (path,) = Path.cwd().joinpath("folded").glob("*.json")
+    details = json.loads(path.read_text())["details"]
+    # The 1x1 weights of 7 LC-blocks, c_out times 8 c_out, two shortcuts and the classifier.
+    pointwise = 8 * (8**2 * 3 + 16**2 * 2 + 32**2 * 2)
+    assert details["weights"] == pointwise + 8 * 16 + 16 * 32 + 32 * 10

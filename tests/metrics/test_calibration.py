@@ -45,7 +45,7 @@ def test_against_independent_formulas(case: tuple[Tensor, Tensor], bins: int) ->
             accuracy = np.mean([probabilities[p].argmax() == labels[p].item() for p in inside])
             gap += len(inside) / 800 * abs(confidence - accuracy)
     assert (ece.name, ece.unit) == ("ece", "points")
-    assert ece.value == pytest.approx(100 * gap, abs=1e-4)
+    assert ece.value == pytest.approx(100 * gap, rel=1e-12)
     assert 1 < ece.value < 40
     assert nll.value == pytest.approx(log_loss(labels.numpy(), probabilities), rel=1e-12)
     expected = brier_score_loss(labels.numpy(), probabilities, scale_by_half=False)
@@ -62,7 +62,19 @@ def test_against_independent_formulas(case: tuple[Tensor, Tensor], bins: int) ->
     # The picture's numbers give the ECE back.
     rows = ece.details["bins"]
     again = sum(r["images"] * abs(r["confidence"] - r["accuracy"]) for r in rows) / 800
-    assert ece.value == pytest.approx(100 * again, abs=1e-4)
+    assert ece.value == pytest.approx(100 * again, rel=1e-12)
+
+
+def test_confidences_that_float32_rounds_to_one_share_the_last_bin() -> None:
+    """100 sure images, 90 right, and 100 of confidence near 0.97, all right: the gaps cancel."""
+    logits = torch.zeros(200, 10)
+    logits[:100, 0], logits[100:, 0] = 30.0, math.log(9 * 0.97 / 0.03)
+    labels = torch.zeros(200, dtype=torch.int64)
+    labels[:10] = 1
+    (ece, *_), _ = measure(COMPONENT, result(logits, labels))
+    sure = 1 / (1 + 9 * math.exp(-30))
+    assert ece.value == pytest.approx(100 * abs(0.95 - (sure + 0.97) / 2), abs=1e-4)
+    assert [row["images"] for row in ece.details["bins"]] == [200]
 
 
 def test_certain_and_right_is_perfect_and_certain_and_wrong_is_the_worst() -> None:

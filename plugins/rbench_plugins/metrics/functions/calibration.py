@@ -11,7 +11,6 @@ from PIL import Image as Images
 from PIL.Image import Image
 from pydantic import JsonValue
 from torch import Tensor
-from torchmetrics.functional.classification import multiclass_calibration_error
 
 from rbench import ClassificationOutcome, MetricContext, MetricValue
 from rbench_plugins.metrics.calibration import CalibrationOptions
@@ -23,7 +22,7 @@ def measure(
     """``ece``, ``brier`` and ``nll`` of softmax(logits) on the whole test set.
 
     ``ece`` in percentage points: the mean over images of |confidence - accuracy| of their bin
-    (Guo et al. 2017, equation 3; torchmetrics). ``brier``: the squared distance to the one-hot
+    (Guo et al. 2017, equation 3). ``brier``: the squared distance to the one-hot
     label, summed over classes, in [0, 2]. ``nll`` in nats. The reliability picture shows
     accuracy against confidence by bin; ``details.bins`` has its numbers.
     """
@@ -36,9 +35,7 @@ def measure(
     confidence, predicted = probabilities.max(1)
     right = (predicted == labels).double()
     bins = reliability(confidence, right, options.bins)
-    ece = multiclass_calibration_error(
-        probabilities, labels, num_classes=classes, n_bins=options.bins, norm="l1"
-    )
+    ece = expected_calibration_error(bins)
     one_hot = torch.nn.functional.one_hot(labels, classes)
     brier = (probabilities - one_hot).square().sum(1)
     nll = torch.nn.functional.cross_entropy(logits, labels, reduction="none")
@@ -46,14 +43,14 @@ def measure(
         "reliability.png",
         draw(bins, options.bins),
         f"accuracy against confidence of {n} test images in {options.bins} bins, ECE "
-        f"{100 * float(ece):.2f} points",
+        f"{100 * ece:.2f} points",
     )
     details: dict[str, JsonValue] = {
         "bins": [dict(row) for row in bins],
         "mean_confidence": float(confidence.mean()),
     }
     return [
-        _value("ece", 100 * float(ece), n, unit="points", details=details),
+        _value("ece", 100 * ece, n, unit="points", details=details),
         _value("brier", float(brier.mean()), n, _error(brier)),
         _value("nll", float(nll.mean()), n, _error(nll), unit="nat"),
     ]
@@ -75,6 +72,16 @@ def reliability(confidence: Tensor, right: Tensor, bins: int) -> list[dict[str, 
             }
         )
     return rows
+
+
+def expected_calibration_error(rows: list[dict[str, float]]) -> float:
+    """Guo et al.'s equation 3, in [0, 1], of the bins of :func:`reliability`.
+
+    In float64: torchmetrics rounds to float32, and confidences that become 1 get a bin of their
+    own, which is wrong for networks that are nearly certain.
+    """
+    gaps = [row["images"] * abs(row["accuracy"] - row["confidence"]) for row in rows]
+    return math.fsum(gaps) / sum(row["images"] for row in rows)
 
 
 def draw(rows: list[dict[str, float]], bins: int) -> Image:

@@ -86,12 +86,17 @@ def small() -> MemoryImages:
 def test_published_files_bring_their_own_images_and_labels(
     folder: Path, small: MemoryImages
 ) -> None:
-    (value,), _ = measure(COMPONENT, outcome(Constant(), small), folder=folder)
+    (value,), notes = measure(COMPONENT, outcome(Constant(), small), folder=folder)
     assert value.n == 6
     assert value.details["source"] == "published"
     accuracy = value.details["accuracy"]
     assert accuracy["snow"] == pytest.approx([100 * 4 / 6] * 5, abs=1e-3)
     assert accuracy["fog"] == pytest.approx([100 * 4 / 6] * 4 + [100 * 2 / 6], abs=1e-3)
+    assert ["not those of the test set" in note for note in notes] == [True]
+    labels = torch.tensor([3, 3, 4, 3, 4, 3])
+    same = MemoryImages(small.pixels[:6], labels)
+    _, silent = measure(COMPONENT, outcome(Constant(), same), folder=folder)
+    assert not silent
     (part,), _ = measure(COMPONENT, outcome(Constant(), small), folder=folder, images=3)
     assert part.details["accuracy"]["snow"] == pytest.approx([100 / 3] * 5, abs=1e-3)  # 0, 2, 4
 
@@ -100,6 +105,14 @@ def test_wrong_folders_are_one_line(folder: Path, small: MemoryImages) -> None:
     grey = MemoryImages(small.pixels[:, :1], small.labels)
     with pytest.raises(UserError, match="RGB images, the network takes 1 channels"):
         measure(COMPONENT, outcome(Constant(), grey), folder=folder)
+    large = MemoryImages(torch.zeros(9, 3, 16, 8, dtype=torch.uint8), small.labels)
+    with pytest.raises(UserError, match=r"has images of 8x8 pixels, this run of 8x16; without"):
+        measure(COMPONENT, outcome(Constant(), large), folder=folder)
+    labels = np.load(folder / "labels.npy")
+    np.save(folder / "labels.npy", np.where(labels == 4, 99, labels))
+    with pytest.raises(UserError, match=r"labels from 3 to 99, the network tells 10 classes apart"):
+        measure(COMPONENT, outcome(Constant(), small), folder=folder)
+    np.save(folder / "labels.npy", labels)
     np.save(folder / "fog.npy", np.zeros((25, 8, 8, 3), dtype=np.uint8))
     with pytest.raises(UserError, match=r"fog\.npy has 25 images, labels.npy 30 labels"):
         measure(COMPONENT, outcome(Constant(), small), folder=folder)

@@ -16,14 +16,16 @@ from rbench_plugins.corruptions.tables import NAMES, SEVERITIES
 class PublishedCorruptions:
     """Files (5 N, H, W, 3) uint8, severities one after another, of the same N images.
 
-    Opened as memory maps. UserError in one line where a file is missing or has another form.
+    ``shape`` (C, H, W) is that of the run's images, and the network tells ``classes`` apart.
+    Opened as memory maps. UserError in one line where a file is missing or has another form, or
+    images or labels are not those that the network takes.
     """
 
-    def __init__(self, folder: Path, channels: int) -> None:
+    def __init__(self, folder: Path, shape: tuple[int, ...], classes: int) -> None:
         self.folder = folder.expanduser()
-        if channels != 3:
+        if shape[0] != 3:
             raise UserError(
-                f"corruptions: {folder} holds RGB images, the network takes {channels} channels"
+                f"corruptions: {folder} holds RGB images, the network takes {shape[0]} channels"
             )
         self.labels = self._open("labels", 1)
         self.count = len(self.labels) // len(SEVERITIES)
@@ -34,6 +36,23 @@ class PublishedCorruptions:
                     f"corruptions: {self.folder / name}.npy has {len(images)} images, labels.npy "
                     f"{len(self.labels)} labels"
                 )
+            if images.shape[1:3] != shape[1:]:
+                raise UserError(
+                    f"corruptions: {self.folder / name}.npy has images of {images.shape[2]}x"
+                    f"{images.shape[1]} pixels, this run of {shape[2]}x{shape[1]}; without "
+                    "folder, corruptions are made of its own test images"
+                )
+        if len(self.labels) and not 0 <= self.labels.min() <= self.labels.max() < classes:
+            raise UserError(
+                f"corruptions: {self.folder / 'labels.npy'} has labels from {self.labels.min()} to "
+                f"{self.labels.max()}, the network tells {classes} classes apart (CIFAR-100-C "
+                "is for networks of 100 classes)"
+            )
+
+    def are_of(self, labels: Tensor) -> bool:
+        """Whether the N images have these labels, in this order."""
+        own = self.labels_of(torch.arange(self.count))
+        return torch.equal(own, labels.cpu().to(own.dtype))
 
     def images(self, name: str, severity: int, indices: Tensor) -> Tensor:
         """(B, 3, H, W) float32 in [0, 1]."""

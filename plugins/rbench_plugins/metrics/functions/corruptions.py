@@ -36,8 +36,14 @@ def measure(
     if options.folder is None:
         total = len(outcome.test)
     else:
-        published = PublishedCorruptions(options.folder, first.shape[1])
+        classes = outcome.logits.shape[1]
+        published = PublishedCorruptions(options.folder, tuple(first.shape[1:]), classes)
         total = published.count
+        if not published.are_of(outcome.labels):
+            context.note(
+                f"corruptions: the labels in {published.folder} are not those of the test set: "
+                "other images, or the same in another order"
+            )
     chosen = evenly(total, options.images)
     chosen = torch.arange(total) if chosen is None else chosen
     if options.folder is None:

@@ -30,7 +30,8 @@ from rbench_plugins.datasets.timm_readers import TORCHVISION, ReaderOptions
 def open_both(context: DataContext, options: ReaderOptions) -> ImageData:
     """Both splits in memory, in the order of the reader.
 
-    Labels are numbered as the reader numbers them. Images are cropped to the shape of
+    Labels are numbered as the reader numbers them. A set is gray where all of its images are and
+    ``--in-chans`` asks for nothing else. Images are cropped to the shape of
     ``--img-size`` and resized; without it the size is that of the first training image. Mean and
     standard deviation are those of the training images that are used.
     """
@@ -48,6 +49,7 @@ def open_both(context: DataContext, options: ReaderOptions) -> ImageData:
             first = first[0][choice.pick()], first[1][choice.pick()]
     size = (first[0].shape[2], first[0].shape[3])
     second = _stack(name, _rows(test), mode, size)
+    first, second = _in_color(first, second), _in_color(second, first)
     if not classes:
         classes = [str(label) for label in range(int(max(first[1].max(), second[1].max())) + 1)]
     data = in_memory(
@@ -145,17 +147,19 @@ def _rows(images: Any, indices: Sequence[int] | None = None) -> Iterator[Any]:
 def _stack(
     name: str, rows: Iterable[Any], mode: str, size: tuple[int, int] | None
 ) -> tuple[Any, Any]:
-    """Pixels (N, C, H, W) uint8 and labels (N,)."""
+    """Pixels (N, C, H, W) uint8 and labels (N,); C is 1 for "RGB", too, if all images are gray."""
     arrays: list[Any] = []
     labels: list[int] = []
     total = 0
-    grey = False
+    # Gray sets such as MNIST keep their one channel where none is asked for.
+    grey = mode == "RGB"
 
     source = iter(rows)
     while (row := in_one_line(name, lambda: next(source, None))) is not None:
         image: Image.Image = row[0]
-        # Grey sets such as MNIST keep their one channel where none is asked for.
-        grey = grey or (not arrays and mode == "RGB" and image.mode == "L")
+        if grey and image.mode != "L":
+            grey, total = False, 3 * total
+            arrays = [array.repeat(3, axis=0) for array in arrays]
         image = image.convert("L" if grey else mode)
         size = size or (image.height, image.width)
         array = np.asarray(fit_image(image, size))
@@ -167,3 +171,11 @@ def _stack(
     if not arrays:
         raise UserError(f"{name} has a split without images")
     return np.ascontiguousarray(np.stack(arrays)), np.asarray(labels)
+
+
+def _in_color(part: tuple[Any, Any], other: tuple[Any, Any]) -> tuple[Any, Any]:
+    """``part`` with three equal channels where it is gray and the other split is not."""
+    pixels, labels = part
+    if pixels.shape[1] == 1 and other[0].shape[1] == 3:
+        pixels = pixels.repeat(3, axis=1)
+    return pixels, labels

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from rbench import Architecture, ArchitectureFamily, Options
 from rbench_plugins.architectures import bases
@@ -29,7 +30,9 @@ class SupermaskOptions(Options):
         "signed_constant", "kaiming_normal", "kaiming_uniform", "xavier_normal", "default"
     ] = Field("signed_constant", description="of the frozen weights; --init replaces it")
     scale_fan: bool = Field(
-        False, description="draw as if fan_in were keep times as large, for the mask's sake"
+        False,
+        description="draw as if fan_in were smaller by the share that the mask keeps: keep, or for "
+        "bernoulli sigmoid(logit)",
     )
     affine: bool = Field(False, description="norms with learnable scale and shift")
     bias: bool = Field(False, description="masked layers keep their biases, which learn")
@@ -45,6 +48,22 @@ class SupermaskOptions(Options):
     )
     base: str = Field("resnet18", description="the network; supermask_NAME means base=NAME")
     base_kwargs: BaseKwargs = Field({}, description="options of the base")
+
+    @model_validator(mode="after")
+    def _fits(self) -> SupermaskOptions:
+        of = {"edge_popup": {"keep", "magnitude"}, "bernoulli": {"logit", "evaluate", "rescale"}}
+        for mask, fields in of.items():
+            unread = sorted(self.model_fields_set & fields)
+            if unread and mask != self.mask:
+                raise ValueError(f"{unread[0]} is for mask={mask}; leave it out with {self.mask}")
+        if self.scale_fan and not self.kept:
+            raise ValueError(f"scale_fan: with logit={self.logit} the mask keeps nothing")
+        return self
+
+    @property
+    def kept(self) -> float:
+        """The share of the weights that a mask keeps, at the start of the training."""
+        return self.keep if self.mask == "edge_popup" else (1 + math.tanh(self.logit / 2)) / 2
 
 
 def _architecture(name: str, **defaults: str) -> Architecture:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from rbench import Initializer, Options
 
@@ -22,12 +22,19 @@ class StructuredOptions(Options):
         description="impulse: one tap; box: several; spot: a Gaussian around one; low_rank: "
         "combinations of few random kernels; random: U(+-1/k)",
     )
-    taps: int = Field(9, ge=1, description="box: how many taps")
+    taps: int = Field(9, ge=1, description="box: how many taps, fewer than a kernel has")
     variance: float = Field(0.5, gt=0, description="spot: of the Gaussian, in squared pixels")
     rank: int = Field(3, ge=1, description="low_rank: kernels that are combined")
     heads: int | None = Field(
         None, ge=1, description="number of different kernels, shared in turn; none: all differ"
     )
+
+    @model_validator(mode="after")
+    def _fits(self) -> StructuredOptions:
+        for field, kernel in (("taps", "box"), ("variance", "spot"), ("rank", "low_rank")):
+            if field in self.model_fields_set and kernel != self.kernel:
+                raise ValueError(f"{field} is for kernel={kernel}; leave it out with {self.kernel}")
+        return self
 
 
 COMPONENT = Initializer(

@@ -19,7 +19,7 @@ def low_resolution(
     Known are timm's ResNet family (``conv1``) and its MobileNet/EfficientNet family
     (``conv_stem``). The new filters are drawn as timm draws them: He normal over fan-out.
     ``second_stride`` replaces the stride of stage 2 of a MobileNet or EfficientNet; UserError
-    where the network has no such stage.
+    where the network has no such stage, or no max pool that ``keep_pool`` False takes out.
     """
     for name in ("conv1", "conv_stem"):
         stem = getattr(network, name, None)
@@ -34,7 +34,9 @@ def low_resolution(
         return False
     if second_stride is not None and not _set_second_stride(network, second_stride):
         raise UserError("second_stride: this model has no stages of inverted residual blocks")
-    if not keep_pool and hasattr(network, "maxpool"):
+    if not keep_pool:
+        if not hasattr(network, "maxpool"):
+            raise UserError("stem_pool: this model has no max pool behind its stem")
         network.maxpool = nn.Identity()
     return True
 

@@ -31,7 +31,7 @@ def build(context: BuildContext, options: SupermaskOptions) -> nn.Module:
             return None
         weight = layer.weight
         assert isinstance(weight, nn.Parameter)
-        fan = masks.fan_in(weight) * (options.keep if options.scale_fan else 1)
+        fan = masks.fan_in(weight) * (options.kept if options.scale_fan else 1)
         stream = generator(context.seed, "supermask", name, "weight")
         masks.draw(weight, options.distribution, fan, stream)
         weight.requires_grad_(False)

@@ -51,8 +51,15 @@ def build(context: BuildContext, options: TimmOptions) -> nn.Module:
                 f"{drawn if context.pretrained else ''}"
             )
             _say_form(network, {"base": name, **form, **kwargs})
-        elif options.low_res:
+            return network
+        if options.low_res:
             raise UserError(f"rbench knows no low-resolution form of {name}")
+    for field, unused in (("second_stride", None), ("stem_pool", True)):
+        if getattr(options, field) != unused:
+            raise UserError(
+                f"{field} changes the low-resolution form only, and {name} is built in its own at "
+                f"{min(context.img_size)} pixels; add low_res=true or leave {field} out"
+            )
     return network
 
 

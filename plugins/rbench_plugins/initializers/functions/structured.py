@@ -11,11 +11,20 @@ from rbench_plugins.initializers.structured import StructuredOptions
 
 
 def draw(weight: Tensor, generator: Generator, options: StructuredOptions) -> None:
-    """Fill ``weight`` (c_out, c_in/groups, k, k), a kernel per (output, input) pair."""
+    """Fill ``weight`` (c_out, c_in/groups, k, k), a kernel per (output, input) pair.
+
+    ValueError for boxes as large as the kernel, which are all the same.
+    """
+    size = tuple(weight.shape[2:])
+    if options.kernel == "box" and 1 < math.prod(size) <= options.taps:
+        raise ValueError(
+            f"boxes of {options.taps} taps fill a kernel of {math.prod(size)} and are all the "
+            f"same; take fewer, such as taps={math.prod(size) // 2}"
+        )
     with torch.no_grad():
         count = math.prod(weight.shape[:2])
         heads = min(options.heads or count, count)
-        filled = kernels(heads, tuple(weight.shape[2:]), generator, options)
+        filled = kernels(heads, size, generator, options)
         filled = filled[torch.arange(count) % heads] / math.sqrt(weight.shape[1])
         weight.copy_(filled.view(weight.shape))
 

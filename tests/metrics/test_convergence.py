@@ -44,6 +44,14 @@ def test_steps_come_before_epochs_and_untrained_runs_have_no_curve() -> None:
     assert "fewer than two points" in notes[0]
 
 
+@pytest.mark.parametrize("curve", [[2.3, 2.4, 3.0, 4.0], [2.3, 2.3, 2.3], [1.0, 5.0, 1.0]])
+def test_a_loss_that_never_falls_has_no_share(curve: list[float]) -> None:
+    values, notes = measured({"train_loss": curve})
+    mean = pytest.approx(np.mean(curve))
+    assert values == {"train_loss_mean": mean, "train_share_to_90": None}
+    assert notes == ["convergence: the training loss never falls below its first point"]
+
+
 @pytest.mark.slow
 def test_a_run_records_it(tmp_path: Any) -> None:
     (record,) = rbench.run(

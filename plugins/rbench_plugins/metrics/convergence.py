@@ -13,7 +13,9 @@ def measure(outcome: Outcome, context: MetricContext, options: NoOptions) -> lis
     ``train_loss_mean``: the mean of the curve, which is the area under it over the run's length;
     it is lower for a run that gets low early, and compares runs of one loss and one recipe.
     ``train_share_to_90``: the share of the run, in (0, 1], after which the loss had made 90 % of
-    its way from the first point to the lowest; it does not depend on where a run ends.
+    its way from the first point to the lowest. It depends on where a run ends: of a loss that goes
+    on falling, a longer run has another lowest point and another length, so that only runs of one
+    length compare. None, with a note, where the loss never falls below its first point.
     The curve is ``history.step_loss`` where the task keeps one, else the loss of each epoch.
     Without a curve of two points there is neither.
     """
@@ -21,11 +23,14 @@ def measure(outcome: Outcome, context: MetricContext, options: NoOptions) -> lis
     if len(curve) < 2:
         context.note("convergence: the loss curve has fewer than two points")
         return []
+    falls = min(curve) < curve[0]
+    if not falls:
+        context.note("convergence: the training loss never falls below its first point")
     goal = curve[0] - SHARE * (curve[0] - min(curve))
-    reached = next(place for place, loss in enumerate(curve) if loss <= goal)
-    values = {
+    reached = next((place for place, loss in enumerate(curve) if loss <= goal), 0)
+    values: dict[str, float | None] = {
         "train_loss_mean": sum(curve) / len(curve),
-        "train_share_to_90": (reached + 1) / len(curve),
+        "train_share_to_90": (reached + 1) / len(curve) if falls else None,
     }
     return [
         MetricValue(name=name, value=value, higher_is_better=False, n=len(curve))

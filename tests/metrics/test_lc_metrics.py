@@ -116,6 +116,13 @@ def test_heatmap_by_hand() -> None:
     assert (found[1, 1] / found[0, 0]).item() == pytest.approx(9, rel=0.1)
 
 
+def test_heatmap_leaves_out_convolutions_of_another_dimension() -> None:
+    """The channel attention of timm's ECA-Nets is a Conv1d."""
+    alone = nn.Sequential(nn.Conv2d(3, 8, 3))
+    values = measure(spatial_variance_heatmap.COMPONENT, nn.Sequential(*alone, nn.Conv1d(8, 8, 3)))
+    assert values == measure(spatial_variance_heatmap.COMPONENT, alone)
+
+
 def test_heatmap_groups_layers_by_kernel_size() -> None:
     network = nn.Sequential(nn.Conv2d(3, 64, 3), nn.Conv2d(64, 64, 5), nn.Conv2d(64, 8, 1))
     values = measure(spatial_variance_heatmap.COMPONENT, network)

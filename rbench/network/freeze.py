@@ -62,11 +62,16 @@ def freeze(network: nn.Module, freezing: Freezing, seed: int = 0) -> Frozen:
 def select(
     network: nn.Module, term: Term, seed: int, rules: Iterable[str] = (), flag: str = "--freeze"
 ) -> Fixed:
-    """What one rule or pattern selects, checked against the network."""
+    """What one rule or pattern selects, checked against the network.
+
+    A tensor that several layers share may be selected by any of its names.
+    """
     parameters = {name for name, _ in network.named_parameters()}
-    shapes = {n: t.shape for n, t in (*network.named_parameters(), *network.named_buffers())}
+    first = _first_names(network)
+    tensors = dict([*network.named_parameters(), *network.named_buffers()])
+    shapes = {name: tensors[known].shape for name, known in first.items()}
     if term.rule is None:
-        return dict.fromkeys(_matches(term.name, list(shapes), rules, flag))
+        return {first[name]: None for name in _matches(term.name, list(shapes), rules, flag)}
     where = f"{flag} {term.name}"
     try:
         with blamed_on(term.rule):
@@ -87,23 +92,32 @@ def select(
             raise UserError(
                 f"{where}: the network has no tensor '{printable(name)}'{suggest(name, shapes)}"
             )
+        known = first[name]
         if isinstance(mask, Tensor):
             if mask.dtype != torch.bool or mask.shape != shapes[name]:
                 raise UserError(
                     f"{where}: the mask of {name} is {mask.dtype} {tuple(mask.shape)}; it has to "
                     f"be torch.bool {tuple(shapes[name])}"
                 )
-            if name not in parameters and not mask.all():
+            if known not in parameters and not mask.all():
                 raise UserError(f"{where}: {name} is a buffer, which is fixed as a whole or not")
-            if mask.all():
-                fixed[name] = None
-            elif mask.any():
-                fixed[name] = mask.cpu()
+            if mask.any():
+                fixed = together(fixed, {known: None if mask.all() else mask.cpu()})
         elif mask:
-            fixed[name] = None
+            fixed[known] = None
     if not fixed and not term.rule.may_be_empty:
         raise UserError(f"{where}: the network has nothing that it selects")
     return fixed
+
+
+def _first_names(network: nn.Module) -> dict[str, str]:
+    """Every name of every tensor -> the one that ``named_parameters`` gives."""
+    every = [
+        *network.named_parameters(remove_duplicate=False),
+        *network.named_buffers(remove_duplicate=False),
+    ]
+    first: dict[int, str] = {}
+    return {name: first.setdefault(id(tensor), name) for name, tensor in every}
 
 
 def report(frozen: Frozen, freezing: Freezing, trained: bool) -> FreezeReport:

@@ -191,3 +191,38 @@ def test_an_error_inside_a_rule_names_the_rule() -> None:
     with pytest.raises(RuntimeError, match="broken") as caught:
         select(Net(), Term("mine", rule=mine, options=NoOptions()), 0)
     assert getattr(caught.value, COMPONENT) == "freezing rule mine"
+
+
+class Tied(nn.Module):
+    """Two convolutions of one weight, each with a bias of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = nn.Conv2d(4, 4, 3), nn.Conv2d(4, 4, 3)
+        self.two.weight = self.one.weight
+
+
+@pytest.mark.parametrize(
+    ("term", "expected"),
+    [
+        ("spatial", {"one.weight", "one.bias", "two.bias"}),
+        ("two", {"one.weight", "two.bias"}),
+        ("two.weight", {"one.weight"}),
+    ],
+)
+def test_a_shared_tensor_is_selected_by_any_of_its_names(term: str, expected: set[str]) -> None:
+    network = Tied()
+    freeze(network, [term])
+    assert {name for name, p in network.named_parameters() if not p.requires_grad} == expected
+
+
+def test_masks_of_a_shared_tensor_add_up() -> None:
+    def rule(network: nn.Module, generator: object, options: object) -> Any:
+        masks = {name: torch.zeros(4, 4, 3, 3, dtype=torch.bool) for name in ("one", "two")}
+        masks["one"][0], masks["two"][1] = True, True
+        return {f"{name}.weight": mask for name, mask in masks.items()}
+
+    mine = FreezingRule(name="mine", summary="Mine.", select=rule)
+    found = select(Tied(), Term("mine", rule=mine, options=NoOptions()), 0)["one.weight"]
+    assert found is not None
+    assert found.flatten(1).all(1).tolist() == [True, True, False, False]

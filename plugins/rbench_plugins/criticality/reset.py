@@ -28,10 +28,12 @@ def layers(network: nn.Module, filters_only: bool = False) -> list[ResettableLay
     """Every layer with weights, in the order of the modules, with biases and buffers.
 
     A layer that answers :class:`rbench.SpatialModule` is one layer; with ``filters_only`` it is
-    its spatial parameters alone, and it is left out where it keeps none.
+    its spatial parameters alone, and it is left out where it keeps none. Of layers that share all
+    of their tensors only the first is one.
     """
     found: list[ResettableLayer] = []
     covered: list[str] = []
+    first = {id(tensor): name for name, tensor in _named(network)}
     for name, module in network.named_modules():
         if any(name.startswith(prefix) for prefix in covered):
             continue
@@ -39,14 +41,14 @@ def layers(network: nn.Module, filters_only: bool = False) -> list[ResettableLay
         if not composite and not isinstance(module, _ConvNd | nn.Linear):
             continue
         covered.append(f"{name}.")
-        tensors = _tensors(module)
+        tensors = dict(_named(module))
         if filters_only and isinstance(module, SpatialModule):
             tensors = {key: tensors[key] for key in module.spatial_parameters()}
-        if tensors:
+        names = tuple(first[id(tensor)] for tensor in tensors.values())
+        if names and names not in [layer.tensors for layer in found]:
             spatial = composite or (
                 isinstance(module, _ConvNd) and any(size > 1 for size in module.kernel_size)
             )
-            names = tuple(f"{name}.{key}" if name else key for key in tensors)
             found.append(ResettableLayer(name, names, spatial))
     return found
 
@@ -77,7 +79,8 @@ def reset(network: nn.Module, layer: ResettableLayer, other: nn.Module | None) -
 
 
 def _tensors(module: nn.Module) -> dict[str, Tensor]:
-    return {
-        name: tensor.detach()
-        for name, tensor in [*module.named_parameters(), *module.named_buffers()]
-    }
+    return {name: tensor.detach() for name, tensor in _named(module)}
+
+
+def _named(module: nn.Module) -> list[tuple[str, Tensor]]:
+    return [*module.named_parameters(), *module.named_buffers()]

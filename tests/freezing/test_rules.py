@@ -92,6 +92,27 @@ def test_fraction_of_filters_fixes_whole_outputs() -> None:
         assert int(mask.flatten(1).any(1).sum()) == 4
 
 
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("kind", [nn.Conv2d, nn.ConvTranspose2d])
+def test_filters_are_outputs_of_transposed_convolutions_too(
+    kind: type[nn.Conv2d | nn.ConvTranspose2d], groups: int
+) -> None:
+    """Where the weights of a fixed output move, no other output changes, and the reverse."""
+    layer = kind(4, 6, 3, groups=groups, bias=False)
+    options = {"fraction": {"p": 0.5, "unit": "filter"}}
+    (mask,) = masks(frozen_by(nn.Sequential(layer), "fraction", freeze_kwargs=options)).values()
+    images = torch.rand(2, 4, 5, 5)
+    with torch.no_grad():
+        before = layer(images)
+        layer.weight[mask] += 1
+        moved = (layer(images) != before).flatten(2).any(2).any(0)
+        layer.weight[mask] -= 1
+        layer.weight[~mask] += 1
+        others = (layer(images) - before).abs().flatten(2).amax((0, 2)) > 0.1
+    assert int(moved.sum()) == 3
+    assert torch.equal(others, ~moved)
+
+
 def test_fraction_over_the_network_leaves_the_layers_to_chance() -> None:
     options = {"fraction": {"p": 0.5, "per": "network"}}
     counts = []

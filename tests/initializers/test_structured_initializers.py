@@ -122,6 +122,18 @@ def test_convolution_aware_spectra_and_variance() -> None:
     np.testing.assert_allclose(found.numpy(), reference, atol=1e-6)
 
 
+@pytest.mark.parametrize(("k", "expected"), [(3, 0.16), (5, 0.09)])
+def test_spectra_of_convolution_aware_kernels_are_nearly_orthogonal(
+    k: int, expected: float
+) -> None:
+    kernels = draw("conv_aware", (300, k + 2, k, k), noise=0.0).double().numpy()
+    half = np.fft.rfft2(kernels).reshape(300, k + 2, -1)
+    products = np.einsum("fan,fbn->fab", half, half.conj()).real
+    lengths = np.einsum("faa->fa", products).mean()
+    others = products[:, ~np.eye(k + 2, dtype=bool)]
+    assert np.sqrt((others**2).mean()) / lengths == pytest.approx(expected, abs=0.03)
+
+
 @pytest.mark.parametrize("c_in", [1, 4])
 @pytest.mark.parametrize(
     ("options", "taps"), [({}, 1), ({"kernel": "box", "taps": 4}, 4), ({"kernel": "box"}, 9)]

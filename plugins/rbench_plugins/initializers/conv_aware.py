@@ -1,4 +1,4 @@
-"""Convolution-aware weights (Aghajanyan, arXiv 1702.06295): orthogonal in the Fourier domain."""
+"""Convolution-aware weights (Aghajanyan, arXiv 1702.06295): nearly orthogonal spectra."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class ConvAwareOptions(Options):
 
 COMPONENT = Initializer(
     name="conv_aware",
-    summary="Channels of a filter are orthogonal in the Fourier domain; variance 2/fan_in.",
+    summary="Channels of a filter have nearly orthogonal spectra; variance 2/fan_in.",
     draw="rbench_plugins.initializers.functions.conv_aware:draw",
     options=ConvAwareOptions,
 )

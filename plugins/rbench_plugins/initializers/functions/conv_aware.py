@@ -13,10 +13,13 @@ from rbench_plugins.initializers.conv_aware import ConvAwareOptions
 def draw(weight: Tensor, generator: Generator, options: ConvAwareOptions) -> None:
     """Fill ``weight`` (c_out, c_in/groups, k, k), variance 2/fan_in to the last digit.
 
-    For each filter, its channels' spectra are orthonormal vectors (:func:`spectra`), taken back
-    to k x k by an inverse real FFT; then noise, and one factor for the whole tensor. A kernel
-    of one tap has no frequencies and is noise alone. A filter with more channels than
-    frequencies n = k (k//2 + 1) starts over with new vectors.
+    For each filter, orthonormal real vectors (:func:`spectra`), one a channel, are taken back to
+    k x k as half spectra by an inverse real FFT; then noise, and one factor for the whole tensor.
+    The kernels' own spectra are orthogonal only nearly: of the columns that are their own
+    conjugates (frequency 0, and k/2 for even k) a real kernel has the symmetric part alone. Before
+    noise, products of two channels' spectra are 0.16 of their squared length at k = 3 and 0.09 at
+    k = 5 (root mean square). A kernel of one tap has no frequencies and is noise alone. A filter
+    with more channels than frequencies n = k (k//2 + 1) starts over with new vectors.
     """
     c_out, c_in = weight.shape[:2]
     size = tuple(weight.shape[2:])

@@ -16,7 +16,7 @@ from rbench_plugins.metrics.filter_reconstruction import NAME, ReconstructionOpt
 def measure(
     outcome: Outcome, context: MetricContext, options: ReconstructionOptions
 ) -> list[MetricValue]:
-    """Mean relative residual over layers, and mean coefficient length |P| sqrt(E m)/|W|."""
+    """Mean relative residual over layers, and mean coefficient length |P|/|W|."""
     try:
         reference = load_file(options.weights.expanduser())
     except (OSError, SafetensorError) as error:

@@ -80,7 +80,8 @@ def spatial_filters(network: nn.Module) -> Iterator[SpatialFilter]:
     """Every spatial filter of ``network`` in the order of its modules, combined where needed.
 
     A layer that answers :class:`SpatialModule` is one filter; its inner convolutions are not
-    reported again.
+    reported again. Filters of one or three dimensions, such as those of ECA's channel attention,
+    are left out.
     """
     covered: set[str] = set()
     for name, module in network.named_modules():
@@ -91,7 +92,8 @@ def spatial_filters(network: nn.Module) -> Iterator[SpatialFilter]:
             yield SpatialFilter(name, module.combined_weight())
         elif is_spatial(module):
             weight: Any = module.weight
-            yield SpatialFilter(name, weight)
+            if weight.ndim == 4:
+                yield SpatialFilter(name, weight)
 
 
 def spatial_parameters(network: nn.Module) -> set[str]:

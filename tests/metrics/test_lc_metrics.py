@@ -20,6 +20,7 @@ from rbench_plugins.metrics import (
     filter_cosine,
     filter_pictures,
     filter_reconstruction,
+    filter_variance_entropy,
     spatial_variance_heatmap,
 )
 from rbench_plugins.metrics.functions.filter_cosine import statistics
@@ -33,6 +34,7 @@ from rbench import (
     BuildContext,
     ClassificationOutcome,
     MemoryImages,
+    Metric,
     MetricContext,
     MetricValue,
     Outcome,
@@ -116,11 +118,15 @@ def test_heatmap_by_hand() -> None:
     assert (found[1, 1] / found[0, 0]).item() == pytest.approx(9, rel=0.1)
 
 
-def test_heatmap_leaves_out_convolutions_of_another_dimension() -> None:
+@pytest.mark.parametrize(
+    "metric", [spatial_variance_heatmap.COMPONENT, filter_variance_entropy.COMPONENT]
+)
+def test_convolutions_of_another_dimension_are_left_out(metric: Metric) -> None:
     """The channel attention of timm's ECA-Nets is a Conv1d."""
     alone = nn.Sequential(nn.Conv2d(3, 8, 3))
-    values = measure(spatial_variance_heatmap.COMPONENT, nn.Sequential(*alone, nn.Conv1d(8, 8, 3)))
-    assert values == measure(spatial_variance_heatmap.COMPONENT, alone)
+    values = measure(metric, nn.Sequential(*alone, nn.Conv1d(8, 8, 3)))
+    assert values
+    assert values == measure(metric, alone)
 
 
 def test_heatmap_groups_layers_by_kernel_size() -> None:

@@ -12,14 +12,10 @@ from rbench_plugins.metrics.spatial_variance_heatmap import NAME
 def measure(outcome: Outcome, context: MetricContext, options: NoOptions) -> list[MetricValue]:
     """For each kernel size: the center's variance over the mean one (1: uniform).
 
-    Convolutions of one or three dimensions are left out, with a note.
     ``details`` has the heatmap, k rows of k numbers, and the layers it comes from.
     """
     layers: dict[tuple[int, int], dict[str, Tensor]] = {}
     for found in spatial_filters(outcome.network):
-        if found.weight.ndim != 4:
-            context.note(f"{NAME}: the filters of {found.name} are not two-dimensional")
-            continue
         height, width = found.weight.shape[2:]
         if found.weight.std() > 0:
             layers.setdefault((height, width), {})[found.name] = found.weight.detach()

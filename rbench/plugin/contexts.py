@@ -78,6 +78,22 @@ class Clock:
         if self.running:
             self.running[-1].seconds -= seconds
 
+    def timing(self) -> list[Phase]:
+        """The phases, rounded, with images per second where images were counted."""
+        return [
+            Phase(
+                name=phase.name,
+                seconds=round(phase.seconds, 4),
+                images=phase.images,
+                images_per_second=(
+                    round(phase.images / phase.seconds, 1)
+                    if phase.images and phase.seconds
+                    else None
+                ),
+            )
+            for phase in self.phases.values()
+        ]
+
     @contextmanager
     def phase(self, name: str, images: int = 0) -> Iterator[Phase]:
         """Time a block; the block may set ``phase.images``. A name seen before adds up."""

@@ -34,7 +34,7 @@ from rbench.plugin.contexts import (
     TaskContext,
     silent,
 )
-from rbench.records.record import Failure, Phase, Record, Tuning
+from rbench.records.record import Failure, Record, Tuning
 from rbench.records.store import Store
 from rbench.runner import environment, memory
 from rbench.runner.accelerator import make_accelerator, network_precision, slow_precision
@@ -43,6 +43,7 @@ from rbench.runner.finite import finite_json, finite_value
 from rbench.runner.load_data import described, open_data, sampled
 from rbench.runner.parent import Parent
 from rbench.runner.probes import make_probes
+from rbench.runner.process_failures import failed_elsewhere, tell
 from rbench.runner.saved_files import save_predictions, save_weights
 from rbench.runner.tracking import Tracking
 from rbench.seeds import derive
@@ -107,6 +108,7 @@ def execute(resolved: Resolved, execution: Execution | None = None) -> Record:
         run.task()
         run.keep_outcome()
         run.measure()
+        run.hear_others()
         run.keep_files()
     return run.record
 
@@ -158,12 +160,13 @@ class _Run:
         except Exception as error:
             self._fail(error)
         finally:
+            tell(self.resolved.slug, record.error)
             if self.artifacts.folder is not None:
                 shutil.rmtree(self.artifacts.folder, ignore_errors=True)
         if self.tracking is not None:
             self.tracking.finish(record, self.execution.folder)
         record.seconds = round(perf_counter() - start + self.clock.earlier, 3)
-        record.timing = [_rate(phase) for phase in self.clock.phases.values()]
+        record.timing = self.clock.timing()
 
     def _fail(self, error: Exception) -> None:
         """Make a failed record; of several failures the first is kept."""
@@ -283,7 +286,9 @@ class _Run:
         """Take over the task's history, and check that what was frozen has not changed."""
         record, built, history = self.record, self.built, self.outcome.history
         built.network.cpu()
-        record.history = {k: [_finite(v) for v in values] for k, values in history.items()}
+        record.history = {
+            k: [v if math.isfinite(v) else None for v in values] for k, values in history.items()
+        }
         own = self.execution.parent is None
         if own and self.resolved.wants_curves and "seconds" not in history:
             record.impossible.append("curves")
@@ -312,8 +317,6 @@ class _Run:
                 self._fail(error)
             except Exception as error:
                 self._fail(error)
-        if self.record.error is not None:
-            self._keep_training()
 
     def _measure_one(self, metric: Chosen[Metric]) -> None:
         name = metric.component.name
@@ -350,8 +353,17 @@ class _Run:
             spec = spec.model_copy(update=changes)
         return build(replace(self.resolved, spec=spec), self.data, lambda text: None).network
 
+    def hear_others(self) -> None:
+        """Fail where another process of the run has failed."""
+        if self.record.error is None and (found := failed_elsewhere(self.resolved.slug)):
+            rank, self.record.error = found
+            self.record.status = "failed"
+            self.note(f"process {rank} of {self.accelerator.num_processes} failed")
+
     def keep_files(self) -> None:
         """Name the pictures, write the weights where they are wanted, read the memory's peak."""
+        if self.record.error is not None:
+            self._keep_training()
         if (store := self._store()) is not None:
             self._move_files(store)
         self.record.peak_memory_bytes = memory.peak_memory(self.accelerator.device)
@@ -380,13 +392,3 @@ class _Run:
         if self.execution.save_weights:
             save_weights(self.built, self.artifacts)
         store.keep_unfinished(slug)
-
-
-def _rate(phase: Phase) -> Phase:
-    seconds = round(phase.seconds, 4)
-    rate = round(phase.images / phase.seconds, 1) if phase.images and phase.seconds else None
-    return Phase(name=phase.name, seconds=seconds, images=phase.images, images_per_second=rate)
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

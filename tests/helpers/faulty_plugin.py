@@ -63,7 +63,8 @@ def build(context, options):
 def tally(outcome, context, options):
     with open(options.file, "a") as file:
         file.write(f"{options.name}\\n")
-    if os.environ.get("RANK") == options.fails_on:
+    if "UPSET" in os.environ and os.environ["RANK"] == "1":
+        time.sleep(float(os.environ["UPSET"]))
         raise RuntimeError("the metric is upset")
     time.sleep(options.seconds)
     yield MetricValue(name="tally", value=1.0)
@@ -72,7 +73,6 @@ class Tally(Options):
     file: str
     name: str = ""
     seconds: float = 0.0
-    fails_on: str = ""
 
 @hookimpl
 def rbench_register_architectures():

@@ -231,23 +231,25 @@ def test_a_process_that_fails_leaves_a_record(tmp_path: Path, launched: bool) ->
 
 
 @pytest.mark.slow
-def test_a_metric_that_fails_in_one_process_fails_the_run(tmp_path: Path) -> None:
-    """Although the other process, which writes the record, is done with it, and later."""
+@pytest.mark.parametrize(("of_all", "of_second"), [(5, 0), (0, 5)], ids=["first", "last"])
+def test_a_metric_that_fails_in_one_process_fails_the_run(
+    tmp_path: Path, of_all: int, of_second: int
+) -> None:
+    """Whether its process is the first or the last to end; the files of a good run stay."""
     output = tmp_path / "out"
     words = ["-m", "rbench", "run", "--model", "trouble", "--dataset", "digits", "--device", "cpu"]
-    words += ["--task-kwargs", "train=false", "--metrics", "tally", "--output", str(output)]
-    words += [
-        "--metric-kwargs",
-        f"tally.file='{tmp_path / 'seen'}'",
-        "tally.seconds=5",
-        "tally.fails_on='1'",
-    ]
+    words += ["--task-kwargs", "train=false", "--save-weights", "--output", str(output)]
+    words += ["--metrics", "tally", "--metric-kwargs", f"tally.file='{tmp_path / 'seen'}'"]
+    words += [f"tally.seconds={of_all}"]
     path = faulty_plugin.environment(faulty_plugin.install(tmp_path / "plugin"))
+    subprocess.run([sys.executable, *words], env=path, check=True, timeout=300)
+    (weights,) = output.glob("*/weights.safetensors")
+    before = weights.stat().st_mtime_ns
     port = free_port()
     nodes = [
         subprocess.Popen(
-            [sys.executable, *words],
-            env={**path, **launchers_variables(rank, port)},
+            [sys.executable, *words, "--force"],
+            env={**path, **launchers_variables(rank, port), "UPSET": str(of_second)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
@@ -255,12 +257,13 @@ def test_a_metric_that_fails_in_one_process_fails_the_run(tmp_path: Path) -> Non
     ]
     said = [node.communicate(timeout=300) for node in nodes]
     assert [node.returncode for node in nodes] == [1, 1], said
-    (found,) = output.glob("*.json")
-    record = read(found)
-    assert record.status == "failed"
-    assert record.error is not None
-    assert record.error.message == "the metric is upset"
-    assert "process 1 of 2 failed" in record.notes
+    records = {path.name.count("failed"): read(path) for path in output.glob("*.json")}
+    assert (len(records), records[0].status, records[1].status) == (2, "done", "failed")
+    error = records[1].error
+    assert error is not None
+    assert error.message == "the metric is upset"
+    assert "process 1 of 2 failed" in records[1].notes
+    assert weights.stat().st_mtime_ns == before
 
 
 def test_the_same_global_batches_in_the_same_order() -> None:

@@ -39,6 +39,9 @@ def to_spec(fields: Mapping[str, Any], where: str = "run") -> RunSpec:
     given = fields.get("training") or {}
     if isinstance(given, Training):
         given = given.model_dump(mode="json", exclude_unset=True)
+    if not isinstance(given, Mapping):
+        got = printable(repr(given), 60)
+        raise UserError(f"{where}: training = {got}: expected rbench.Training(...) or a dict")
     training: dict[str, Any] = dict(given)
     for name, value in fields.items():
         if name in RunSpec.model_fields:

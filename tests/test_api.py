@@ -130,3 +130,5 @@ def test_training_may_be_a_recipe_and_none_is_not_given() -> None:
     recipe = Training(**given, decay_milestones=(1, 2))
     spec = to_spec({"model": "resnet18", "training": recipe, "lr": 0.5})
     assert spec.training == {**given, "decay_milestones": [1, 2], "lr": 0.5}
+    with pytest.raises(UserError, match=r"run: training = 'fast': expected rbench.Training"):
+        to_spec({"model": "resnet18", "training": "fast"})

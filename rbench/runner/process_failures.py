@@ -8,21 +8,27 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from torch import distributed
-from torch.distributed import PrefixStore  # type: ignore[attr-defined]
 
 from rbench.records.record import Failure
+
+if TYPE_CHECKING:
+    from torch.distributed.distributed_c10d import Store
 
 PATIENCE = timedelta(minutes=10)
 """How long the main process waits for the others to end their part."""
 
 
-def _store(run: str) -> PrefixStore | None:
+def _store(run: str) -> Store | None:
     """None where a single process executes the run."""
     if not (distributed.is_available() and distributed.is_initialized()):
         return None
-    from torch.distributed.distributed_c10d import _get_default_store
+    from torch.distributed.distributed_c10d import (  # not in every build of torch
+        PrefixStore,
+        _get_default_store,
+    )
 
     return PrefixStore(f"rbench/{run}", _get_default_store())
 

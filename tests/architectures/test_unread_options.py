@@ -52,6 +52,13 @@ def test_what_is_read_is_taken() -> None:
     assert StructuredOptions(kernel="low_rank", rank=2, heads=3).rank == 2
 
 
+@pytest.mark.parametrize(
+    "options", [SupermaskOptions(), SupermaskOptions(mask="bernoulli"), StructuredOptions()]
+)
+def test_defaults_that_are_not_read_may_be_named(options: Any) -> None:
+    assert type(options).model_validate(options.model_dump()) == options
+
+
 def test_weights_under_a_bernoulli_mask_keep_hes_variance_where_scale_fan_asks() -> None:
     """On average 2/fan_in over kept and masked weights, as without a mask."""
     options = SupermaskOptions(

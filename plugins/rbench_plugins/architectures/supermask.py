@@ -53,7 +53,8 @@ class SupermaskOptions(Options):
     def _fits(self) -> SupermaskOptions:
         of = {"edge_popup": {"keep", "magnitude"}, "bernoulli": {"logit", "evaluate", "rescale"}}
         for mask, fields in of.items():
-            unread = sorted(self.model_fields_set & fields)
+            defaults = {name: type(self).model_fields[name].default for name in fields}
+            unread = sorted(name for name in fields if getattr(self, name) != defaults[name])
             if unread and mask != self.mask:
                 raise ValueError(f"{unread[0]} is for mask={mask}; leave it out with {self.mask}")
         if self.scale_fan and not self.kept:

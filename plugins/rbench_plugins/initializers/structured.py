@@ -32,7 +32,8 @@ class StructuredOptions(Options):
     @model_validator(mode="after")
     def _fits(self) -> StructuredOptions:
         for field, kernel in (("taps", "box"), ("variance", "spot"), ("rank", "low_rank")):
-            if field in self.model_fields_set and kernel != self.kernel:
+            default = type(self).model_fields[field].default
+            if getattr(self, field) != default and kernel != self.kernel:
                 raise ValueError(f"{field} is for kernel={kernel}; leave it out with {self.kernel}")
         return self
 

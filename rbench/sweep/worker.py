@@ -132,10 +132,9 @@ def _locked(
         job.device != "cpu" or record.error.kind in ("MemoryError", "OutOfMemoryError")
     )
     seconds = round(time.perf_counter() - start, 3)
-    numbers = "" if record.error else metrics(record)
     return {
         "event": record.status,
-        "text": failure(record) or numbers,
+        "text": failure(record) or metrics(record),
         "seconds": seconds,
         "spoilt": spoilt,
     }

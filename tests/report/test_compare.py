@@ -452,24 +452,31 @@ def test_a_gap_to_another_network() -> None:
     assert row.verdict == "holds"
 
 
+TWO_GAPS = {
+    **ORDER,
+    "above": {"model": "shallow", "freeze": "none"},
+    "below": {"model": "deep", "freeze": "none"},
+    "minus": {"freeze": "spatial"},
+    "each": [],
+}
+
+
+def two_gaps(reference: float) -> list[Record]:
+    """The gap of a shallow network to its ``reference``, and a gap of 10 of a deep one."""
+    shallow = [*runs("shallow", 90.0), *runs("shallow", reference, "spatial")]
+    return [*shallow, *runs("deep", 95.0), *runs("deep", 85.0, "spatial")]
+
+
 def test_an_order_of_two_gaps() -> None:
     """A gap is taken seed by seed on each side, then the two are compared."""
-    records = [*runs("shallow", 90.0), *runs("shallow", 50.0, "spatial")]
-    records += [*runs("deep", 95.0), *runs("deep", 85.0, "spatial")]
-    claim = {
-        **ORDER,
-        "above": {"model": "shallow", "freeze": "none"},
-        "below": {"model": "deep", "freeze": "none"},
-        "minus": {"freeze": "spatial"},
-        "each": [],
-    }
-    (row,) = made(records, paper(claim=[claim])).claims
+    records = two_gaps(50.0)
+    (row,) = made(records, paper(claim=[TWO_GAPS])).claims
     assert row.verdict == "holds"
     (result,) = row.results
     assert result.text.startswith("gap of shallow − gap of deep: +30")
-    (row,) = made(records, paper(claim=[{**claim, "at_least": 31.0}])).claims
+    (row,) = made(records, paper(claim=[{**TWO_GAPS, "at_least": 31.0}])).claims
     assert row.verdict == "does not hold"
-    (row,) = made(records[:-4], paper(claim=[claim])).claims
+    (row,) = made(records[:-4], paper(claim=[TWO_GAPS])).claims
     assert row.verdict == "not measured"
 
 

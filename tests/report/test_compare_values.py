@@ -8,14 +8,11 @@ from typing import Any
 import pytest
 from scipy.stats import t, ttest_ind_from_stats
 
-from rbench.records.record import Record
-from rbench.report.compare import Report, report
-from rbench.report.compare.declaration import Paper, Value
+from rbench.report.compare.declaration import Value
 from rbench.report.compare.report import allowance
-from rbench.report.leaderboard import from_records, make_tables
 from rbench.report.leaderboard.stats import Summary
-from rbench.spec.parse import parse
 from tests.helpers.synthetic_records import record
+from tests.report.test_compare import ORDER, made, paper
 
 PRINTED = 90.0
 
@@ -59,11 +56,6 @@ def test_the_tolerance_counts_where_it_is_wider_or_no_spread_is_known() -> None:
     assert allowance(value(2.0, 4, 0.5), measured(4, 2.0)) > 0.5
 
 
-def made(records: list[Record], **declared: Any) -> Report:
-    one = parse(Paper, {"name": "p", "title": "A paper", **declared}, "paper p")
-    return report(make_tables(from_records(records)), [one])
-
-
 LIMIT: dict[str, Any] = {
     "id": "limit",
     "source": "Theorem 1",
@@ -76,35 +68,26 @@ LIMIT: dict[str, Any] = {
 
 def test_of_a_limit_the_worst_configuration_decides() -> None:
     records = [record("net1", values={"top1": 1.0}), record("net2", values={"top1": 9.0})]
-    (row,) = made(records, value=[LIMIT | {"decides": "highest"}]).values
+    (row,) = made(records, paper(value=[LIMIT | {"decides": "highest"}])).values
     assert (row.network, row.verdict) == ("net2", "differs")
     # Another protocol's configurations do not decide over the paper's own.
     near = {"protocol": {"model": "net1"}, "decides": "highest"}
-    (row,) = made(records, value=[LIMIT | near]).values
+    (row,) = made(records, paper(value=[LIMIT | near])).values
     assert (row.network, row.verdict) == ("net1", "agrees")
 
 
 def test_without_a_declared_protocol_nothing_is_the_papers() -> None:
-    order = {
-        "id": "c",
-        "source": "Fig 1",
-        "text": "frozen beats learnable",
-        "kind": "order",
-        "metric": "top1",
-        "above": {"freeze": "spatial"},
-        "below": {"freeze": "none"},
-    }
     records = [
         record("net1", freeze, seed, {"top1": top1 + seed})
         for freeze, top1 in (("spatial", 60.0), ("none", 50.0))
         for seed in (0, 1)
     ]
-    made_here = made(records, value=[LIMIT], claim=[order])
+    made_here = made(records, paper(value=[LIMIT], claim=[ORDER]))
     assert made_here.values[0].protocol == made_here.claims[0].protocol == "not declared"
     assert made_here.claims[0].verdict == "holds"
     assert not made_here.paper_protocols
     declared = {"protocol": {"training.epochs": 6}}
-    made_here = made(records, value=[LIMIT | declared], claim=[order | declared])
+    made_here = made(records, paper(value=[LIMIT | declared], claim=[ORDER | declared]))
     assert made_here.values[0].protocol == made_here.claims[0].protocol == "paper's"
     assert len(made_here.paper_protocols) == 1
 
@@ -127,15 +110,6 @@ def test_within_the_noise_says_how_far_from_its_limit_a_claim_shows(
         for freeze in ("spatial", "none")
         for seed, gap in enumerate(gaps)
     ]
-    claim = {
-        "id": "c",
-        "source": "Fig 1",
-        "text": "text",
-        "metric": "top1",
-        "above": {"freeze": "spatial"},
-        "below": {"freeze": "none"},
-        **limits,
-    }
-    (row,) = made(records, claim=[claim]).claims
+    (row,) = made(records, paper(claim=[ORDER | limits])).claims
     assert row.verdict == "within the noise"
     assert said in row.results[0].text

@@ -12,7 +12,17 @@ from scipy.stats import t
 from rbench.records.record import Record
 from rbench.report.compare.report import ClaimRow
 from tests.helpers.synthetic_records import digest, record
-from tests.report.test_compare import EQUIVALENCE, ORDER, TREND, line, made, paper, runs
+from tests.report.test_compare import (
+    EQUIVALENCE,
+    ORDER,
+    TREND,
+    TWO_GAPS,
+    line,
+    made,
+    paper,
+    runs,
+    two_gaps,
+)
 
 NOISY = (0.9, -1.0, 1.1, -0.2)
 """Seeds around a mean of 0.2 that they do not tell from 0."""
@@ -191,14 +201,5 @@ def test_a_trend_of_one_seed_is_not_judged() -> None:
 def test_the_reference_of_a_gap_must_have_learned_as_the_arms_themselves(
     reference: float, verdict: str
 ) -> None:
-    records = [*runs("shallow", 90.0), *runs("shallow", reference, "spatial")]
-    records += [*runs("deep", 95.0), *runs("deep", 85.0, "spatial")]
-    claim = {
-        **ORDER,
-        "above": {"model": "shallow", "freeze": "none"},
-        "below": {"model": "deep", "freeze": "none"},
-        "minus": {"freeze": "spatial"},
-        "each": [],
-        "requires": "r",
-    }
-    assert judged(records, claim, requires={"r": RULE}).verdict == verdict
+    claim = {**TWO_GAPS, "requires": "r"}
+    assert judged(two_gaps(reference), claim, requires={"r": RULE}).verdict == verdict

@@ -23,7 +23,6 @@ FEW_POINTS = f"{NOT_JUDGED}too few points"
 MIXED = f"{NOT_JUDGED}runs differ in another option"
 NO_METRIC = f"{NOT_JUDGED}unknown whether it learned"
 NO_RATIO = f"{NOT_JUDGED}a value is not above 0"
-BEYOND = "n = {n} shows {what} {smallest} or more beyond a limit"
 STEADY = 0.8
 """A trend must have at least this rank correlation."""
 
@@ -104,18 +103,17 @@ class Judge:
         else:
             text, shown = _ratio_text(gap), gap.smallest and math.exp(gap.smallest)
         if verdict == NOISE and shown is not None:
-            text += f" ({self._hint.format(n=gap.n, smallest=number(shown))})"
+            text += self._hint(gap.n, number(shown))
         return text
 
-    @property
-    def _hint(self) -> str:
-        """What n shows; of a claim with limits other than 0 and 1, how far from them."""
+    def _hint(self, n: int, smallest: str) -> str:
+        """What ``n`` shows: of an order without a limit the difference, else how far beyond it."""
         claim = self.claim
         if claim.kind == "order" and not claim.at_least:
-            return SHOWS
+            return f" ({SHOWS.format(n=n, smallest=smallest)})"
         ratios = claim.at_most is not None or claim.kind in ("ratio", "slopes")
         what = "ratios a factor of" if ratios else "differences of"
-        return BEYOND.format(what=what, n="{n}", smallest="{smallest}")
+        return f" (n = {n} shows {what} {smallest} or more beyond a limit)"
 
     def _trend(self, line: Line) -> ClaimResult:
         claim = self.claim
@@ -171,8 +169,7 @@ class Judge:
             column = str(self.claim.x).rpartition(".")[2]
             shown = _ratio_text(gap)
             if verdict == NOISE and gap.smallest is not None:
-                smallest = number(math.exp(gap.smallest), 3)
-                shown += f" ({self._hint.format(n=gap.n, smallest=smallest)})"
+                shown += self._hint(gap.n, number(math.exp(gap.smallest), 3))
             text = f"{names}, by step of {column}: {shown}"
             found.append(ClaimResult(where, text, verdict))
         return found

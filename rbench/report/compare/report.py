@@ -6,6 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from statistics import fmean
 
 from rbench.report.compare.arms import ALWAYS_FREE, disagreement
 from rbench.report.compare.claims import HOLDS, ClaimResult, Judge, is_judged
@@ -89,7 +90,7 @@ def _value(paper: Paper, value: Value, pool: Pool, protocols: set[str]) -> Value
         return (
             len(one.departures(conditions)),
             not one.entry.comparable,
-            -max(able[one].values()) if value.decides == "highest" else 0.0,
+            -fmean(able[one].values()) if value.decides == "highest" else 0.0,
             -len(able[one]),
             one.entry.configuration,
         )
